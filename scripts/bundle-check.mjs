@@ -1,0 +1,213 @@
+// What an application gets when it bundles one of the packages: how many bytes, whose modules, and what
+// runs on import. A ceiling alone says late and vaguely that something grew; a forbidden module says what leaked.
+import { readdirSync, readFileSync } from 'node:fs'
+import { join, relative } from 'node:path'
+import vm from 'node:vm'
+import { gzipSync } from 'node:zlib'
+import { build } from 'rolldown'
+import { parseAst } from 'rolldown/parseAst'
+import { conclude, published, root, specifiers } from './workspace.mjs'
+
+const xml = /^@xmpp-e2e\/xml(\/|$)/
+const everything = (name) =>
+  specifiers(name)
+    .map((from, i) => `export * as entry${i} from '${from}'`)
+    .join('\n')
+
+/**
+ * One bundle a row. `beyond` stays outside the bundle, `ceiling` is in bytes of gzip of the minified bundle
+ * (1 kB = 1000), `without` names modules that may not be inside. Ceilings leave a few per cent above
+ * today's size and are raised on purpose, with the reason in the commit.
+ */
+const rows = [
+  {
+    of: 'xml',
+    what: 'all of it, with saxes',
+    code: "export * from '@xmpp-e2e/xml'",
+    ceiling: 11_000,
+    without: [/@noble/, /openpgp/],
+  },
+  {
+    of: 'xml',
+    what: 'one element, no parser',
+    code: "export { element } from '@xmpp-e2e/xml'",
+    ceiling: 2_000,
+    without: [/saxes/, /@noble/, /openpgp/],
+  },
+  {
+    of: 'store',
+    what: 'all of it, without the conformance kit',
+    code: "export * from '@xmpp-e2e/store'",
+    ceiling: 4_000,
+    without: [/saxes/, /@noble/, /openpgp/, /packages\/(?!store\/)/, /conformance/],
+  },
+  {
+    of: 'omemo',
+    what: 'all of it, beyond xml',
+    code: "export * from '@xmpp-e2e/omemo'",
+    beyond: [xml],
+    ceiling: 30_000,
+    without: [/saxes/, /openpgp/],
+  },
+]
+
+/** Names that own code may not use: what a strict CSP forbids, what only one host has, what must be injected. */
+const ambient = new Set([
+  ...['eval', 'Function', 'WebAssembly'],
+  ...[
+    'Buffer',
+    'process',
+    'require',
+    'console',
+    'window',
+    'document',
+    'indexedDB',
+    'localStorage',
+    'globalThis',
+  ],
+  ...['setTimeout', 'setInterval', 'setImmediate', 'queueMicrotask', 'fetch'],
+])
+const ambientMembers = new Set(['Math.random', 'Date.now', 'crypto.subtle', 'crypto.getRandomValues'])
+
+/** Files that may use an ambient name after all: `{ file: 'packages/x/dist/y.js', name: 'z', because: '…' }`. */
+const exemptions = []
+
+/** Bundles source text as if it were a file of the package, so that it sees what the package exports. */
+async function bundle(of, code, { beyond = [], format = 'esm' } = {}) {
+  const entry = join(root, 'packages', of, 'bundle-check-entry.js')
+  const { output } = await build({
+    input: entry,
+    external: beyond,
+    write: false,
+    onLog: () => {}, // what could not be resolved shows as an import of the chunk
+    plugins: [
+      {
+        name: 'entry',
+        resolveId: (id) => (id === entry ? entry : undefined),
+        load: (id) => (id === entry ? { code, moduleSideEffects: true } : undefined),
+      },
+    ],
+    output: { minify: true, format, ...(format === 'iife' && { name: 'bundled', codeSplitting: false }) },
+  })
+  const chunks = output.filter((part) => part.type === 'chunk')
+  const modules = chunks
+    .flatMap((chunk) => Object.entries(chunk.modules))
+    .map(([id, { renderedLength }]) => ({ id: relative(root, id), bytes: renderedLength }))
+    .filter(({ id, bytes }) => bytes > 0 && !id.endsWith('bundle-check-entry.js'))
+    .sort((a, b) => b.bytes - a.bytes)
+  const unresolved = chunks
+    .flatMap((chunk) => [...chunk.imports, ...chunk.dynamicImports])
+    .filter(
+      (id) => !beyond.some((pattern) => pattern.test(id)) && !chunks.some((chunk) => chunk.fileName === id),
+    )
+  const text = chunks.map((chunk) => chunk.code).join('\n')
+  const gzip = gzipSync(text, { level: 9 }).length
+  return { text, modules, minified: Buffer.byteLength(text), gzip, unresolved }
+}
+
+/** The store of pnpm is in every path of a dependency; `saxes@6.0.0/saxes.js` says the same and can be read. */
+const short = (id) => id.replace(/.*node_modules\/\.pnpm\/([^/]+)\/node_modules\/(?:@[^/]+\/)?[^/]+/, '$1')
+
+async function measure({ of, what, code, beyond, ceiling, without }) {
+  const { modules, minified, gzip, unresolved } = await bundle(of, code, { beyond })
+  const leaked = modules.filter(({ id }) => without.some((pattern) => pattern.test(id)))
+  const complaints = [
+    ...unresolved.map((id) => `${of} (${what}): nothing is found under ${id}.`),
+    ...leaked.map(({ id }) => `${of} (${what}): ${short(id)} leaked into the bundle.`),
+  ]
+  if (gzip > ceiling) {
+    const largest = modules.slice(0, 5).map(({ id, bytes }) => `${short(id)} ${bytes}`)
+    complaints.push(
+      `${of} (${what}) grew to ${gzip} bytes of gzip, ${gzip - ceiling} above its ceiling of ${ceiling}. ` +
+        `Largest before minifying: ${largest.join(', ')}.`,
+    )
+  }
+  const cells = [of, what, String(modules.length), String(minified), String(gzip), String(ceiling)]
+  return { cells, complaints }
+}
+
+/**
+ * Runs everything a package exports in a context that has the ECMAScript built-ins and nothing else: no `window`,
+ * `document`, `indexedDB`, no timers, and neither `eval` nor WebAssembly allowed, as under a strict CSP. Whatever
+ * ran at import and needed one of them throws.
+ */
+async function importBare(of) {
+  const { text, unresolved } = await bundle(of, everything(of), { format: 'iife' })
+  if (unresolved.length > 0) return unresolved.map((id) => `${of}: nothing is found under ${id}.`)
+  try {
+    vm.runInNewContext(text, {}, { contextCodeGeneration: { strings: false, wasm: false }, timeout: 10_000 })
+    return []
+  } catch (error) {
+    return [`${of}: importing it needs more than ECMAScript itself: ${error}`]
+  }
+}
+
+const isNode = (value) => typeof value === 'object' && value !== null && typeof value.type === 'string'
+
+/** Every node below, parents first, with its parent and the field it sits in. */
+function* walk(node, parent, field) {
+  yield { node, parent, field }
+  for (const [key, value] of Object.entries(node))
+    for (const inner of Array.isArray(value) ? value : [value])
+      if (isNode(inner)) yield* walk(inner, node, key)
+}
+
+const declares = ({ parent, field }) =>
+  (parent?.type === 'VariableDeclarator' && field === 'id') ||
+  field === 'params' ||
+  field === 'local' ||
+  (parent?.type === 'Property' && field === 'value')
+
+/** An identifier that is only the name of a member: `x.process`, `{ process: 1 }`. */
+const isMemberName = ({ parent, field }) =>
+  (field === 'property' || field === 'key' || field === 'imported' || field === 'exported') &&
+  !parent.computed
+
+/** The ambient names that a file uses. A name that the file declares itself, as a parameter say, is its own. */
+function ambientNames(source) {
+  const places = [...walk(parseAst(source))]
+  const identifiers = places.filter(({ node }) => node.type === 'Identifier')
+  const own = new Set(identifiers.filter(declares).map(({ node }) => node.name))
+  const free = identifiers
+    .filter((place) => ambient.has(place.node.name) && !isMemberName(place) && !own.has(place.node.name))
+    .map(({ node }) => ({ name: node.name, at: node.start }))
+  const members = places
+    .filter(({ node }) => node.type === 'MemberExpression')
+    .map(({ node }) => ({ name: `${node.object.name}.${node.property.name}`, at: node.start }))
+    .filter(({ name }) => ambientMembers.has(name))
+  return [...free, ...members]
+}
+
+function inspect(name) {
+  const dist = join(root, 'packages', name, 'dist')
+  return readdirSync(dist, { recursive: true })
+    .filter((file) => file.endsWith('.js'))
+    .flatMap((file) => {
+      const path = join('packages', name, 'dist', file)
+      const source = readFileSync(join(root, path), 'utf8')
+      return ambientNames(source)
+        .filter((used) => !exemptions.some((e) => e.file === path && e.name === used.name))
+        .map(({ name, at }) => `${path}:${source.slice(0, at).split('\n').length} uses ${name}.`)
+    })
+}
+
+const missing = published
+  .filter((name) => !rows.some(({ of }) => of === name))
+  .map((name) => `${name} has no row in this check: add one with its ceiling.`)
+const measured = await Promise.all(rows.filter(({ of }) => published.includes(of)).map(measure))
+const bare = await Promise.all(published.map(importBare))
+
+const table = [
+  ['package', 'bundle', 'modules', 'minified', 'gzip', 'ceiling'],
+  ...measured.map(({ cells }) => cells),
+]
+const widths = table[0].map((_, column) => Math.max(...table.map((cells) => cells[column].length)))
+for (const cells of table)
+  console.log(cells.map((cell, i) => (i < 2 ? cell.padEnd(widths[i]) : cell.padStart(widths[i]))).join('  '))
+
+conclude('bundle check', [
+  ...missing,
+  ...measured.flatMap(({ complaints }) => complaints),
+  ...bare.flat(),
+  ...published.flatMap(inspect),
+])
