@@ -15,3 +15,26 @@ export class XmlError extends Error {
     this.offset = offset
   }
 }
+
+/**
+ * - `wrong-element`: another name or namespace than the codec's.
+ * - `missing`: a required attribute or child is absent.
+ * - `repeated`: there are several of what may occur once.
+ * - `too-few`, `too-many`: the number of children is out of bounds.
+ * - `invalid`: an attribute or text is not in its lexical form or range.
+ */
+export type ShapeCode = 'wrong-element' | 'missing' | 'repeated' | 'too-few' | 'too-many' | 'invalid'
+
+/** A well-formed element that is not what its codec describes. */
+export class ShapeError extends Error {
+  override readonly name = 'ShapeError'
+  readonly code: ShapeCode
+  /** Which part of the element, as in `bundle/prekeys/pk[3]@id`; the index counts from 1. */
+  readonly path: string
+
+  constructor(code: ShapeCode, path: string, message: string) {
+    super(`${path}: ${message}`)
+    this.code = code
+    this.path = path
+  }
+}

@@ -1,13 +1,34 @@
+export type { Bytes } from './base64.ts'
+export {
+  attr,
+  type Codec,
+  codec,
+  content,
+  type Field,
+  type Fields,
+  type Infer,
+  inside,
+  many,
+  one,
+  optional,
+  type Part,
+  payload,
+  type ValueOf,
+} from './codec.ts'
 export {
   type Attrs,
   type AttrsInput,
+  type Builder,
   type Child,
   child,
   children,
   type Element,
   element,
   elements,
+  equal,
   type Node,
+  ns,
   text,
 } from './element.ts'
-export { type XmlCondition, XmlError } from './error.ts'
+export { type ShapeCode, ShapeError, type XmlCondition, XmlError } from './error.ts'
+export { base64, bool, dateTime, hex, type Scalar, string, uint } from './scalar.ts'
