@@ -1,0 +1,213 @@
+// The packages as a stranger gets them: packed, installed from the tarballs, compiled against with every
+// TypeScript that is supported and without skipLibCheck, imported and required, their README programs run.
+import { spawn } from 'node:child_process'
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { availableParallelism, tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { conclude, json, published, root, specifiers } from './workspace.mjs'
+
+/** Folders of root dev dependencies, oldest first. The last one also emits what is run. */
+const compilers = ['typescript-5.6', 'typescript-5.9', 'typescript-6.0', 'typescript']
+
+const strict = {
+  target: 'ES2022',
+  strict: true,
+  exactOptionalPropertyTypes: true,
+  noUncheckedIndexedAccess: true,
+  verbatimModuleSyntax: true,
+  skipLibCheck: false,
+}
+/** Two consumers: one on nothing but ECMAScript, one in a browser with a bundler. Both leave @types/node out: it does not pass either. */
+const consumers = {
+  nodenext: {
+    compilerOptions: { ...strict, module: 'nodenext', lib: ['ES2022'], types: [], noEmit: true },
+    files: ['imports.ts'],
+  },
+  bundler: {
+    compilerOptions: {
+      ...strict,
+      module: 'esnext',
+      moduleResolution: 'bundler',
+      lib: ['ES2022', 'DOM'],
+      types: [],
+      rootDir: '.',
+      outDir: 'out',
+    },
+    include: ['imports.ts', 'examples'],
+  },
+}
+
+/** Runs a program to its end; never throws. */
+function run(command, args, cwd) {
+  return new Promise((resolve) => {
+    const child = spawn(command, args, { cwd, timeout: 120_000, stdio: ['ignore', 'pipe', 'pipe'] })
+    let stdout = ''
+    let output = ''
+    child.stdout.on('data', (data) => {
+      stdout += data
+      output += data
+    })
+    child.stderr.on('data', (data) => {
+      output += data
+    })
+    child.on('error', (error) => resolve({ ok: false, stdout, output: `${output}${error}` }))
+    child.on('close', (status) => resolve({ ok: status === 0, stdout, output: output.trim() }))
+  })
+}
+
+const node = (args, cwd) => run(process.execPath, args, cwd)
+const pnpm = (args, cwd) => node([join(root, 'scripts', 'pnpm.mjs'), ...args], cwd)
+
+/** Runs as many jobs at once as there are cores; results keep their order. */
+async function pool(jobs) {
+  const results = []
+  const queue = jobs.entries()
+  const worker = async () => {
+    for (const [i, job] of queue) results[i] = await job()
+  }
+  await Promise.all(Array.from({ length: availableParallelism() }, worker))
+  return results
+}
+
+/** Every published package as a tarball in `folder`: `{ name, tarball, files }`. */
+async function pack(folder) {
+  const filters = published.flatMap((name) => ['--filter', `@xmpp-e2e/${name}`])
+  const { ok, stdout, output } = await pnpm(
+    [...filters, 'pack', '--json', '--pack-destination', folder],
+    root,
+  )
+  if (!ok) throw new Error(`pnpm pack failed:\n${output}`)
+  const packed = JSON.parse(stdout)
+  return [packed].flat().map(({ name, filename, files }) => ({
+    name: name.replace('@xmpp-e2e/', ''),
+    tarball: filename,
+    files: files.map(({ path }) => path),
+  }))
+}
+
+function inspectTarball({ name, files }) {
+  const source = join(root, 'packages', name)
+  const wanted = ['README.md', 'LICENSE', 'CHANGELOG.md'].filter(
+    (file) => file !== 'CHANGELOG.md' || existsSync(join(source, file)),
+  )
+  const stray = /(^|\/)(tests?|vectors|coverage|node_modules|\.turbo)\/|\.test\.|tsconfig|turbo\.json|\.tgz$/
+  return [
+    ...wanted.filter((file) => !files.includes(file)).map((file) => `${name}: the tarball has no ${file}.`),
+    ...files
+      .filter((file) => stray.test(file))
+      .map((file) => `${name}: ${file} does not belong in the tarball.`),
+  ]
+}
+
+/** The program a README shows is a file in examples/, so that it is compiled and run, here and there. */
+function inspectReadme(name) {
+  const readme = join(root, 'packages', name, 'README.md')
+  const example = join(root, 'examples', 'src', `${name}.ts`)
+  if (!existsSync(example)) return [`${name}: there is no examples/src/${name}.ts for its README to show.`]
+  if (!existsSync(readme)) return [] // the tarball's inspection says so
+  return readFileSync(readme, 'utf8').includes(readFileSync(example, 'utf8').trim())
+    ? []
+    : [`${name}: its README does not show examples/src/${name}.ts word for word.`]
+}
+
+/** Versions of all that the packages depend on, as this workspace has them, so that a new release elsewhere changes nothing. */
+const pins = () =>
+  Object.fromEntries(
+    published
+      .flatMap((name) =>
+        Object.keys(json('packages', name, 'package.json').dependencies ?? {}).map((d) => [name, d]),
+      )
+      .filter(([, dependency]) => !dependency.startsWith('@xmpp-e2e/'))
+      .map(([name, dependency]) => [
+        dependency,
+        json('packages', name, 'node_modules', dependency, 'package.json').version,
+      ]),
+  )
+
+function writeFixture(folder, packed) {
+  const tarballs = Object.fromEntries(
+    packed.map(({ name, tarball }) => [`@xmpp-e2e/${name}`, `file:${tarball}`]),
+  )
+  const all = published.flatMap(specifiers)
+  const list = JSON.stringify(all)
+  const write = (file, text) => writeFileSync(join(folder, file), text)
+  write(
+    'package.json',
+    JSON.stringify({
+      name: 'stranger',
+      private: true,
+      type: 'module',
+      dependencies: tarballs,
+      pnpm: { overrides: { ...pins(), ...tarballs } },
+    }),
+  )
+  for (const [name, config] of Object.entries(consumers))
+    write(`tsconfig.${name}.json`, JSON.stringify(config))
+  write(
+    'imports.ts',
+    `${all.map((from, i) => `import * as m${i} from '${from}'`).join('\n')}\nexport const all = [${all.map((_, i) => `m${i}`)}]\n`,
+  )
+  write(
+    'esm.mjs',
+    `for (const from of ${list}) console.log(from, Object.keys(await import(from)).length)
+    const timers = process.getActiveResourcesInfo().filter((kind) => /Timeout|Immediate/.test(kind))
+    if (timers.length > 0) throw new Error('importing started a timer')\n`,
+  )
+  write(
+    'cjs.cjs',
+    `for (const from of ${list}) console.log(from, Object.keys(require(from)).filter((k) => k !== '__esModule').length)\n`,
+  )
+  mkdirSync(join(folder, 'examples'))
+  const examples = published.filter((name) => existsSync(join(root, 'examples', 'src', `${name}.ts`)))
+  for (const name of examples)
+    write(join('examples', `${name}.ts`), readFileSync(join(root, 'examples', 'src', `${name}.ts`), 'utf8'))
+  return examples
+}
+
+async function compile(folder, compiler, consumer) {
+  const { version } = json('node_modules', compiler, 'package.json')
+  const tsc = join(root, 'node_modules', compiler, 'bin', 'tsc')
+  const emit = compiler === compilers.at(-1) || consumer === 'nodenext' ? [] : ['--noEmit']
+  const { ok, output } = await node([tsc, '-p', `tsconfig.${consumer}.json`, ...emit], folder)
+  console.log(`${ok ? '✓' : '✗'} TypeScript ${version}, ${consumer}`)
+  return ok ? [] : [`A strict consumer on TypeScript ${version} (${consumer}) does not compile:\n${output}`]
+}
+
+async function load(folder) {
+  const [esm, cjs] = await pool(['esm.mjs', 'cjs.cjs'].map((file) => () => node([file], folder)))
+  console.log(`${esm.ok ? '✓' : '✗'} import\n${cjs.ok ? '✓' : '✗'} require`)
+  if (!esm.ok) return [`Importing the packages failed:\n${esm.output}`]
+  if (!cjs.ok) return [`Requiring the packages from CommonJS failed:\n${cjs.output}`]
+  return esm.output === cjs.output ? [] : [`import and require differ:\n${esm.output}\n${cjs.output}`]
+}
+
+async function runExample(folder, name) {
+  const { ok, output } = await node([join('out', 'examples', `${name}.js`)], folder)
+  console.log(`${ok ? '✓' : '✗'} examples/src/${name}.ts`)
+  return ok ? [] : [`examples/src/${name}.ts fails when run against the tarballs:\n${output}`]
+}
+
+async function check(folder) {
+  const packed = await pack(join(folder, 'tarballs'))
+  const found = [...packed.flatMap(inspectTarball), ...published.flatMap(inspectReadme)]
+  const examples = writeFixture(folder, packed)
+  const installed = await pnpm(
+    ['install', '--prefer-offline', '--ignore-scripts', '--no-frozen-lockfile'],
+    folder,
+  )
+  if (!installed.ok) return [...found, `Installing the tarballs failed:\n${installed.output}`]
+  const jobs = compilers.flatMap((compiler) =>
+    Object.keys(consumers).map((consumer) => () => compile(folder, compiler, consumer)),
+  )
+  const compiled = await pool(jobs)
+  const loaded = await load(folder)
+  const ran = await pool(examples.map((name) => () => runExample(folder, name)))
+  return [...found, ...compiled.flat(), ...loaded, ...ran.flat()]
+}
+
+const folder = mkdtempSync(join(tmpdir(), 'consumer-check-'))
+try {
+  conclude('consumer check', await check(folder))
+} finally {
+  rmSync(folder, { recursive: true, force: true })
+}
