@@ -31,4 +31,8 @@ export {
   text,
 } from './element.ts'
 export { type ShapeCode, ShapeError, type XmlCondition, XmlError } from './error.ts'
+export { parse } from './parse.ts'
+export { type Event, LIMITS, type Limits } from './parse-tree.ts'
+export { StanzaReader, type StanzaReaderOptions } from './reader.ts'
 export { base64, bool, dateTime, hex, type Scalar, string, uint } from './scalar.ts'
+export { serialize } from './serialize.ts'

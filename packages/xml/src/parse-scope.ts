@@ -1,0 +1,85 @@
+/**
+ * Namespaces in XML 1.0, resolved in constant time a name whatever the depth: one map from prefix to
+ * namespace for the whole document, and a log of what each element replaced in it. saxes would search all
+ * open elements for each name, which makes deep nesting cost its square.
+ */
+
+import { type Attrs, isNcName, XML_NAMESPACE, XMLNS_NAMESPACE } from './element.ts'
+import { XmlError } from './error.ts'
+
+/** A tag with its names resolved; `mark` goes to `close` with the end tag. */
+export interface Resolved {
+  readonly name: string
+  readonly ns: string
+  readonly attrs: Attrs
+  readonly mark: number
+}
+
+export class Scope {
+  // The default namespace has the prefix ''.
+  readonly #bound = new Map<string, string | undefined>([
+    ['', ''],
+    ['xml', XML_NAMESPACE],
+  ])
+  readonly #replaced: [prefix: string, uri: string | undefined][] = []
+
+  /** `written` holds attributes by their written names. */
+  open(written: string, attributes: Readonly<Record<string, string>>): Resolved {
+    const mark = this.#replaced.length
+    const keys = Object.keys(attributes)
+    for (const key of keys) {
+      if (key === 'xmlns') this.#bind('', attributes[key] ?? '')
+      else if (key.startsWith('xmlns:')) this.#bind(key.slice(6), attributes[key] ?? '')
+    }
+    const attrs: Record<string, string> = Object.create(null)
+    for (const key of keys) {
+      if (key === 'xmlns' || key.startsWith('xmlns:')) continue
+      const name = key.includes(':') ? this.#expand(key) : key
+      if (name in attrs) throw new XmlError('not-well-formed', 'an attribute occurs twice')
+      attrs[name] = attributes[key] ?? ''
+    }
+    const { prefix, local } = split(written)
+    const ns = this.#resolve(prefix)
+    if (ns === XML_NAMESPACE)
+      throw new XmlError('bad-namespace-prefix', 'no element can be in a reserved namespace')
+    return { name: local, ns, attrs, mark }
+  }
+
+  close(mark: number): void {
+    while (this.#replaced.length > mark) {
+      const entry = this.#replaced.pop()
+      if (entry) this.#bound.set(...entry)
+    }
+  }
+
+  #expand(key: string): string {
+    const { prefix, local } = split(key)
+    return prefix === 'xml' ? key : `{${this.#resolve(prefix)}}${local}`
+  }
+
+  #resolve(prefix: string): string {
+    const uri = this.#bound.get(prefix)
+    if (uri === undefined) throw new XmlError('bad-namespace-prefix', 'a prefix is not declared')
+    return uri
+  }
+
+  // Namespaces in XML §3: `xml` and `xmlns` are bound for good; §5: only the default can be undone.
+  #bind(prefix: string, uri: string): void {
+    if (prefix === 'xml' && uri === XML_NAMESPACE) return
+    if (prefix === 'xml' || prefix === 'xmlns' || uri === XML_NAMESPACE || uri === XMLNS_NAMESPACE)
+      throw new XmlError('bad-namespace-prefix', 'a reserved prefix or namespace is declared')
+    if (prefix !== '' && uri === '') throw new XmlError('bad-namespace-prefix', 'a prefix is undeclared')
+    if (prefix !== '' && !isNcName(prefix)) throw new XmlError('not-well-formed', 'a prefix has a colon')
+    this.#replaced.push([prefix, this.#bound.get(prefix)])
+    this.#bound.set(prefix, uri)
+  }
+}
+
+function split(written: string): { prefix: string; local: string } {
+  const colon = written.indexOf(':')
+  if (colon < 0) return { prefix: '', local: written }
+  const local = written.slice(colon + 1)
+  // saxes allows a colon anywhere, and after it what cannot come first.
+  if (colon === 0 || !isNcName(local)) throw new XmlError('not-well-formed', 'a name has a misplaced colon')
+  return { prefix: written.slice(0, colon), local }
+}

@@ -1,0 +1,34 @@
+import type { Element } from './element.ts'
+import { XmlError } from './error.ts'
+import { LIMITS, type Limits, Tree } from './parse-tree.ts'
+import { Utf8Decoder } from './parse-utf8.ts'
+
+/**
+ * Parses one element that has not passed through a stream: the content of a decrypted message (XEP-0420,
+ * XEP-0373), an item from a file. No server has checked it, so this is the only gate.
+ *
+ * @throws {XmlError} when it is not well-formed, not XML as RFC 6120 §11 restricts it, or above a limit
+ * @throws {RangeError} on a limit that is not a number above 0
+ */
+export function parse(xml: string | Uint8Array, limits: Partial<Limits> = {}): Element {
+  const checked = checkLimits(limits)
+  // A code unit is at least one byte: so nothing big is decoded only to be refused.
+  if (xml.length > checked.bytes) throw new XmlError('policy-violation', 'too long')
+  const tree = new Tree(checked, false, () => {})
+  if (typeof xml === 'string') tree.write(xml)
+  else {
+    const decoder = new Utf8Decoder()
+    const { text, ok } = decoder.decode(xml)
+    tree.write(text)
+    if (!ok || !decoder.complete) tree.fail('not-well-formed', 'not UTF-8')
+  }
+  return tree.end()
+}
+
+/** Completes them with the defaults. */
+export function checkLimits(limits: Partial<Limits>): Limits {
+  const checked = { ...LIMITS, ...limits }
+  for (const [name, value] of Object.entries(checked))
+    if (!(value > 0)) throw new RangeError(`${name}: expected a number above 0`)
+  return checked
+}
