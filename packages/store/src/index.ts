@@ -1,1 +1,41 @@
-export {}
+export type { Effect, EffectName, QueuedEffect } from './effect.ts'
+export {
+  BACKOFF_MAX_MS,
+  BACKOFF_MIN_MS,
+  type Clock,
+  EFFECT_AGE_MS,
+  EFFECT_ATTEMPTS,
+  EFFECT_MS,
+  type EffectQueue,
+  type EffectQueueOptions,
+  type EffectRun,
+  effectQueue,
+  LANES_AT_ONCE,
+  LEASE_MS,
+  MAX_EFFECT_BYTES,
+  MAX_LANE_EFFECTS,
+} from './effects.ts'
+export { StoreError, type StoreErrorCode } from './error.ts'
+export { memoryStore } from './memory.ts'
+export { scoped } from './scoped.ts'
+export {
+  type Batch,
+  type Bytes,
+  checkBatch,
+  checkKey,
+  checkPrefix,
+  type Listing,
+  MAX_KEY_BYTES,
+  MAX_VALUE_BYTES,
+  type Put,
+  type Reading,
+  type Store,
+} from './store.ts'
+export {
+  type Change,
+  type Reader,
+  type Signal,
+  UNKNOWN_ATTEMPTS,
+  UPDATE_ATTEMPTS,
+  update,
+} from './transaction.ts'

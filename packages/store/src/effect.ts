@@ -1,0 +1,130 @@
+/**
+ * Effects and lanes at rest. Names are in the key, the rest is in the value, big-endian:
+ *
+ *     <queue>/lane/<lane>/<kind>/<key>                     <queue>/lease/<lane>
+ *     0   1  version, 1                                    0  1  version, 1
+ *     1   1  0 waiting, 1 parked                           1  8  until, ms since 1970, double
+ *     2   4  attempts begun, unsigned                      9  8  owner, of one run
+ *     6   8  id, of one time it was added
+ *     14  8  order within the lane, an integer as double
+ *     22  8  queued at, ms since 1970, double
+ *     30  8  due at, ms since 1970, double
+ *     38  …  payload
+ */
+
+import { StoreError } from './error.ts'
+import { escapeName, unescapeName } from './scoped.ts'
+import type { Bytes } from './store.ts'
+
+/** What an effect is called: adding another of the same name withdraws the one that waits. */
+export interface EffectName {
+  /** Effects of one lane run one after the other, in the order they were added. Not empty. */
+  readonly lane: string
+  /** What is to be done; says how to read `payload`. Not empty. */
+  readonly kind: string
+  /** To whom or what it is done; tells effects of one kind apart. May be empty. */
+  readonly key: string
+}
+
+/** Something to be done once the state that caused it is stored; plain data. */
+export interface Effect extends EffectName {
+  /** At most `MAX_EFFECT_BYTES`. */
+  readonly payload: Uint8Array
+}
+
+/** An effect as it waits. */
+export interface QueuedEffect extends EffectName {
+  readonly payload: Bytes
+  readonly queuedAt: Date
+  /** When it is tried next, if it is the first of its lane. */
+  readonly dueAt: Date
+  /** How often it has been begun. */
+  readonly attempts: number
+  /** Given up: it is kept, but not run and not waited for, until `retry` or `discard`. */
+  readonly parked: boolean
+}
+
+/** @internal An effect as stored; times in milliseconds since 1970. */
+export interface Stored extends EffectName {
+  readonly payload: Uint8Array
+  readonly parked: boolean
+  readonly attempts: number
+  readonly id: bigint
+  readonly order: number
+  readonly queuedAt: number
+  readonly dueAt: number
+}
+
+/** @internal The right of one run to work on a lane. */
+export interface Lease {
+  readonly until: number
+  readonly owner: bigint
+}
+
+const VERSION = 1
+const HEADER = 38
+const LEASE = 17
+
+/** @internal */
+export function encodeEffect(effect: Stored): Bytes {
+  const bytes = new Uint8Array(HEADER + effect.payload.length)
+  const view = new DataView(bytes.buffer)
+  view.setUint8(0, VERSION)
+  view.setUint8(1, effect.parked ? 1 : 0)
+  view.setUint32(2, effect.attempts)
+  view.setBigUint64(6, effect.id)
+  view.setFloat64(14, effect.order)
+  view.setFloat64(22, effect.queuedAt)
+  view.setFloat64(30, effect.dueAt)
+  bytes.set(effect.payload, HEADER)
+  return bytes
+}
+
+/** @internal `path` is the key after `<queue>/lane/`. @throws {StoreError} `record-malformed` */
+export function decodeEffect(path: string, bytes: Uint8Array): Stored {
+  const [lane, kind, key, ...more] = path.split('/').map(unescapeName)
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
+  if (lane === undefined || kind === undefined || key === undefined || more.length > 0) throw malformed(path)
+  if (bytes.length < HEADER || view.getUint8(0) !== VERSION || view.getUint8(1) > 1) throw malformed(path)
+  const [order, queuedAt, dueAt] = [view.getFloat64(14), view.getFloat64(22), view.getFloat64(30)]
+  if (!Number.isSafeInteger(order) || !Number.isFinite(queuedAt) || !Number.isFinite(dueAt))
+    throw malformed(path)
+  const [parked, attempts, id] = [view.getUint8(1) === 1, view.getUint32(2), view.getBigUint64(6)]
+  return { lane, kind, key, payload: bytes.slice(HEADER), parked, attempts, id, order, queuedAt, dueAt }
+}
+
+/** @internal */
+export function encodeLease(lease: Lease): Bytes {
+  const bytes = new Uint8Array(LEASE)
+  const view = new DataView(bytes.buffer)
+  view.setUint8(0, VERSION)
+  view.setFloat64(1, lease.until)
+  view.setBigUint64(9, lease.owner)
+  return bytes
+}
+
+/** @internal @throws {StoreError} `record-malformed` */
+export function decodeLease(path: string, bytes: Uint8Array): Lease {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
+  if (bytes.length !== LEASE || view.getUint8(0) !== VERSION) throw malformed(path)
+  const until = view.getFloat64(1)
+  if (!Number.isFinite(until)) throw malformed(path)
+  return { until, owner: view.getBigUint64(9) }
+}
+
+/** @internal The key after `<queue>/lane/`. @throws {RangeError} when lane or kind is empty */
+export function effectPath({ lane, kind, key }: EffectName): string {
+  if (lane === '' || kind === '') throw new RangeError('effect: lane and kind must not be empty')
+  return [lane, kind, key].map(escapeName).join('/')
+}
+
+/** @internal */
+export function queued(effect: Stored): QueuedEffect {
+  const { lane, kind, key, attempts, parked } = effect
+  const [queuedAt, dueAt] = [new Date(effect.queuedAt), new Date(effect.dueAt)]
+  return { lane, kind, key, payload: new Uint8Array(effect.payload), queuedAt, dueAt, attempts, parked }
+}
+
+function malformed(path: string): StoreError {
+  return new StoreError('record-malformed', `effects: ${path} has another format`)
+}
