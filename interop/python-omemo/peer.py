@@ -24,9 +24,9 @@ request, is `{"ready": true}`. Bytes are base64; `namespace` is `urn:xmpp:omemo:
   encrypt         {account, to: jid | [jid], namespace: one | [by priority], bytes | text}
                   -> {messages: [{namespace, xml}], errors: [{namespace, jid, device_id, error, message}]}
                   `text` is the body: plain UTF-8 for axolotl, wrapped in an SCE envelope for omemo:2
-  decrypt         {account, from, xml, namespace? (needed when xml is a stanza with both)}
-                  -> {kind: "message", bytes, text, body, device_id, identity_key, trust}; text is null
-                     when the bytes are not UTF-8, body is the text (axolotl) or the body of the envelope
+  decrypt         {account, from, xml, namespace? (of a stanza with both, omemo:2 unless given)}
+                  -> {kind: "message", bytes, body, device_id, identity_key, trust}; body is the text
+                     (axolotl) or the body of the SCE envelope, null if there is none
                    | {kind: "empty", key, device_id, identity_key, trust}; no payload, key is what the
                      ratchet transported (axolotl: the key of a key transport)
   messages        {account} -> {messages: [{to, namespace, xml}]}; sent by itself since last asked
@@ -38,7 +38,7 @@ request, is `{"ready": true}`. Bytes are base64; `namespace` is `urn:xmpp:omemo:
   rotate          {account, namespace} -> {}; a new signed prekey, published
   trust           {account, jid, device_id, level: trusted|undecided|distrusted} -> {}
   dump            {account} -> {state}; JSON of everything the account would have stored
-  restore         {account, state} -> {device_id, identity_key}; under the same or another name
+  restore         {account, state} -> {jid, device_id, identity_key}; under the same or another name
 """
 
 import asyncio
@@ -502,9 +502,8 @@ async def decrypt(request):
     }
     if plaintext is None:
         return {"kind": "empty", "key": b64(material.key), **about}
-    text = utf8(plaintext)
-    body = text if namespace == AXOLOTL else envelope_body(plaintext)
-    return {"kind": "message", "bytes": b64(plaintext), "text": text, "body": body, **about}
+    body = utf8(plaintext) if namespace == AXOLOTL else envelope_body(plaintext)
+    return {"kind": "message", "bytes": b64(plaintext), "body": body, **about}
 
 
 @operation("messages")
@@ -515,8 +514,7 @@ async def messages_sent(request):
 
 
 async def session_of(account, request, jid):
-    session = await account.backend(request["namespace"]).load_session(jid, request["device_id"])
-    return session
+    return await account.backend(request["namespace"]).load_session(jid, request["device_id"])
 
 
 @operation("empty")
@@ -602,7 +600,7 @@ async def dump(request):
 async def restore(request):
     state = json.loads(request["state"])
     account = Account(state["jid"], state["options"], state["values"])
-    return await add_account(request["account"], account)
+    return {"jid": account.jid, **await add_account(request["account"], account)}
 
 
 async def answer(line):
