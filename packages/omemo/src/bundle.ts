@@ -1,0 +1,81 @@
+/** Bundles: what a device publishes so that others can open sessions to it (XEP-0384 §5.3.2). */
+import { randomBytes } from '@noble/hashes/utils.js'
+import type { Bytes, Random } from './bytes.ts'
+import { assertMontgomery, type CurveStep, verify } from './curve.ts'
+import { OmemoError } from './error.ts'
+import { type Identity, type IdentityKey, sign } from './identity-key.ts'
+import type { PreKeys } from './pre-keys.ts'
+import type { Protocol } from './protocol.ts'
+import type { Bundle } from './stanza/bundle.ts'
+
+export interface PublicPreKey {
+  readonly id: number
+  /** X25519, 32 bytes. */
+  readonly publicKey: Bytes
+}
+
+/** A bundle whose signature is good and whose keys are acceptable: the only thing sessions are opened with. */
+export interface VerifiedBundle {
+  readonly identityKey: IdentityKey
+  readonly signedPreKey: PublicPreKey
+  /** Never empty. */
+  readonly preKeys: readonly PublicPreKey[]
+}
+
+/** What to publish for this device. The signature is deterministic: the same keys give the same bundle. */
+export function publishedBundle(protocol: Protocol, identity: Identity, preKeys: PreKeys): Bundle {
+  const signedPreKey = protocol.publicKeyBytes(preKeys.signed.publicKey)
+  return {
+    identityKey: protocol.bundleIdentityBytes(identity),
+    signedPreKey: {
+      id: preKeys.signed.id,
+      publicKey: signedPreKey,
+      signature: sign(identity, signedPreKey),
+    },
+    preKeys: preKeys.oneTime.map(({ id, publicKey }) => ({ id, publicKey: protocol.publicKeyBytes(publicKey) })),
+  }
+}
+
+/**
+ * Verifies a peer's bundle. One-time prekeys that are not acceptable are left out, one by one.
+ * @throws OmemoError `bundle-malformed`, `bundle-signature-invalid`, `bundle-without-pre-keys`, `key-invalid`
+ */
+export function* verifyBundle(protocol: Protocol, bundle: Bundle): CurveStep<VerifiedBundle> {
+  const identityKey = protocol.readBundleIdentity(bundle.identityKey, 'bundle/identity key')
+  const signedPreKey = readPreKey(protocol, bundle.signedPreKey, 'bundle/signed prekey')
+  const { publicKey, signature } = protocol.verification(identityKey, bundle.signedPreKey.signature)
+  if (!(yield* verify(signature, protocol.publicKeyBytes(signedPreKey.publicKey), publicKey)))
+    throw new OmemoError('bundle-signature-invalid', 'bundle: the signed prekey is not signed by its identity key')
+  const preKeys = bundle.preKeys.flatMap((preKey) => {
+    try {
+      return [readPreKey(protocol, preKey, `bundle/prekey ${preKey.id}`)]
+    } catch (error) {
+      if (error instanceof OmemoError) return []
+      throw error
+    }
+  })
+  if (preKeys.length === 0)
+    throw new OmemoError('bundle-without-pre-keys', 'bundle: no usable one-time prekey, which sessions need')
+  return { identityKey, signedPreKey, preKeys }
+}
+
+/** A one-time prekey drawn at random, so that two senders seldom draw the same. */
+export function pickPreKey(bundle: VerifiedBundle, random: Random = randomBytes): PublicPreKey {
+  const count = bundle.preKeys.length
+  // The largest multiple of `count` below 2³²: numbers from there on would favour the first prekeys.
+  const limit = 2 ** 32 - (2 ** 32 % count)
+  for (;;) {
+    const drawn = new DataView(Uint8Array.from(random(4)).buffer).getUint32(0)
+    if (drawn < limit) return bundle.preKeys[drawn % count] as PublicPreKey
+  }
+}
+
+function readPreKey(
+  protocol: Protocol,
+  preKey: { readonly id: number; readonly publicKey: Bytes },
+  path: string,
+): PublicPreKey {
+  const publicKey = protocol.readPublicKey(preKey.publicKey, path)
+  assertMontgomery(publicKey, path)
+  return { id: preKey.id, publicKey }
+}

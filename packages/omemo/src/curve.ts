@@ -1,0 +1,225 @@
+/**
+ * Curve25519, behind one small port: X25519 (RFC 7748) and the verification of Ed25519 (RFC 8032).
+ *
+ * A step of the protocol that needs a curve is a generator that yields `CurveRequest`s and is given their
+ * answers: `run` serves it synchronously from `nobleCurve`, `runAsync` from any backend, all requests of one
+ * yield at the same time. Backends compute; `guardCurve` decides what is acceptable, for all of them alike.
+ */
+import { ed25519, x25519 } from '@noble/curves/ed25519.js'
+import type { Bytes } from './bytes.ts'
+import { OmemoError } from './error.ts'
+
+export const PUBLIC_KEY_LENGTH = 32
+export const SECRET_KEY_LENGTH = 32
+export const SIGNATURE_LENGTH = 64
+
+/** What a step may ask for. Keys are 32 bytes: X25519 in Montgomery form, Ed25519 for `verify`. */
+export type CurveRequest =
+  | { readonly op: 'publicKey'; readonly secret: Uint8Array }
+  | { readonly op: 'sharedSecret'; readonly secret: Uint8Array; readonly publicKey: Uint8Array }
+  | {
+      readonly op: 'verify'
+      readonly signature: Uint8Array
+      readonly message: Uint8Array
+      readonly publicKey: Uint8Array
+    }
+
+export type CurveAnswer = Bytes | boolean
+
+/** A computation that pauses whenever it needs the curve. Nothing has changed while it is paused. */
+export type CurveStep<T> = Generator<readonly CurveRequest[], T, readonly CurveAnswer[]>
+
+/** A backend. Secrets come from the caller; a backend that refuses an input throws. */
+export interface Curve {
+  publicKey(secret: Uint8Array): Bytes | Promise<Bytes>
+  sharedSecret(secret: Uint8Array, publicKey: Uint8Array): Bytes | Promise<Bytes>
+  verify(signature: Uint8Array, message: Uint8Array, publicKey: Uint8Array): boolean | Promise<boolean>
+}
+
+/** A backend that answers at once. */
+export interface SyncCurve extends Curve {
+  publicKey(secret: Uint8Array): Bytes
+  sharedSecret(secret: Uint8Array, publicKey: Uint8Array): Bytes
+  verify(signature: Uint8Array, message: Uint8Array, publicKey: Uint8Array): boolean
+}
+
+/** @noble/curves: pure TypeScript, everywhere. Not constant-time, see SECURITY.md. */
+export const nobleCurve: SyncCurve = {
+  publicKey: (secret) => x25519.getPublicKey(secret),
+  sharedSecret: (secret, publicKey) => x25519.getSharedSecret(secret, publicKey),
+  verify: (signature, message, publicKey) => ed25519.verify(signature, message, publicKey, { zip215: false }),
+}
+
+const FIELD_PRIME = 2n ** 255n - 19n
+const GROUP_ORDER = 2n ** 252n + 27742317777372353535851937790883648493n
+
+function littleEndian(bytes: Uint8Array): bigint {
+  let value = 0n
+  for (let i = bytes.length - 1; i >= 0; i--) value = (value << 8n) | BigInt(bytes[i] as number)
+  return value
+}
+
+/** Throws unless the bytes are a canonical Montgomery u: 32 bytes, little-endian, below 2²⁵⁵ − 19. */
+export function assertMontgomery(publicKey: Uint8Array, path?: string): void {
+  if (publicKey.length !== PUBLIC_KEY_LENGTH || littleEndian(publicKey) >= FIELD_PRIME)
+    throw keyInvalid('public key: not a canonical X25519 key', path)
+}
+
+/**
+ * Throws unless the bytes are the canonical encoding of a point of the prime-order group other than its
+ * neutral element: a key of small or mixed order would verify what its owner never signed.
+ */
+export function assertEdwards(publicKey: Uint8Array, path?: string): void {
+  try {
+    const point = ed25519.Point.fromBytes(publicKey, false)
+    if (!point.is0() && point.isTorsionFree()) return
+  } catch {
+    // Not 32 bytes, y ≥ p, or no point of the curve: the same refusal as for an order that is wrong.
+  }
+  throw keyInvalid('public key: not a canonical Ed25519 key of prime order', path)
+}
+
+function keyInvalid(message: string, path: string | undefined): OmemoError {
+  return new OmemoError('key-invalid', message, path === undefined ? {} : { path })
+}
+
+/** Whether r ‖ S is 64 bytes with S < L, so that nobody can turn one valid signature into another. */
+function isCanonicalSignature(signature: Uint8Array): boolean {
+  return signature.length === SIGNATURE_LENGTH && littleEndian(signature.subarray(32)) < GROUP_ORDER
+}
+
+function assertSecret(secret: Uint8Array): void {
+  if (secret.length !== SECRET_KEY_LENGTH)
+    throw new RangeError(`secret key: expected ${SECRET_KEY_LENGTH} bytes, got ${secret.length}`)
+}
+
+function assertContributory(sharedSecret: Bytes): Bytes {
+  let bits = 0
+  for (const byte of sharedSecret) bits |= byte
+  if (bits === 0) throw keyInvalid('public key: of small order, the shared secret is zero', undefined)
+  return sharedSecret
+}
+
+/** The checks before a backend is asked. @returns an answer that needs no backend, or nothing */
+function checkRequest(request: CurveRequest): false | undefined {
+  switch (request.op) {
+    case 'publicKey':
+      assertSecret(request.secret)
+      return undefined
+    case 'sharedSecret':
+      assertSecret(request.secret)
+      assertMontgomery(request.publicKey)
+      return undefined
+    case 'verify':
+      if (!isCanonicalSignature(request.signature)) return false
+      assertEdwards(request.publicKey)
+      return undefined
+  }
+}
+
+function ask(curve: SyncCurve, request: CurveRequest): CurveAnswer
+function ask(curve: Curve, request: CurveRequest): CurveAnswer | Promise<CurveAnswer>
+function ask(curve: Curve, request: CurveRequest): CurveAnswer | Promise<CurveAnswer> {
+  switch (request.op) {
+    case 'publicKey':
+      return curve.publicKey(request.secret)
+    case 'sharedSecret':
+      return curve.sharedSecret(request.secret, request.publicKey)
+    case 'verify':
+      return curve.verify(request.signature, request.message, request.publicKey)
+  }
+}
+
+/** The checks after it: an all-zero secret, and a backend that throws for a key that it refuses. */
+function checkAnswer(request: CurveRequest, answer: CurveAnswer): CurveAnswer {
+  return request.op === 'sharedSecret' && typeof answer !== 'boolean' ? assertContributory(answer) : answer
+}
+
+function refused(error: unknown): unknown {
+  if (error instanceof OmemoError || error instanceof RangeError || error instanceof TypeError) return error
+  return new OmemoError('key-invalid', 'public key: refused by the curve', { cause: error })
+}
+
+/**
+ * Answers one request with every check: canonical encodings, S < L, no key of small or mixed order, no
+ * all-zero result. @throws OmemoError `key-invalid`
+ */
+export function answer(curve: SyncCurve, request: CurveRequest): CurveAnswer {
+  const known = checkRequest(request)
+  if (known !== undefined) return known
+  try {
+    return checkAnswer(request, ask(curve, request))
+  } catch (error) {
+    throw refused(error)
+  }
+}
+
+/** The same for a backend that may take its time. */
+export async function answerAsync(curve: Curve, request: CurveRequest): Promise<CurveAnswer> {
+  const known = checkRequest(request)
+  if (known !== undefined) return known
+  try {
+    return checkAnswer(request, await ask(curve, request))
+  } catch (error) {
+    throw refused(error)
+  }
+}
+
+/** Runs a step to its end with a synchronous backend. A refusal is thrown *into* the step, which may catch it. */
+export function run<T>(step: CurveStep<T>, curve: SyncCurve = nobleCurve): T {
+  let next = step.next()
+  while (!next.done) {
+    let answers: readonly CurveAnswer[]
+    try {
+      answers = next.value.map((request) => answer(curve, request))
+    } catch (error) {
+      next = step.throw(error)
+      continue
+    }
+    next = step.next(answers)
+  }
+  return next.value
+}
+
+/** Runs a step to its end with any backend; the requests of one yield run at the same time. */
+export async function runAsync<T>(step: CurveStep<T>, curve: Curve): Promise<T> {
+  let next = step.next()
+  while (!next.done) {
+    let answers: readonly CurveAnswer[]
+    try {
+      answers = await Promise.all(next.value.map((request) => answerAsync(curve, request)))
+    } catch (error) {
+      next = step.throw(error)
+      continue
+    }
+    next = step.next(answers)
+  }
+  return next.value
+}
+
+/** Asks for the X25519 public keys of some secrets. */
+export function* publicKeys(secrets: readonly Uint8Array[]): CurveStep<readonly Bytes[]> {
+  return (yield secrets.map((secret) => ({ op: 'publicKey', secret }))).map(asBytes)
+}
+
+/** Asks for X25519 shared secrets, in the order of the pairs. */
+export function* sharedSecrets(
+  pairs: readonly (readonly [secret: Uint8Array, publicKey: Uint8Array])[],
+): CurveStep<readonly Bytes[]> {
+  return (yield pairs.map(([secret, publicKey]) => ({ op: 'sharedSecret', secret, publicKey }))).map(asBytes)
+}
+
+/** Asks whether an Ed25519 signature is good. */
+export function* verify(
+  signature: Uint8Array,
+  message: Uint8Array,
+  publicKey: Uint8Array,
+): CurveStep<boolean> {
+  const [good] = yield [{ op: 'verify', signature, message, publicKey }]
+  return good === true
+}
+
+function asBytes(value: CurveAnswer): Bytes {
+  if (typeof value === 'boolean') throw new TypeError('curve: expected bytes, got a verdict')
+  return value
+}

@@ -1,0 +1,236 @@
+/**
+ * All sessions with one device in one namespace: the current one, which messages are sent on, and a few
+ * archived ones that only decrypt (XEP-0384 §4.3, §5.8).
+ *
+ * A new key exchange becomes the current session, and the one before it becomes its rival. Where that one was
+ * our own exchange without an answer, the two have *crossed*: each side may now prefer the other's. Both come
+ * to the same session by what then arrives on the rival:
+ *
+ * 1. Crossed, and nothing but key exchanges arrived on the current session: switch.
+ * 2. Crossed, and both sessions are confirmed: the lower ephemeral key wins, on both sides.
+ * 3. Any rival: two messages in a row on the one with the lower ephemeral key, or three on the one with the
+ *    higher, and none on the current one in between: the peer no longer uses the current one, switch.
+ *
+ * Messages that were overtaken say nothing about what the peer uses now and do not count for rule 3. Messages
+ * from an archive never switch, and a key exchange from there yields to a newer session.
+ */
+import { randomBytes } from '@noble/hashes/utils.js'
+import { type Bytes, compareBytes, type Random, sameBytes } from './bytes.ts'
+import type { CurveStep } from './curve.ts'
+import { OmemoError, type OmemoErrorCode } from './error.ts'
+import type { PreKeys } from './pre-keys.ts'
+import type { Protocol } from './protocol.ts'
+import {
+  acceptSession,
+  decryptRepeatedExchange,
+  decryptSession,
+  encryptSession,
+  type Self,
+  type Session,
+  type SessionMessage,
+} from './session.ts'
+import type { KeyExchange } from './wire/wire.ts'
+
+/** Each costs a Diffie-Hellman to try and 280 bytes to keep. libsignal keeps 40, python-omemo none. */
+export const MAX_ARCHIVED_SESSIONS = 8
+
+/** Messages in a row that show a rival to be in use, by whether its ephemeral key is the lower one. */
+const STREAK = { lower: 2, higher: 3 } as const
+
+export interface SessionList {
+  readonly current: Session
+  /** Newest first. */
+  readonly archived: readonly Session[]
+  readonly rival: Rival | undefined
+}
+
+/** The session that the current one took the place of. */
+export interface Rival {
+  readonly ephemeralKey: Bytes
+  /** It was our own key exchange, unanswered. */
+  readonly crossed: boolean
+  /** Messages on it since the last one on the current session. */
+  readonly streak: number
+}
+
+/** How a message came. */
+export interface Arrival {
+  /** `archive`: read from a message archive, perhaps long after and in any order. */
+  readonly channel: 'live' | 'archive'
+  /** Milliseconds since 1970: the delay stamp where there is one, else the present. */
+  readonly sentAt: number
+}
+
+export interface Opened {
+  readonly sessions: SessionList
+  readonly plaintext: Bytes
+  /** The session that opened it, by its ephemeral key. */
+  readonly ephemeralKey: Bytes
+  /** The one-time prekey that a new session has used: delete it in the same commit. */
+  readonly usedPreKeyId: number | undefined
+  /** Send one empty message on `ephemeralKey`: the peer does not know yet that its key exchange arrived. */
+  readonly completion: boolean
+}
+
+/** The list after we opened a session ourselves. What was current is kept for decrypting. */
+export function withInitiated(sessions: SessionList | undefined, session: Session): SessionList {
+  return { current: session, archived: archive(sessions), rival: undefined }
+}
+
+/**
+ * Encrypts on the current session, or on the one given: completions and heartbeats go out on the session that
+ * needs them. Commit the new list before the message leaves.
+ * @throws OmemoError `session-missing` for a session that is no longer kept
+ */
+export function* encryptMessage(
+  self: Self,
+  sessions: SessionList,
+  plaintext: Uint8Array,
+  random: Random = randomBytes,
+  ephemeralKey: Uint8Array = sessions.current.ephemeralKey,
+): CurveStep<{ readonly sessions: SessionList; readonly message: SessionMessage }> {
+  const chosen = find(sessions, ephemeralKey)
+  if (chosen === undefined) throw new OmemoError('session-missing', 'session: no longer kept')
+  const { session, message } = yield* encryptSession(self, chosen, plaintext, random)
+  return { sessions: replace(sessions, session), message }
+}
+
+/**
+ * Opens what a `<key/>` of that device holds, with whichever session fits, or with a new one.
+ * @param sessions undefined when there is none with that device yet
+ * @throws OmemoError `session-missing`, and all of `acceptSession` and `decryptSession`; nothing has changed then
+ */
+export function* decryptMessage(
+  protocol: Protocol,
+  self: Self,
+  preKeys: PreKeys,
+  sessions: SessionList | undefined,
+  data: Uint8Array,
+  arrival: Arrival,
+): CurveStep<Opened> {
+  if (!protocol.wire.isKeyExchange(data)) return yield* decryptWithAny(self, sessions, data, arrival)
+  const keyExchange = protocol.wire.decodeKeyExchange(data)
+  const known = sessions && find(sessions, keyExchange.ephemeralKey)
+  if (sessions === undefined || known === undefined)
+    return yield* accept(protocol, self, preKeys, sessions, keyExchange, arrival)
+  const { session, plaintext, late } = yield* decryptRepeatedExchange(self, known, keyExchange)
+  return opened(select(sessions, session, late, arrival), session, plaintext)
+}
+
+function* accept(
+  protocol: Protocol,
+  self: Self,
+  preKeys: PreKeys,
+  sessions: SessionList | undefined,
+  keyExchange: KeyExchange,
+  arrival: Arrival,
+): CurveStep<Opened> {
+  const accepted = yield* acceptSession(protocol, self, preKeys, keyExchange, arrival.sentAt)
+  const { session, plaintext, preKeyId } = accepted
+  const outdated =
+    sessions !== undefined && arrival.channel === 'archive' && sessions.current.stamp > session.stamp
+  return {
+    sessions: outdated
+      ? { ...sessions, archived: [session, ...sessions.archived].slice(0, MAX_ARCHIVED_SESSIONS) }
+      : { current: session, archived: archive(sessions), rival: sessions && rivalOf(sessions.current) },
+    plaintext,
+    ephemeralKey: session.ephemeralKey,
+    usedPreKeyId: preKeyId,
+    completion: !outdated,
+  }
+}
+
+function* decryptWithAny(
+  self: Self,
+  sessions: SessionList | undefined,
+  data: Uint8Array,
+  arrival: Arrival,
+): CurveStep<Opened> {
+  if (sessions === undefined) throw new OmemoError('session-missing', 'message: no session with this device')
+  let failure: OmemoError | undefined
+  for (const candidate of [sessions.current, ...sessions.archived]) {
+    try {
+      const { session, plaintext, late } = yield* decryptSession(self, candidate, data)
+      return opened(select(sessions, session, late, arrival), session, plaintext)
+    } catch (error) {
+      if (!(error instanceof OmemoError)) throw error
+      failure = moreTelling(failure, error)
+    }
+  }
+  throw failure
+}
+
+/** Only the session that a message belongs to can know that it is a duplicate, or too far ahead. */
+const TELLING: readonly OmemoErrorCode[] = ['message-duplicate', 'message-gap-too-big']
+
+function moreTelling(before: OmemoError | undefined, error: OmemoError): OmemoError {
+  if (before === undefined) return error
+  return TELLING.includes(error.code) && !TELLING.includes(before.code) ? error : before
+}
+
+function opened(sessions: SessionList, session: Session, plaintext: Bytes): Opened {
+  return {
+    sessions,
+    plaintext,
+    ephemeralKey: session.ephemeralKey,
+    usedPreKeyId: undefined,
+    completion: false,
+  }
+}
+
+/** The list after a message was opened with one of its sessions: the rules at the top of this file. */
+function select(sessions: SessionList, session: Session, late: boolean, arrival: Arrival): SessionList {
+  const { current, rival } = sessions
+  const updated = replace(sessions, session)
+  if (rival === undefined || arrival.channel === 'archive') return updated
+  if (sameBytes(session.ephemeralKey, current.ephemeralKey))
+    return late ? updated : { ...updated, rival: { ...rival, streak: 0 } }
+  if (!sameBytes(session.ephemeralKey, rival.ephemeralKey)) return updated
+
+  const lower = compareBytes(session.ephemeralKey, current.ephemeralKey) < 0
+  const bothConfirmed = session.exchange.state === 'confirmed' && current.exchange.state === 'confirmed'
+  const streak = late ? rival.streak : rival.streak + 1
+  if (
+    (rival.crossed && (current.exchange.state !== 'confirmed' || (bothConfirmed && lower))) ||
+    streak >= STREAK[lower ? 'lower' : 'higher']
+  )
+    return promote(updated, session, rival.crossed)
+  return { ...updated, rival: { ...rival, streak } }
+}
+
+/** Makes an archived session current; the one it takes the place of is its rival now. */
+function promote(sessions: SessionList, session: Session, crossed: boolean): SessionList {
+  return {
+    current: session,
+    archived: archive(sessions).filter((other) => !sameBytes(other.ephemeralKey, session.ephemeralKey)),
+    rival: { ephemeralKey: sessions.current.ephemeralKey, crossed, streak: 0 },
+  }
+}
+
+function rivalOf(current: Session): Rival {
+  return {
+    ephemeralKey: current.ephemeralKey,
+    crossed: current.exchange.state === 'pending',
+    streak: 0,
+  }
+}
+
+/** The archived sessions once the current one has joined them. */
+function archive(sessions: SessionList | undefined): readonly Session[] {
+  return sessions === undefined
+    ? []
+    : [sessions.current, ...sessions.archived].slice(0, MAX_ARCHIVED_SESSIONS)
+}
+
+function find(sessions: SessionList, ephemeralKey: Uint8Array): Session | undefined {
+  return [sessions.current, ...sessions.archived].find((session) =>
+    sameBytes(session.ephemeralKey, ephemeralKey),
+  )
+}
+
+/** The list with a session in the place of the one with its ephemeral key. */
+function replace(sessions: SessionList, session: Session): SessionList {
+  const newer = (other: Session): Session =>
+    sameBytes(other.ephemeralKey, session.ephemeralKey) ? session : other
+  return { ...sessions, current: newer(sessions.current), archived: sessions.archived.map(newer) }
+}
