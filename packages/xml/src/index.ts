@@ -31,6 +31,18 @@ export {
   text,
 } from './element.ts'
 export { type ShapeCode, ShapeError, type XmlCondition, XmlError } from './error.ts'
+export {
+  type BareJid,
+  bare,
+  bareJid,
+  type FullJid,
+  type Jid,
+  type JidCode,
+  JidError,
+  jid,
+  MAX_JID_PART,
+  parseJid,
+} from './jid.ts'
 export { parse } from './parse.ts'
 export { type Event, LIMITS, type Limits } from './parse-tree.ts'
 export { StanzaReader, type StanzaReaderOptions } from './reader.ts'
