@@ -16,7 +16,7 @@ import { aesCbc, aesGcm, GCM_TAG_LENGTH } from './aes.ts'
 import type { Bytes, Random } from './bytes.ts'
 import { OmemoError } from './error.ts'
 import { deriveKey, hmacSha256 } from './kdf.ts'
-import type { Namespace } from './stanza/namespace.ts'
+import type { Namespace } from './protocol.ts'
 
 /**
  * Largest payload, in bytes of ciphertext: 512 KiB are 683 KiB of base64, which leaves a third of the 1 MiB that a

@@ -12,7 +12,8 @@ import {
   transportKey,
 } from '../src/payload.ts'
 import { decodeBody, encodeBody } from '../src/payload-body.ts'
-import { AXOLOTL, type Namespace, OMEMO_2 } from '../src/stanza/namespace.ts'
+import type { Namespace } from '../src/protocol.ts'
+import { AXOLOTL, OMEMO_2 } from '../src/stanza/namespace.ts'
 import vectors from './vectors/payload.json' with { type: 'json' }
 
 const namespaces = [AXOLOTL, OMEMO_2] as const

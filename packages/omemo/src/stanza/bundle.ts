@@ -1,0 +1,173 @@
+/**
+ * The bundle of one device as it is written (XEP-0384 §5.3.2; 0.3.0 §4.3). Nothing here knows whether a key is a
+ * point of the curve or the signature good: see `verifyBundle`.
+ *
+ *     <bundle xmlns='eu.siacs.conversations.axolotl'>        <bundle xmlns='urn:xmpp:omemo:2'>
+ *       <signedPreKeyPublic signedPreKeyId='1'>…               <spk id='1'>…</spk>
+ *       <signedPreKeySignature>…                               <spks>…</spks>
+ *       <identityKey>…                                         <ik>…</ik>
+ *       <prekeys><preKeyPublic preKeyId='1'>…                  <prekeys><pk id='1'>…</pk>…</prekeys>
+ *     keys: 05 ‖ u, 33 bytes                                 keys: 32 bytes
+ */
+import {
+  attr,
+  base64,
+  codec,
+  content,
+  type Element,
+  inside,
+  one,
+  optional,
+  type Scalar,
+  uint,
+} from '@xmpp-e2e/xml'
+import type { Bytes } from '../bytes.ts'
+import type { Namespace } from '../protocol.ts'
+import {
+  AXOLOTL,
+  assertOwnId,
+  currentItem,
+  decodeAs,
+  type Item,
+  MAX_FOREIGN_ID,
+  manyById,
+  OMEMO_2,
+} from './namespace.ts'
+
+/** One-time prekeys in one bundle, ten times what §4.1 advises: 1000 × about 105 bytes of XML are 105 kB. */
+export const MAX_PREKEYS = 1000
+
+/** Keys are in the form of the namespace: 33 bytes beginning with 05 in 0.3, 32 bytes in omemo:2. */
+export interface Bundle {
+  readonly identityKey: Bytes
+  readonly signedPreKey: {
+    /** 0 to 2³² − 1. */
+    readonly id: number
+    readonly publicKey: Bytes
+    /** 64 bytes. */
+    readonly signature: Bytes
+  }
+  /** No id twice. Ids from 0 to 2³² − 1: some clients start at zero, and what they publish works. */
+  readonly preKeys: readonly { readonly id: number; readonly publicKey: Bytes }[]
+}
+
+/** How one version publishes and writes bundles. */
+export interface BundleFormat {
+  /** Fields of `http://jabber.org/protocol/pubsub#publish-options`. */
+  readonly publishOptions: Readonly<Record<string, string>>
+  /** The PEP node of a device's bundle, and the id of the item to publish there. */
+  location(deviceId: number): { readonly node: string; readonly item: string }
+  /** The item of that node which is the device's, if it is among them. */
+  itemOf<T extends Item>(items: readonly T[], deviceId: number): T | undefined
+  /** @throws RangeError for an id that is not 1 to 2³¹ − 1, a wrong length, or more than `MAX_PREKEYS` */
+  encode(bundle: Bundle): Element
+  /**
+   * Leaves out one-time prekeys that cannot be read; of two with one id it takes the first. There may be none.
+   *
+   * @throws OmemoError `bundle-malformed`
+   */
+  decode(el: Element): Bundle
+}
+
+const keyId = uint(MAX_FOREIGN_ID)
+const signature = base64(64)
+const omemo2Key = base64(32)
+const axolotlKey: Scalar<Bytes> = {
+  expected: '33 bytes in base64, the first of them 05',
+  decode: (text) => {
+    const key = base64(33).decode(text)
+    return key?.[0] === 0x05 ? key : undefined
+  },
+  encode: base64().encode,
+}
+
+type Names = {
+  readonly signedPreKey: string
+  readonly signedPreKeyId: string
+  readonly signature: string
+  readonly identityKey: string
+  readonly preKey: string
+  readonly preKeyId: string
+}
+
+function bundleCodec(ns: Namespace, names: Names, key: Scalar<Bytes>) {
+  const signedPreKey = codec(ns, names.signedPreKey, {
+    id: attr(names.signedPreKeyId, keyId),
+    publicKey: content(key),
+  })
+  const preKey = codec(ns, names.preKey, { id: attr(names.preKeyId, keyId), publicKey: content(key) })
+  return codec(ns, 'bundle', {
+    signedPreKey: one(signedPreKey),
+    signature: inside(names.signature, content(signature)),
+    identityKey: inside(names.identityKey, content(key)),
+    preKeys: optional(inside('prekeys', manyById(preKey, MAX_PREKEYS))),
+  })
+}
+
+type BundleCodec = ReturnType<typeof bundleCodec>
+
+const axolotlBundle = bundleCodec(
+  AXOLOTL,
+  {
+    signedPreKey: 'signedPreKeyPublic',
+    signedPreKeyId: 'signedPreKeyId',
+    signature: 'signedPreKeySignature',
+    identityKey: 'identityKey',
+    preKey: 'preKeyPublic',
+    preKeyId: 'preKeyId',
+  },
+  axolotlKey,
+)
+
+const omemo2Bundle = bundleCodec(
+  OMEMO_2,
+  {
+    signedPreKey: 'spk',
+    signedPreKeyId: 'id',
+    signature: 'spks',
+    identityKey: 'ik',
+    preKey: 'pk',
+    preKeyId: 'id',
+  },
+  omemo2Key,
+)
+
+/** Both versions. */
+export const bundles: Readonly<Record<Namespace, BundleFormat>> = {
+  'eu.siacs.conversations.axolotl': {
+    publishOptions: { 'pubsub#access_model': 'open' },
+    location: (deviceId) => ({ node: `${AXOLOTL}.bundles:${checkedId(deviceId)}`, item: 'current' }),
+    itemOf: currentItem,
+    encode: (bundle) => encode(axolotlBundle, bundle),
+    decode: (el) => decode(axolotlBundle, el),
+  },
+  'urn:xmpp:omemo:2': {
+    publishOptions: { 'pubsub#access_model': 'open', 'pubsub#max_items': 'max' },
+    location: (deviceId) => ({ node: `${OMEMO_2}:bundles`, item: String(checkedId(deviceId)) }),
+    itemOf: (items, deviceId) => items.findLast(({ id }) => id === String(deviceId)),
+    encode: (bundle) => encode(omemo2Bundle, bundle),
+    decode: (el) => decode(omemo2Bundle, el),
+  },
+}
+
+function checkedId(deviceId: number): number {
+  if (!Number.isInteger(deviceId) || deviceId < 1 || deviceId > MAX_FOREIGN_ID)
+    throw new RangeError(`device id: expected an integer from 1 to ${MAX_FOREIGN_ID}`)
+  return deviceId
+}
+
+function encode(bundle: BundleCodec, { identityKey, signedPreKey, preKeys }: Bundle): Element {
+  assertOwnId(signedPreKey.id, 'signedPreKey.id')
+  preKeys.forEach(({ id }, i) => {
+    assertOwnId(id, `preKeys[${i}].id`)
+  })
+  const { signature, ...publicPart } = signedPreKey
+  return bundle.encode({ signedPreKey: publicPart, signature, identityKey, preKeys })
+}
+
+function decode(bundle: BundleCodec, el: Element): Bundle {
+  const { signedPreKey, signature, identityKey, preKeys } = decodeAs('bundle-malformed', () =>
+    bundle.decode(el),
+  )
+  return { identityKey, signedPreKey: { ...signedPreKey, signature }, preKeys: preKeys ?? [] }
+}
