@@ -130,7 +130,7 @@ export class PythonOmemo {
    * @throws {PeerError} `exited`: the driver could not start; the message holds its stderr.
    */
   static async start(): Promise<PythonOmemo> {
-    return new PythonOmemo(await JsonLines.start('/usr/bin/python3', ['-I', '-B', DRIVER]))
+    return new PythonOmemo(await JsonLines.start('/usr/bin/python3', ['-E', '-s', '-B', DRIVER]))
   }
 
   /** Ends the process. Accounts of it are unusable afterwards. */
@@ -291,7 +291,7 @@ export class PythonAccount {
     return messages
   }
 
-  /** An empty message (XEP-0384, 4.6) on an existing session. */
+  /** An empty message (XEP-0384, 5.5.3) on an existing session. */
   async empty(to: string, deviceId: number, namespace: Namespace): Promise<string> {
     return (await this.#request<{ xml: string }>('empty', { to, device_id: deviceId, namespace })).xml
   }

@@ -1,0 +1,75 @@
+// Runs the tests against other implementations. On Debian as root it installs those that are missing;
+// elsewhere it says which are missing and runs the rest. With CI set, a missing peer is a failure.
+// Arguments go to vitest: `npm run interop -- -t "in order"`.
+import { spawnSync } from 'node:child_process'
+import { existsSync, readdirSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+
+/**
+ * The peers. `probe` is a command that succeeds when the peer can be used, `packages` are its names in
+ * Debian, and `tests` says which files of interop/test need it.
+ */
+const PEERS = [
+  {
+    name: 'python-omemo',
+    packages: ['python3-omemo', 'python3-twomemo', 'python3-oldmemo', 'python3-xmlschema'],
+    probe: ['/usr/bin/python3', '-E', '-s', '-B', '-c', 'import twomemo.etree, oldmemo.etree'],
+    tests: /^(python-omemo|omemo-.*)\.test\.ts$/,
+  },
+]
+
+const root = fileURLToPath(new URL('..', import.meta.url))
+
+const succeeds = ([command, ...args]) => spawnSync(command, args, { stdio: 'ignore' }).status === 0
+const missing = () => PEERS.filter(({ probe }) => !succeeds(probe))
+
+/** Runs a command where its output can be seen; false if it failed. */
+function run(command, args, options = {}) {
+  const { status, error } = spawnSync(command, args, { cwd: root, stdio: 'inherit', ...options })
+  if (error) console.error(`${command}: ${error.message}`)
+  return status === 0
+}
+
+const pnpm = (...args) => run(process.execPath, ['scripts/pnpm.mjs', ...args])
+
+/** Debian as root is where packages can be installed without asking anybody. */
+const canInstall = () =>
+  existsSync('/etc/debian_version') && process.getuid?.() === 0 && succeeds(['apt-get', '--version'])
+
+function install(peers) {
+  const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' }
+  const packages = peers.flatMap((peer) => peer.packages)
+  console.log(`interop: installing ${packages.join(' ')}`)
+  // An index that cannot be refreshed may still be good enough to install from.
+  run('apt-get', ['update', '-q'], { env })
+  run('apt-get', ['install', '-q', '-y', '--no-install-recommends', ...packages], { env })
+}
+
+let absent = missing()
+if (absent.length > 0 && canInstall()) {
+  install(absent)
+  absent = missing()
+}
+
+const tests = readdirSync(new URL('../interop/test', import.meta.url)).filter((file) =>
+  file.endsWith('.test.ts'),
+)
+const left = tests.filter((file) => absent.some((peer) => peer.tests.test(file)))
+for (const { name, packages } of absent)
+  console.log(`interop: ${name} is missing (Debian: ${packages.join(' ')})`)
+for (const file of left) console.log(`interop: left out ${file}`)
+
+if (absent.length > 0 && process.env.CI) {
+  console.error('interop: in CI every peer must be there')
+  process.exit(1)
+}
+if (left.length === tests.length) {
+  console.log('interop: nothing to run')
+  process.exit(0)
+}
+
+const exclude = left.flatMap((file) => ['--exclude', `test/${file}`])
+const done =
+  pnpm('exec', 'turbo', 'run', 'build', '--filter=@xmpp-e2e/interop^...') &&
+  pnpm('--filter', '@xmpp-e2e/interop', 'exec', 'vitest', 'run', ...exclude, ...process.argv.slice(2))
+process.exit(done ? 0 : 1)
