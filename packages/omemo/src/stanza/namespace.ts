@@ -9,6 +9,9 @@ export const AXOLOTL = 'eu.siacs.conversations.axolotl' satisfies Namespace
 /** XEP-0384 0.8 and later. */
 export const OMEMO_2 = 'urn:xmpp:omemo:2' satisfies Namespace
 
+/** XEP-0420, which omemo:2 puts into its payloads. */
+export const SCE = 'urn:xmpp:sce:1'
+
 /** XEP-0384 §5.1: device ids are made from 1 to 2³¹ − 1. */
 export const MAX_DEVICE_ID = 2 ** 31 - 1
 
