@@ -83,12 +83,10 @@ export function encodeEffect(effect: Stored): Bytes {
 /** @internal `path` is the key after `<queue>/lane/`. @throws {StoreError} `record-malformed` */
 export function decodeEffect(path: string, bytes: Uint8Array): Stored {
   const [lane, kind, key, ...more] = path.split('/').map(unescapeName)
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
-  if (lane === undefined || kind === undefined || key === undefined || more.length > 0) throw malformed(path)
-  if (bytes.length < HEADER || view.getUint8(0) !== VERSION || view.getUint8(1) > 1) throw malformed(path)
+  const view = open(path, bytes, HEADER)
   const [order, queuedAt, dueAt] = [view.getFloat64(14), view.getFloat64(22), view.getFloat64(30)]
-  if (!Number.isSafeInteger(order) || !Number.isFinite(queuedAt) || !Number.isFinite(dueAt))
-    throw malformed(path)
+  if (lane === undefined || kind === undefined || key === undefined || more.length > 0) throw malformed(path)
+  if (view.getUint8(1) > 1 || ![order, queuedAt, dueAt].every(Number.isFinite)) throw malformed(path)
   const [parked, attempts, id] = [view.getUint8(1) === 1, view.getUint32(2), view.getBigUint64(6)]
   return { lane, kind, key, payload: bytes.slice(HEADER), parked, attempts, id, order, queuedAt, dueAt }
 }
@@ -105,8 +103,7 @@ export function encodeLease(lease: Lease): Bytes {
 
 /** @internal @throws {StoreError} `record-malformed` */
 export function decodeLease(path: string, bytes: Uint8Array): Lease {
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
-  if (bytes.length !== LEASE || view.getUint8(0) !== VERSION) throw malformed(path)
+  const view = open(path, bytes, LEASE)
   const until = view.getFloat64(1)
   if (!Number.isFinite(until)) throw malformed(path)
   return { until, owner: view.getBigUint64(9) }
@@ -114,7 +111,7 @@ export function decodeLease(path: string, bytes: Uint8Array): Lease {
 
 /** @internal The key after `<queue>/lane/`. @throws {RangeError} when lane or kind is empty */
 export function effectPath({ lane, kind, key }: EffectName): string {
-  if (lane === '' || kind === '') throw new RangeError('effect: lane and kind must not be empty')
+  if (lane === '' || kind === '') throw new RangeError('effect: empty lane or kind')
   return [lane, kind, key].map(escapeName).join('/')
 }
 
@@ -122,7 +119,13 @@ export function effectPath({ lane, kind, key }: EffectName): string {
 export function queued(effect: Stored): QueuedEffect {
   const { lane, kind, key, attempts, parked } = effect
   const [queuedAt, dueAt] = [new Date(effect.queuedAt), new Date(effect.dueAt)]
-  return { lane, kind, key, payload: new Uint8Array(effect.payload), queuedAt, dueAt, attempts, parked }
+  const payload = new Uint8Array(effect.payload)
+  return { lane, kind, key, payload, queuedAt, dueAt, attempts, parked }
+}
+
+function open(path: string, bytes: Uint8Array, least: number): DataView {
+  if (bytes.length < least || bytes[0] !== VERSION) throw malformed(path)
+  return new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
 }
 
 function malformed(path: string): StoreError {

@@ -26,7 +26,7 @@ import {
   type Stored,
 } from './effect.ts'
 import { StoreError } from './error.ts'
-import { escapeName, unescapeName } from './scoped.ts'
+import { escapeName } from './scoped.ts'
 import { type Bytes, checkBatch, checkKey, type Put, type Store } from './store.ts'
 import { type Reader, type Signal, update } from './transaction.ts'
 
@@ -116,7 +116,10 @@ export interface EffectQueue {
   discard(effects: readonly EffectName[]): Promise<void>
 }
 
-type Outcome = { readonly kind: 'done' | 'aborted' } | { readonly kind: 'failed'; readonly error: unknown }
+type Random = EffectQueueOptions['random']
+
+/** How a handler ended; `late` is one that has not. */
+type Outcome = { readonly kind: 'done' | 'failed' | 'late' | 'aborted'; readonly error?: unknown }
 
 /** @throws {TypeError | RangeError} when `name` cannot be part of a key */
 export function effectQueue(options: EffectQueueOptions): EffectQueue {
@@ -126,18 +129,22 @@ export function effectQueue(options: EffectQueueOptions): EffectQueue {
   const lanes = `${base}lane/`
   const leases = `${base}lease/`
   const keyOf = (effect: EffectName): string => lanes + effectPath(effect)
+  const leaseOf = (lane: string): string => leases + escapeName(lane)
   const put = (effect: Stored): Put => [keyOf(effect), encodeEffect(effect)]
   const decode = (entries: readonly (readonly [string, Bytes])[]): Stored[] =>
     entries
       .filter(([key]) => key.startsWith(lanes))
       .map(([key, value]) => decodeEffect(key.slice(lanes.length), value))
-      .sort((a, b) => a.order - b.order)
+      .sort((a, b) => (a.lane < b.lane ? -1 : a.lane > b.lane ? 1 : a.order - b.order))
 
   const now = (): number => {
     const time = clock.now()
-    if (!Number.isFinite(time)) throw new TypeError('clock: expected a finite number of milliseconds')
+    if (!Number.isFinite(time)) throw new TypeError('clock: expected a finite number')
     return time
   }
+  /** All that is queued in one lane, in order. */
+  const read = async (reader: Reader, lane: string): Promise<Stored[]> =>
+    decode(await reader.list(`${lanes}${escapeName(lane)}/`))
   const number = (): bigint => view(random, 8).getBigUint64(0)
 
   const add: EffectQueue['add'] = async (reader, effects) => {
@@ -153,71 +160,63 @@ export function effectQueue(options: EffectQueueOptions): EffectQueue {
       lengths.set(effect.lane, lane)
       lane.last++
       lane.keys.add(key)
-      if (lane.keys.size > MAX_LANE_EFFECTS) throw new StoreError('lane-full', 'too many effects in one lane')
-      const state = {
-        parked: false,
-        attempts: 0,
-        id: number(),
-        order: lane.last,
-        queuedAt: time,
-        dueAt: time,
-      }
-      added.set(key, { ...effect, ...state })
+      if (lane.keys.size > MAX_LANE_EFFECTS)
+        throw new StoreError('lane-full', `${MAX_LANE_EFFECTS} effects wait`)
+      const times = { queuedAt: time, dueAt: time }
+      added.set(key, { ...effect, parked: false, attempts: 0, id: number(), order: lane.last, ...times })
     }
     return [...added.values()].map(put)
   }
 
   const measure = async (reader: Reader, lane: string) => {
-    const waiting = decode(await reader.list(`${lanes}${escapeName(lane)}/`))
+    const waiting = await read(reader, lane)
     return { last: waiting.at(-1)?.order ?? 0, keys: new Set(waiting.map(keyOf)) }
   }
 
   /** Leases the lane and counts an attempt of its first effect; `undefined` when there is nothing to do now. */
   const begin = (lane: string, owner: bigint): Promise<Stored | undefined> =>
-    update<Stored | undefined>(store, [leases + escapeName(lane)], async ([bytes], reader) => {
+    update<Stored | undefined>(store, [leaseOf(lane)], async ([bytes], reader) => {
       const time = now()
       const lease = bytes && decodeLease(lane, bytes)
-      if (lease && lease.owner !== owner && isLive(lease, time)) return { result: undefined }
-      const first = decode(await reader.list(`${lanes}${escapeName(lane)}/`)).find((e) => !e.parked)
+      const first = (await read(reader, lane)).find((e) => !e.parked)
+      // A lease of one's own is the work of a commit that failed without saying that it had written.
+      if (lease && isLive(lease, time)) return { result: lease.owner === owner ? first : undefined }
       if (!first || isLater(first.dueAt, time, BACKOFF_MAX_MS)) return { result: undefined }
       const begun = { ...first, attempts: first.attempts + 1, dueAt: time + backoff(first.attempts, random) }
       const leased = encodeLease({ until: time + LEASE_MS, owner })
-      return { put: [[leases + escapeName(lane), leased], put(begun)], result: begun }
+      return { put: [[leaseOf(lane), leased], put(begun)], result: begun }
     })
 
   const settle = (effect: Stored, owner: bigint, outcome: Outcome): Promise<void> =>
-    update(store, [leases + escapeName(effect.lane), keyOf(effect)], ([leased, stored]) => {
+    update(store, [leaseOf(effect.lane), keyOf(effect)], ([leased, stored]) => {
       // Without its lease a lane is another run's, which may have begun this effect again.
       if (!leased || decodeLease(effect.lane, leased).owner !== owner) return { result: undefined }
-      const lease = leases + escapeName(effect.lane)
       const current = stored && decodeEffect(effectPath(effect), stored)
+      // Another of the same name has been added meanwhile: this one is withdrawn, however it ended.
       const same = current?.id === effect.id ? current : undefined
-      if (outcome.kind === 'done')
-        return { delete: same ? [lease, keyOf(effect)] : [lease], result: undefined }
       // A handler that has not come back may still be at work: the lane stays leased, until that runs out.
-      const released = isTimeout(outcome) ? {} : { delete: [lease] }
-      if (!same) return { ...released, result: undefined }
-      const changed = outcome.kind === 'aborted' ? undone(same, now()) : judged(same, now())
-      return { ...released, put: [put(changed)], result: undefined }
+      const gone = outcome.kind === 'late' ? [] : [leaseOf(effect.lane)]
+      if (same && outcome.kind === 'done') gone.push(keyOf(same))
+      const kept = same && outcome.kind !== 'done' ? [put(after(same, outcome, now(), random))] : []
+      return { put: kept, delete: gone, result: undefined }
     })
 
   const attempt = async (effect: Stored, signal: Signal | undefined): Promise<Outcome> => {
     let cancel = (): void => {}
-    const late = new Promise<never>((_, reject) => {
-      const error = new StoreError('effect-timed-out', `effect ${effect.kind}: not done in ${EFFECT_MS} ms`)
-      cancel = clock.after(EFFECT_MS, () => reject(error))
+    const late = new Promise<Outcome>((resolve) => {
+      const error = new StoreError('effect-timed-out', `${effect.kind}: not done in ${EFFECT_MS} ms`)
+      cancel = clock.after(EFFECT_MS, () => resolve({ kind: 'late', error }))
     })
     // Within a promise, so that a handler that throws at once is one that rejects.
-    const work = Promise.resolve().then(() => handle(queued(effect), { signal, timeoutMs: EFFECT_MS }))
-    try {
-      await Promise.race([work, late])
-      return { kind: 'done' }
-    } catch (error) {
-      const failed: Outcome = { kind: 'failed', error }
-      return signal?.aborted && !isTimeout(failed) ? { kind: 'aborted' } : failed
-    } finally {
-      cancel()
-    }
+    const work = Promise.resolve()
+      .then(() => handle(queued(effect), { signal, timeoutMs: EFFECT_MS }))
+      .then<Outcome, Outcome>(
+        () => ({ kind: 'done' }),
+        (error: unknown) => ({ kind: signal?.aborted ? 'aborted' : 'failed', error }),
+      )
+    const outcome = await Promise.race([work, late])
+    cancel()
+    return outcome
   }
 
   const run: EffectQueue['run'] = async ({ signal } = {}) => {
@@ -230,47 +229,44 @@ export function effectQueue(options: EffectQueueOptions): EffectQueue {
         const outcome = await attempt(effect, signal)
         await settle(effect, owner, outcome)
         if (outcome.kind === 'done') done.push(queued(effect))
-        if (outcome.kind === 'failed') failed.push({ effect: queued(effect), error: outcome.error })
+        else if (outcome.kind !== 'aborted') failed.push({ effect: queued(effect), error: outcome.error })
+        if (outcome.kind === 'late') return
       }
     }
     if (signal?.aborted) throw signal.reason
     const start = now()
-    const due = (await plan(start)).filter(({ at }) => at <= start).map(({ lane }) => lane)
-    await inParallel(due, work)
+    const due = (await plan(start)).filter(([, at]) => at <= start)
+    await inParallel(due, ([lane]) => work(lane))
     if (signal?.aborted) throw signal.reason
-    const next = Math.min(...(await plan(now())).map(({ at }) => at))
+    const next = (await plan(now())).reduce((least, [, at]) => Math.min(least, at), Number.POSITIVE_INFINITY)
     return Number.isFinite(next) ? { done, failed, nextDue: new Date(next) } : { done, failed }
   }
 
-  /** When each lane can be worked on next, if anything waits in it. */
-  const plan = async (time: number): Promise<{ readonly lane: string; readonly at: number }[]> => {
+  /** When each lane in which something waits can be worked on next. */
+  const plan = async (time: number): Promise<(readonly [lane: string, at: number])[]> => {
     const { entries } = await store.list(base)
-    const leased = new Map<string, number>()
-    for (const [key, value] of entries) {
-      if (!key.startsWith(leases)) continue
-      const lane = unescapeName(key.slice(leases.length))
-      const lease = decodeLease(lane, value)
-      if (isLive(lease, time)) leased.set(lane, lease.until)
-    }
-    const due = new Map<string, number>()
-    for (const { lane, parked, dueAt } of decode(entries)) {
-      if (parked || due.has(lane)) continue
-      due.set(lane, Math.max(isLater(dueAt, time, BACKOFF_MAX_MS) ? dueAt : time, leased.get(lane) ?? 0))
-    }
-    return [...due].map(([lane, at]) => ({ lane, at }))
+    const plans = new Map<string, number>()
+    for (const { lane, parked, dueAt } of decode(entries))
+      if (!parked && !plans.has(lane)) plans.set(lane, isLater(dueAt, time, BACKOFF_MAX_MS) ? dueAt : time)
+    const leased = new Map(entries)
+    return [...plans].map(([lane, at]) => {
+      const bytes = leased.get(leaseOf(lane))
+      const lease = bytes && decodeLease(lane, bytes)
+      return [lane, lease && isLive(lease, time) ? Math.max(at, lease.until) : at]
+    })
   }
-
-  const all = (entries: readonly (readonly [string, Bytes])[]): Stored[] =>
-    decode(entries).sort((a, b) => (a.lane < b.lane ? -1 : a.lane > b.lane ? 1 : 0))
 
   return {
     add,
     run,
-    list: async () => all((await store.list(lanes)).entries).map(queued),
+    list: async () => decode((await store.list(lanes)).entries).map(queued),
     retry: () =>
       update(store, [], async (_, reader) => {
         const fresh = { parked: false, attempts: 0, dueAt: now() }
-        return { put: all(await reader.list(lanes)).map((e) => put({ ...e, ...fresh })), result: undefined }
+        return {
+          put: decode(await reader.list(lanes)).map((e) => put({ ...e, ...fresh })),
+          result: undefined,
+        }
       }),
     discard: (effects) =>
       update(store, [], () => ({ delete: [...new Set(effects.map(keyOf))], result: undefined })),
@@ -287,40 +283,31 @@ function isLive(lease: Lease, now: number): boolean {
 }
 
 /** Half to the whole of the doubled wait, so that tabs and peers that failed together do not return together. */
-function backoff(failures: number, random: (bytes: number) => Uint8Array): number {
+function backoff(failures: number, random: Random): number {
   const whole = Math.min(BACKOFF_MAX_MS, BACKOFF_MIN_MS * 2 ** failures)
   return Math.ceil((whole / 2) * (1 + view(random, 4).getUint32(0) / 2 ** 32))
 }
 
-function isTimeout(outcome: Outcome): boolean {
-  return (
-    outcome.kind === 'failed' &&
-    outcome.error instanceof StoreError &&
-    outcome.error.code === 'effect-timed-out'
-  )
+/** What becomes of an effect that is not done. An abort leaves it as if it had never been begun. */
+function after(effect: Stored, { kind }: Outcome, now: number, random: Random): Stored {
+  const before = Math.max(0, effect.attempts - 1)
+  if (kind === 'aborted') return { ...effect, attempts: before, dueAt: now }
+  const parked = effect.attempts >= EFFECT_ATTEMPTS || now - effect.queuedAt > EFFECT_AGE_MS
+  return { ...effect, parked, dueAt: now + backoff(before, random) }
 }
 
-/** As if never begun. */
-function undone(effect: Stored, now: number): Stored {
-  return { ...effect, attempts: Math.max(0, effect.attempts - 1), dueAt: now }
-}
-
-function judged(effect: Stored, now: number): Stored {
-  return { ...effect, parked: effect.attempts >= EFFECT_ATTEMPTS || now - effect.queuedAt > EFFECT_AGE_MS }
-}
-
-function view(random: (bytes: number) => Uint8Array, length: number): DataView {
+function view(random: Random, length: number): DataView {
   const bytes = random(length)
-  if (bytes.length !== length) throw new TypeError(`random: expected ${length} bytes, got ${bytes.length}`)
+  if (bytes.length !== length) throw new TypeError(`random: expected ${length} bytes`)
   return new DataView(bytes.buffer, bytes.byteOffset, length)
 }
 
 /** Does `work` on a few at a time, on all even if some fail, and then rejects with the first failure. */
-async function inParallel(lanes: readonly string[], work: (lane: string) => Promise<void>): Promise<void> {
-  const rest = lanes.values()
+async function inParallel<T>(tasks: readonly T[], work: (task: T) => Promise<void>): Promise<void> {
+  const rest = tasks.values()
   const failures: unknown[] = []
   const worker = async (): Promise<void> => {
-    for (const lane of rest) await work(lane).catch((error: unknown) => failures.push(error))
+    for (const task of rest) await work(task).catch((error: unknown) => failures.push(error))
   }
   await Promise.all(Array.from({ length: LANES_AT_ONCE }, worker))
   if (failures.length > 0) throw failures[0]
