@@ -1,5 +1,5 @@
 /**
- * The plaintext of a 0.3 payload: the text of `<body/>` in UTF-8 (XEP-0384 0.3.0 §4.4). Reading is strict: an
+ * The plaintext of a 0.3 payload: the text of `<body/>` in UTF-8 (XEP-0384 0.3.0 §4.5). Reading is strict: an
  * insider who replaces a ciphertext under its GCM tag gets one block of noise, and noise is rarely UTF-8.
  */
 import { bytesToUtf8 } from '@noble/ciphers/utils.js'

@@ -6,7 +6,7 @@
  *     omemo:2  HKDF(key 32, salt 00×32, "OMEMO Payload", 80) → encryption 32 ‖ authentication 32 ‖ IV 16
  *              AES-256-CBC → ciphertext;   key material = key ‖ HMAC-SHA-256(authentication, ciphertext)[:16]
  *
- * XEP-0384 0.9.1 §4.4 and §4.5; 0.3.0 §4.4 and §4.5. In 0.3 every recipient knows the GCM key and can, with the
+ * XEP-0384 0.9.1 §4.4 and §4.5; 0.3.0 §4.5 and §4.6. In 0.3 every recipient knows the GCM key and can, with the
  * help of a server, replace the ciphertext for other recipients under the same tag: GCM commits to nothing. The
  * HMAC of omemo:2 rules that out.
  */
@@ -72,7 +72,7 @@ const AXOLOTL_KEY_LENGTH = 16
 const AXOLOTL_MATERIAL_LENGTH = AXOLOTL_KEY_LENGTH + GCM_TAG_LENGTH
 const AXOLOTL_IV_LENGTH = 12
 
-/** `eu.siacs.conversations.axolotl`, 0.3.0 §4.4. The plaintext is the body in UTF-8: see `encodeBody`. */
+/** `eu.siacs.conversations.axolotl`, 0.3.0 §4.5. The plaintext is the body in UTF-8: see `encodeBody`. */
 export const axolotlPayload: PayloadCipher = {
   seal: sealGcm,
 
@@ -86,7 +86,7 @@ export const axolotlPayload: PayloadCipher = {
     return authentic(aesGcm.decrypt(key, checkIv(iv), payload, tag))
   },
 
-  /** 0.3.0 §4.5 asks for a tag here too: it is that of no ciphertext. */
+  /** 0.3.0 §4.6 asks for a tag here too: it is that of no ciphertext. */
   empty(random) {
     const { keyMaterial, iv } = sealGcm(new Uint8Array(), random)
     return { keyMaterial, iv }

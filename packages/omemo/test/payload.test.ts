@@ -59,7 +59,7 @@ function scripted(...parts: readonly Uint8Array[]): (length: number) => Uint8Arr
   }
 }
 
-describe('XEP-0384 §4.4 and §4.5, 0.3.0 §4.4: payload', () => {
+describe('XEP-0384 §4.4 and §4.5, 0.3.0 §4.5: payload', () => {
   test.each(cases.filter((row) => row.plaintext !== undefined))('$namespace opens: $name', (row) => {
     const cipher = payloadCiphers[row.namespace as Namespace]
     const sealed = sealedOf(row)
@@ -154,7 +154,7 @@ describe('XEP-0384 §4.4 and §4.5, 0.3.0 §4.4: payload', () => {
   })
 })
 
-describe('XEP-0384 §5.5.3 and 0.3.0 §4.5: without a payload', () => {
+describe('XEP-0384 §5.5.3 and 0.3.0 §4.6: without a payload', () => {
   test('omemo:2: 32 zero bytes', () => {
     expect(omemo2Payload.empty()).toEqual({ keyMaterial: new Uint8Array(32) })
   })
@@ -216,7 +216,7 @@ describe('XEP-0384 §5.5.3 and 0.3.0 §4.5: without a payload', () => {
   })
 })
 
-describe('XEP-0384 0.3.0 §4.4: the body is UTF-8', () => {
+describe('XEP-0384 0.3.0 §4.5: the body is UTF-8', () => {
   test('any text survives', () => {
     fc.assert(
       fc.property(fc.string({ unit: 'binary' }), (body) => {

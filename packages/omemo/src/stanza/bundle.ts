@@ -34,7 +34,7 @@ import {
   OMEMO_2,
 } from './namespace.ts'
 
-/** One-time prekeys in one bundle, ten times what §4.1 advises: 1000 × about 105 bytes of XML are 105 kB. */
+/** One-time prekeys in one bundle, ten times what §4.2 advises: 1000 × about 105 bytes of XML are 105 kB. */
 export const MAX_PREKEYS = 1000
 
 /** Keys are in the form of the namespace: 33 bytes beginning with 05 in 0.3, 32 bytes in omemo:2. */

@@ -1,5 +1,5 @@
 /**
- * `<encrypted/>`: one payload, and its key once for each device (XEP-0384 §5.5.3; 0.3.0 §4.4 and §4.5).
+ * `<encrypted/>`: one payload, and its key once for each device (XEP-0384 §5.5.3; 0.3.0 §4.5 and §4.6).
  *
  *     <encrypted xmlns='eu.siacs.conversations.axolotl'>   <encrypted xmlns='urn:xmpp:omemo:2'>
  *       <header sid='27183'>                                 <header sid='27183'>
