@@ -16,6 +16,19 @@ export {
   type ValueOf,
 } from './codec.ts'
 export {
+  type Abort,
+  type Connection,
+  type ConnectionCode,
+  ConnectionError,
+  type GuardOptions,
+  guard,
+  type Listener,
+  REQUEST_TIMEOUT,
+  type RequestOptions,
+  type Wire,
+} from './connection.ts'
+export { DELAY_NAMESPACE, type Delay, delay, delays } from './delay.ts'
+export {
   type Attrs,
   type AttrsInput,
   type Builder,
@@ -30,7 +43,10 @@ export {
   ns,
   text,
 } from './element.ts'
+export { EME_NAMESPACE, ENCRYPTION_NAMES, type Encryption, encryption, encryptionOf } from './eme.ts'
 export { type ShapeCode, ShapeError, type XmlCondition, XmlError } from './error.ts'
+export type { ForgedCode } from './forwarded.ts'
+export { HINTS_NAMESPACE, type Hint, hint, hintsOf } from './hints.ts'
 export {
   type BareJid,
   bare,
@@ -46,5 +62,16 @@ export {
 export { parse } from './parse.ts'
 export { type Event, LIMITS, type Limits } from './parse-tree.ts'
 export { StanzaReader, type StanzaReaderOptions } from './reader.ts'
+export {
+  type Channel,
+  type NotReceived,
+  type Received,
+  type ReceiveOptions,
+  receive,
+  type Sender,
+  vouch,
+} from './received.ts'
 export { base64, bool, dateTime, hex, type Scalar, string, uint } from './scalar.ts'
 export { serialize } from './serialize.ts'
+export { STANZA_ERROR_NAMESPACE, StanzaError, type StanzaErrorType, stanzaError } from './stanza-error.ts'
+export { withContent } from './with-content.ts'

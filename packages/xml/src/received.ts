@@ -1,0 +1,226 @@
+/**
+ * Who sent a message, to which chat, and how that is known. Every scheme takes its messages in this form, so that
+ * nobody has to guess from `from` what has been checked.
+ */
+
+import { delays } from './delay.ts'
+import { child, children, type Element, elements } from './element.ts'
+import { CLIENT_NAMESPACE, type ForgedCode, type Opened, open } from './forwarded.ts'
+import { type BareJid, bareJid, type Jid, jid, parseJid } from './jid.ts'
+import { SID_NAMESPACE } from './with-content.ts'
+
+const MUC_USER = 'http://jabber.org/protocol/muc#user'
+const PUBSUB_EVENT = 'http://jabber.org/protocol/pubsub#event'
+
+/**
+ * Who sent a message.
+ *
+ * - `stream`: the account's server says so; `jid` is as in the message, usually a full JID.
+ * - `occupant`: the room says whose occupant it is; `jid` is the real bare JID.
+ * - `no`: an occupant of a room. Candidates are known for a message that is older than what is known of the
+ *   occupants: who has the nickname now need not be who had it then.
+ */
+export type Sender =
+  | { readonly known: 'stream' | 'occupant'; readonly jid: string }
+  | { readonly known: 'no'; readonly candidates: readonly BareJid[] }
+
+const CHANNELS = ['live', 'carbon', 'archive', 'offline'] as const
+
+/**
+ * - `live`: as it was sent.
+ * - `carbon`: a copy of what another client of the account sent or got.
+ * - `archive`: a result of a query.
+ * - `offline`: held back by the account's server, or what a room shows of its past on joining.
+ */
+export type Channel = (typeof CHANNELS)[number]
+
+/** A message with its provenance; plain frozen data. */
+export interface Received {
+  /** The message itself, without what it was forwarded in. */
+  readonly stanza: Element
+  readonly account: BareJid
+  /** The contact or the room, also for the account's own messages. */
+  readonly chat: BareJid
+  readonly sender: Sender
+  readonly channel: Channel
+  /** Whether the account sent it. */
+  readonly own: boolean
+  /** Only if stamped by who delivered it: the account's server, the room, the archive. */
+  readonly sentAt?: Date
+  /**
+   * Unique in the archive of the account or, of a groupchat message, of the room. Except in archive results it is
+   * from `<stanza-id/>`: believe it only if the archive announces `urn:xmpp:sid:0` (XEP-0359 §6).
+   */
+  readonly archiveId?: string
+  readonly checkedBy: 'xml' | 'host'
+}
+
+/** A stanza that must not be processed as a message. */
+export type NotReceived =
+  | { readonly kind: 'forged'; readonly code: ForgedCode }
+  | { readonly kind: 'not-a-message' }
+
+export interface ReceiveOptions {
+  readonly account: BareJid
+  /** Open archive queries: their `queryid`, and the archive asked, which is the account or a room. */
+  readonly queries?: ReadonlyMap<string, BareJid>
+  /** The real bare JID of who is in a room under that occupant JID *now*, from the room's presence. */
+  occupant?(roomJid: string): BareJid | undefined
+}
+
+/**
+ * Establishes who sent a message, opening a carbon or an archive result. No messages are: presence, IQs, errors,
+ * and notifications of XEP-0060, which would let anybody whose message is forwarded replace a contact's keys.
+ */
+export function receive(raw: Element, options: ReceiveOptions): Received | NotReceived {
+  if (!isMessage(raw)) return NOT_A_MESSAGE
+  const { account } = options
+  const opened = open(raw, account, options.queries)
+  if (typeof opened === 'string') return forged(opened)
+  const { stanza, from: source } = opened
+  const { type } = stanza.attrs
+  if (!isMessage(stanza) || child(stanza, 'event', PUBSUB_EVENT)) return NOT_A_MESSAGE
+  if (source !== 'stream' && type === 'headline') return NOT_A_MESSAGE
+  if (source !== 'stream' && source !== 'archive' && type === 'groupchat') return forged('groupchat-carbon')
+  const parties = partiesOf(opened, account)
+  if (typeof parties === 'string') return forged(parties)
+
+  const { from, chat } = parties
+  const groupchat = type === 'groupchat'
+  const trusted: readonly string[] = [account, parseJid(account).domain, ...(groupchat ? [chat] : [])]
+  const stamps = delays(stanza).filter((delay) => delay.from !== undefined && trusted.includes(delay.from))
+  const late = source === 'stream' && stamps.length > 0
+  // Two trusted stamps: one of them has been written by somebody else.
+  const sentAt = opened.sentAt ?? (stamps.length === 1 ? stamps[0]?.stamp : undefined)
+  const archiveId = opened.archiveId ?? stanzaId(stanza, groupchat ? chat : account)
+  const sender = senderOf(opened, from, !late, options)
+  return Object.freeze({
+    stanza,
+    account,
+    chat,
+    sender,
+    channel: late ? 'offline' : CHANNEL_OF[source],
+    own: from.bare === account || (sender.known === 'occupant' && sender.jid === account),
+    ...(sentAt && { sentAt }),
+    ...(archiveId !== undefined && { archiveId }),
+    checkedBy: 'xml',
+  })
+}
+
+/**
+ * For hosts that have opened and checked carbons and archive results themselves.
+ *
+ * @throws {TypeError} when a field is not as `Received` says
+ */
+export function vouch(received: Omit<Received, 'checkedBy'>): Received {
+  const { stanza, account, chat, sender, channel, own, sentAt, archiveId } = received
+  if (!isMessage(stanza)) throw new TypeError('stanza: expected a <message/>, not of type error')
+  if (!isBare(account)) throw new TypeError('account: expected a canonical bare JID')
+  if (!isBare(chat)) throw new TypeError('chat: expected a canonical bare JID')
+  if (!CHANNELS.includes(channel)) throw new TypeError(`channel: expected one of ${CHANNELS.join(', ')}`)
+  if (typeof own !== 'boolean') throw new TypeError('own: expected a boolean')
+  if (sentAt && Number.isNaN(sentAt.getTime())) throw new TypeError('sentAt: expected a valid date')
+  return Object.freeze({
+    stanza,
+    account,
+    chat,
+    sender: checkedSender(sender),
+    channel,
+    own,
+    ...(sentAt && { sentAt }),
+    ...(archiveId !== undefined && { archiveId }),
+    checkedBy: 'host',
+  })
+}
+
+function checkedSender(sender: Sender): Sender {
+  if (sender.known === 'no') {
+    if (!sender.candidates.every(isBare))
+      throw new TypeError('sender.candidates: expected canonical bare JIDs')
+    return Object.freeze({ known: 'no', candidates: Object.freeze([...sender.candidates]) })
+  }
+  const found = jid.decode(sender.jid)
+  if (found === undefined || (sender.known === 'occupant' && !isBare(found)))
+    throw new TypeError('sender.jid: expected a JID, of an occupant the real bare one')
+  return Object.freeze({ known: sender.known, jid: found })
+}
+
+function isBare(text: string): boolean {
+  return bareJid.decode(text) === text
+}
+
+const NOT_A_MESSAGE: NotReceived = Object.freeze({ kind: 'not-a-message' })
+
+function forged(code: ForgedCode): NotReceived {
+  return Object.freeze({ kind: 'forged', code })
+}
+
+const CHANNEL_OF: Readonly<Record<Opened['from'], Channel>> = {
+  stream: 'live',
+  sent: 'carbon',
+  received: 'carbon',
+  archive: 'archive',
+}
+
+// An error repeats the message that it is about (RFC 6120 §8.3.1).
+function isMessage(el: Element): boolean {
+  return el.name === 'message' && el.ns === CLIENT_NAMESPACE && el.attrs.type !== 'error'
+}
+
+/** Who wrote to whom, as far as the account is concerned. */
+function partiesOf(opened: Opened, account: BareJid): { from: Jid; chat: BareJid } | ForgedCode {
+  const { stanza, archive, from: source } = opened
+  // RFC 6120 §8.1.2.1: without `from` it is the account's; a client may leave it out of what it sends.
+  const from = addressOf(stanza.attrs.from ?? (source === 'stream' || source === 'sent' ? account : ''))
+  const to = addressOf(stanza.attrs.to ?? account)
+  if (!from) return 'bad-address'
+  if (archive !== undefined && archive !== account)
+    return from.bare === archive && stanza.attrs.type === 'groupchat' ? { from, chat: archive } : 'wrong-room'
+  if (source === 'stream' && from.bare !== account) return { from, chat: from.bare }
+  if (!to) return 'bad-address'
+  // A message to oneself has both directions.
+  const allowed = {
+    stream: true,
+    sent: from.bare === account,
+    received: to.bare === account,
+    archive: from.bare === account || to.bare === account,
+  }
+  if (!allowed[source]) return 'wrong-direction'
+  return { from, chat: from.bare === account ? to.bare : from.bare }
+}
+
+function addressOf(text: string): Jid | undefined {
+  try {
+    return parseJid(text)
+  } catch {
+    return undefined
+  }
+}
+
+function senderOf(opened: Opened, from: Jid, current: boolean, options: ReceiveOptions): Sender {
+  const { stanza, archive } = opened
+  const now = from.full && from.bare !== options.account ? options.occupant?.(from.full) : undefined
+  // A private message (XEP-0045 §7.5) is marked, by rooms that know the mark; the room's presence tells too.
+  const inRoom = stanza.attrs.type === 'groupchat' || child(stanza, 'x', MUC_USER) || now
+  if (!inRoom || !from.full || from.bare === options.account)
+    return Object.freeze({ known: 'stream', jid: from.full ?? from.bare })
+  const real = archive === from.bare ? disclosed(stanza) : archive === undefined && current ? now : undefined
+  return real
+    ? Object.freeze({ known: 'occupant', jid: real })
+    : Object.freeze({ known: 'no', candidates: Object.freeze(now ? [now] : []) })
+}
+
+// XEP-0313 §6.1.2: the archive of a room strips what occupants write and adds the real JID. Live, rooms strip nothing.
+function disclosed(stanza: Element): BareJid | undefined {
+  const items = children(stanza, 'x', MUC_USER).flatMap((x) => children(x, 'item'))
+  const found = items.length === 1 ? addressOf(items[0]?.attrs.jid ?? '') : undefined
+  return found?.bare
+}
+
+// XEP-0359 §3: at most one by the same entity, with both attributes; a second one is somebody else's.
+function stanzaId(stanza: Element, by: BareJid): string | undefined {
+  const ids = elements(stanza).filter(
+    (el) => el.ns === SID_NAMESPACE && el.name === 'stanza-id' && bareJid.decode(el.attrs.by ?? '') === by,
+  )
+  return ids.length === 1 && ids[0]?.attrs.id ? ids[0].attrs.id : undefined
+}
