@@ -3,7 +3,7 @@
 import { spawn } from 'node:child_process'
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { availableParallelism, tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { conclude, json, published, root, specifiers } from './workspace.mjs'
 
 /** Folders of root dev dependencies, oldest first. The last one also emits what is run. */
@@ -99,15 +99,18 @@ function inspectTarball({ name, files }) {
   ]
 }
 
-/** The program a README shows is a file in examples/, so that it is compiled and run, here and there. */
-function inspectReadme(name) {
-  const readme = join(root, 'packages', name, 'README.md')
-  const example = join(root, 'examples', 'src', `${name}.ts`)
-  if (!existsSync(example)) return [`${name}: there is no examples/src/${name}.ts for its README to show.`]
-  if (!existsSync(readme)) return [] // the tarball's inspection says so
-  return readFileSync(readme, 'utf8').includes(readFileSync(example, 'utf8').trim())
-    ? []
-    : [`${name}: its README does not show examples/src/${name}.ts word for word.`]
+/** The programs that READMEs show, as files of examples/: so they are compiled and run, here and there. */
+const programs = [
+  { readme: 'README.md', file: 'examples/src/two-devices.ts' },
+  ...published.map((name) => ({ readme: `packages/${name}/README.md`, file: `examples/src/${name}.ts` })),
+]
+const written = programs.filter(({ file }) => existsSync(join(root, file)))
+const read = (file) => readFileSync(join(root, file), 'utf8')
+
+function inspectReadme({ readme, file }) {
+  if (!existsSync(join(root, readme))) return [`There is no ${readme}.`]
+  if (!existsSync(join(root, file))) return [`There is no ${file} for ${readme} to show.`]
+  return read(readme).includes(read(file).trim()) ? [] : [`${readme} does not show ${file} word for word.`]
 }
 
 /** Versions of all that the packages depend on, as this workspace has them, so that a new release elsewhere changes nothing. */
@@ -158,10 +161,7 @@ function writeFixture(folder, packed) {
     `for (const from of ${list}) console.log(from, Object.keys(require(from)).filter((k) => k !== '__esModule').length)\n`,
   )
   mkdirSync(join(folder, 'examples'))
-  const examples = published.filter((name) => existsSync(join(root, 'examples', 'src', `${name}.ts`)))
-  for (const name of examples)
-    write(join('examples', `${name}.ts`), readFileSync(join(root, 'examples', 'src', `${name}.ts`), 'utf8'))
-  return examples
+  for (const { file } of written) write(join('examples', basename(file)), read(file))
 }
 
 async function compile(folder, compiler, consumer) {
@@ -190,16 +190,16 @@ async function load(folder) {
   return esm.output === cjs.output ? [] : [`import and require differ:\n${esm.output}\n${cjs.output}`]
 }
 
-async function runExample(folder, name) {
-  const { ok, output } = await node([join('out', 'examples', `${name}.js`)], folder)
-  console.log(`${ok ? '✓' : '✗'} examples/src/${name}.ts`)
-  return ok ? [] : [`examples/src/${name}.ts fails when run against the tarballs:\n${output}`]
+async function runProgram(folder, { file }) {
+  const { ok, output } = await node([join('out', 'examples', basename(file, '.ts').concat('.js'))], folder)
+  console.log(`${ok ? '✓' : '✗'} ${file}`)
+  return ok ? [] : [`${file} fails when run against the tarballs:\n${output}`]
 }
 
 async function check(folder) {
   const packed = await pack(join(folder, 'tarballs'))
-  const found = [...packed.flatMap(inspectTarball), ...published.flatMap(inspectReadme)]
-  const examples = writeFixture(folder, packed)
+  const found = [...packed.flatMap(inspectTarball), ...programs.flatMap(inspectReadme)]
+  writeFixture(folder, packed)
   const installed = await pnpm(
     ['install', '--prefer-offline', '--ignore-scripts', '--no-frozen-lockfile'],
     folder,
@@ -210,7 +210,7 @@ async function check(folder) {
   )
   const compiled = await pool(jobs)
   const loaded = await load(folder)
-  const ran = await pool(examples.map((name) => () => runExample(folder, name)))
+  const ran = await pool(written.map((program) => () => runProgram(folder, program)))
   return [...found, ...complaintsOf(compiled.flat()), ...loaded, ...ran.flat()]
 }
 
