@@ -20,7 +20,7 @@ import type { Namespace } from './protocol.ts'
 
 /**
  * Largest payload, in bytes of ciphertext: 512 KiB are 683 KiB of base64, which leaves a third of the 1 MiB that a
- * stanza may have to 1000 keys of about 300 bytes.
+ * stanza may have to 1000 keys of up to 330 bytes.
  */
 export const MAX_PAYLOAD_LENGTH = 512 * 1024
 
