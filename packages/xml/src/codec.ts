@@ -86,7 +86,7 @@ export function codec<const F extends Fields>(ns: string, name: string, fields: 
       return value as ValueOf<F>
     },
     encode(value, at = name) {
-      const attrs: Record<string, AttrsInput[string]> = {}
+      const attrs: Record<string, AttrsInput[string]> = Object.create(null)
       const nodes: Child[] = []
       for (const [key, field] of Object.entries(fields)) {
         const part = field.write(value[key as keyof typeof value], ns, at)

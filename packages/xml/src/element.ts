@@ -61,9 +61,23 @@ export function ns(uri: string): Builder {
   return (name, attrs, ...children) => element(uri, name, attrs, ...children)
 }
 
-/** For callers that have checked the parts already. */
-export function freeze(name: string, ns: string, attrs: Attrs, children: readonly Node[]): Element {
-  return Object.freeze({ name, ns, attrs: Object.freeze(attrs), children: Object.freeze(children) })
+// Most elements lack one or the other, and an object without prototype is a big one.
+const NO_ATTRS: Attrs = /* @__PURE__ */ Object.freeze(Object.create(null))
+const NO_CHILDREN: readonly Node[] = /* @__PURE__ */ Object.freeze([])
+
+/** For callers that have checked the parts already; without attributes when those are `undefined`. */
+export function freeze(
+  name: string,
+  ns: string,
+  attrs: Attrs | undefined,
+  children: readonly Node[],
+): Element {
+  return Object.freeze({
+    name,
+    ns,
+    attrs: attrs ? Object.freeze(attrs) : NO_ATTRS,
+    children: children.length > 0 ? Object.freeze(children) : NO_CHILDREN,
+  })
 }
 
 function flatten(children: readonly Child[]): readonly Node[] {

@@ -8,8 +8,8 @@ import type { XmlCondition } from './error.ts'
 
 const CDATA = '<![CDATA['
 
-/** The longest reference there is: `&#x10FFFF;`. XML would also allow any number of leading zeros. */
-const REFERENCE_LIMIT = 10
+/** `&#x10FFFF;` has ten characters. XML allows any number of leading zeros; the W3C suite has one of 22. */
+const REFERENCE_LIMIT = 32
 
 export interface Finding {
   /** In the piece of input given; negative when it began in an earlier one. */
@@ -22,7 +22,7 @@ export interface Finding {
 export class Guard {
   #at = 0
   #inCdata = false
-  // A beginning that may still become a mark: at most nine characters.
+  // A beginning that may still become a mark: less than `REFERENCE_LIMIT`.
   #held = ''
 
   find(piece: string): Finding | undefined {
@@ -52,7 +52,7 @@ export class Guard {
       if (found[0] === '&') {
         if (ahead.includes(';')) continue
         if (ahead.length === REFERENCE_LIMIT)
-          return { index: index - shift, condition: 'not-well-formed', message: 'unterminated reference' }
+          return { index: index - shift, condition: 'not-well-formed', message: 'no such reference' }
       } else if (ahead.startsWith(CDATA)) {
         this.#inCdata = true
         mark.lastIndex = index + CDATA.length

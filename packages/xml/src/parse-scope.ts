@@ -4,14 +4,16 @@
  * open elements for each name, which makes deep nesting cost its square.
  */
 
-import { type Attrs, isNcName, XML_NAMESPACE, XMLNS_NAMESPACE } from './element.ts'
+import { type Attrs, isNcName, type Node, XML_NAMESPACE, XMLNS_NAMESPACE } from './element.ts'
 import { XmlError } from './error.ts'
 
-/** A tag with its names resolved; `mark` goes to `close` with the end tag. */
-export interface Resolved {
+/** An element whose end tag is still to come; `mark` goes to `close` then. */
+export interface Open {
   readonly name: string
   readonly ns: string
-  readonly attrs: Attrs
+  /** `undefined` when there are none. */
+  readonly attrs: Attrs | undefined
+  readonly children: Node[]
   readonly mark: number
 }
 
@@ -24,25 +26,14 @@ export class Scope {
   readonly #replaced: [prefix: string, uri: string | undefined][] = []
 
   /** `written` holds attributes by their written names. */
-  open(written: string, attributes: Readonly<Record<string, string>>): Resolved {
+  open(written: string, attributes: Readonly<Record<string, string>>): Open {
     const mark = this.#replaced.length
-    const keys = Object.keys(attributes)
-    for (const key of keys) {
-      if (key === 'xmlns') this.#bind('', attributes[key] ?? '')
-      else if (key.startsWith('xmlns:')) this.#bind(key.slice(6), attributes[key] ?? '')
-    }
-    const attrs: Record<string, string> = Object.create(null)
-    for (const key of keys) {
-      if (key === 'xmlns' || key.startsWith('xmlns:')) continue
-      const name = key.includes(':') ? this.#expand(key) : key
-      if (name in attrs) throw new XmlError('not-well-formed', 'an attribute occurs twice')
-      attrs[name] = attributes[key] ?? ''
-    }
+    const attrs = this.#attributes(attributes)
     const { prefix, local } = split(written)
     const ns = this.#resolve(prefix)
     if (ns === XML_NAMESPACE)
       throw new XmlError('bad-namespace-prefix', 'no element can be in a reserved namespace')
-    return { name: local, ns, attrs, mark }
+    return { name: local, ns, attrs, children: [], mark }
   }
 
   close(mark: number): void {
@@ -50,6 +41,23 @@ export class Scope {
       const entry = this.#replaced.pop()
       if (entry) this.#bound.set(...entry)
     }
+  }
+
+  #attributes(written: Readonly<Record<string, string>>): Attrs | undefined {
+    const keys = Object.keys(written)
+    for (const key of keys) {
+      if (key === 'xmlns') this.#bind('', written[key] ?? '')
+      else if (key.startsWith('xmlns:')) this.#bind(split(key).local, written[key] ?? '')
+    }
+    let attrs: Record<string, string> | undefined
+    for (const key of keys) {
+      if (key === 'xmlns' || key.startsWith('xmlns:')) continue
+      const name = key.includes(':') ? this.#expand(key) : key
+      attrs ??= Object.create(null) as Record<string, string>
+      if (name in attrs) throw new XmlError('not-well-formed', 'an attribute occurs twice')
+      attrs[name] = written[key] ?? ''
+    }
+    return attrs
   }
 
   #expand(key: string): string {
@@ -69,7 +77,6 @@ export class Scope {
     if (prefix === 'xml' || prefix === 'xmlns' || uri === XML_NAMESPACE || uri === XMLNS_NAMESPACE)
       throw new XmlError('bad-namespace-prefix', 'a reserved prefix or namespace is declared')
     if (prefix !== '' && uri === '') throw new XmlError('bad-namespace-prefix', 'a prefix is undeclared')
-    if (prefix !== '' && !isNcName(prefix)) throw new XmlError('not-well-formed', 'a prefix has a colon')
     this.#replaced.push([prefix, this.#bound.get(prefix)])
     this.#bound.set(prefix, uri)
   }

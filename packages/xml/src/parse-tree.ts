@@ -5,10 +5,10 @@
  */
 
 import { SaxesParser } from 'saxes'
-import { type Attrs, appendText, type Element, findBadCharacter, freeze, type Node } from './element.ts'
+import { appendText, type Element, findBadCharacter, freeze } from './element.ts'
 import { XmlError } from './error.ts'
 import { Guard, RESTRICTED } from './parse-guard.ts'
-import { type Resolved, Scope } from './parse-scope.ts'
+import { type Open, Scope } from './parse-scope.ts'
 
 /** Bounds on one document, or on each stanza of a stream. */
 export interface Limits {
@@ -50,14 +50,6 @@ const MESSAGE = 100
 
 const NOT_SPACE = /[^\t\n\r ]/
 
-interface Open {
-  readonly name: string
-  readonly ns: string
-  readonly attrs: Attrs
-  readonly mark: number
-  readonly children: Node[]
-}
-
 /** One document. Give it all input with `write`; with `stream`, children of the root are stanzas. */
 export class Tree {
   readonly #limits: Limits
@@ -80,10 +72,14 @@ export class Tree {
   // Positions count the code units given to saxes: all but the white space that was skipped.
   #skipped = 0
   #counted = 0
+  // Only meanwhile does saxes know its position.
+  #writing = false
   #piece = ''
   #pieceStart = 0
   // A high surrogate whose other half is in the next chunk.
   #half = ''
+  // saxes reports an end tag before it compares the names, so what one completes waits for the next sign of life.
+  #ended: { readonly event: Event; readonly at: number } | undefined
   // After the last tag between stanzas; what follows it in the piece is white space when idle.
   #lastTag = -1
   #idle = false
@@ -146,7 +142,10 @@ export class Tree {
     const found = this.#guard.find(piece)
     const stop = Math.max(0, Math.min(bad < 0 ? piece.length : bad, found?.index ?? piece.length))
     // What comes before a fault is read first, so that it makes no difference how the input was divided.
+    this.#writing = true
     this.#parser.write(piece.slice(0, stop))
+    this.#writing = false
+    this.#flush()
     this.#count(this.#pieceStart + stop)
     if (found && found.index <= stop) this.fail(found.condition, found.message)
     if (stop < piece.length) this.fail('not-well-formed', 'a character that XML cannot carry')
@@ -154,20 +153,21 @@ export class Tree {
   }
 
   #startTag(): void {
+    this.#flush()
     this.#attributes = 0
     if (this.#depth() >= this.#limits.depth) this.fail('policy-violation', 'too deep')
     if (++this.#elements > this.#limits.elements) this.fail('policy-violation', 'too many elements')
   }
 
   #openTag(written: string, attributes: Readonly<Record<string, string>>): void {
-    const { name, ns, attrs, mark } = this.#resolve(written, attributes)
-    this.#open.push({ name, ns, attrs, mark, children: [] })
+    const opened = this.#resolve(written, attributes)
+    this.#open.push(opened)
     if (!this.#stream || this.#open.length > 1) return
     this.#boundary()
-    this.#emit({ type: 'open', header: freeze(name, ns, attrs, []) })
+    this.#emit({ type: 'open', header: freeze(opened.name, opened.ns, opened.attrs, []) })
   }
 
-  #resolve(written: string, attributes: Readonly<Record<string, string>>): Resolved {
+  #resolve(written: string, attributes: Readonly<Record<string, string>>): Open {
     try {
       return this.#scope.open(written, attributes)
     } catch (error) {
@@ -177,19 +177,20 @@ export class Tree {
   }
 
   #closeTag(): void {
+    this.#flush()
     const closed = this.#open.pop()
     if (!closed) return
     this.#scope.close(closed.mark)
     const parent = this.#open.at(-1)
     if (this.#stream && !parent) {
-      this.#emit({ type: 'close' })
+      this.#ended = { event: { type: 'close' }, at: this.#parser.position }
       return
     }
     const el = freeze(closed.name, closed.ns, closed.attrs, closed.children)
     if (!parent) this.#root = el
     else if (this.#stream && this.#open.length === 1) {
       this.#boundary()
-      this.#emit({ type: 'stanza', stanza: el })
+      this.#ended = { event: { type: 'stanza', stanza: el }, at: this.#parser.position }
     } else parent.children.push(el)
   }
 
@@ -199,6 +200,11 @@ export class Tree {
     if (!parent || text === '') return
     if (!this.#stream || this.#open.length > 1) appendText(parent.children, text)
     else if (NOT_SPACE.test(text)) this.fail('not-well-formed', 'text between stanzas')
+  }
+
+  #flush(): void {
+    if (this.#ended) this.#emit(this.#ended.event)
+    this.#ended = undefined
   }
 
   /** Between stanzas: the limits begin anew. */
@@ -225,6 +231,8 @@ export class Tree {
 
   /** @throws {XmlError} always, with the place reached */
   fail(condition: XmlError['condition'], message: string): never {
-    throw new XmlError(condition, message, this.#parser.position + this.#skipped)
+    const position = this.#writing ? this.#parser.position : this.#counted
+    if (this.#ended && this.#ended.at < position) this.#flush()
+    throw new XmlError(condition, message, position + this.#skipped)
   }
 }
