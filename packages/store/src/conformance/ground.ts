@@ -86,5 +86,6 @@ export async function rejects(promise: Promise<unknown>, name: string, what: str
 
 export function same(a: Uint8Array | undefined, b: Uint8Array | undefined): boolean {
   if (a === undefined || b === undefined) return a === b
-  return a.length === b.length && a.every((byte, i) => byte === b[i])
+  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false
+  return a.length === b.length
 }

@@ -23,7 +23,8 @@ export const valueChecks: Checks = {
   },
 
   async 'values: the largest is taken, a larger one is refused'({ store, other, valueBytes }) {
-    const largest = Uint8Array.from({ length: valueBytes }, (_, i) => (i * 31) ^ (i >> 8))
+    const largest = new Uint8Array(valueBytes)
+    for (let i = 0; i < valueBytes; i++) largest[i] = (i * 31) ^ (i >> 8)
     await put(store, ['a', largest], ['b', largest], ['c', largest])
     await holds(other, { a: largest, c: largest }, 'after a put of three large values')
     const { entries } = await other.list('b')

@@ -1,0 +1,40 @@
+import { expect, test } from 'vitest'
+import * as conformance from '../src/conformance.ts'
+import * as store from '../src/index.ts'
+
+test('the package exports', () => {
+  expect(Object.keys(store).sort()).toMatchInlineSnapshot(`
+    [
+      "BACKOFF_MAX_MS",
+      "BACKOFF_MIN_MS",
+      "EFFECT_AGE_MS",
+      "EFFECT_ATTEMPTS",
+      "EFFECT_MS",
+      "LANES_AT_ONCE",
+      "LEASE_MS",
+      "MAX_EFFECT_BYTES",
+      "MAX_KEY_BYTES",
+      "MAX_LANE_EFFECTS",
+      "MAX_VALUE_BYTES",
+      "StoreError",
+      "UNKNOWN_ATTEMPTS",
+      "UPDATE_ATTEMPTS",
+      "checkBatch",
+      "checkKey",
+      "checkPrefix",
+      "effectQueue",
+      "memoryStore",
+      "scoped",
+      "update",
+    ]
+  `)
+})
+
+test('the kit exports', () => {
+  expect(Object.keys(conformance).sort()).toMatchInlineSnapshot(`
+    [
+      "conformance",
+      "flaky",
+    ]
+  `)
+})
