@@ -15,14 +15,13 @@ import {
   attr,
   type BareJid,
   codec,
-  content,
   dateTime,
   type Element,
+  element,
   inside,
   optional,
   parse,
   payload,
-  ShapeError,
   serialize,
   XmlError,
 } from '@xmpp-e2e/xml'
@@ -30,7 +29,7 @@ import type { Bytes, Random } from './bytes.ts'
 import { isAllowedContent } from './envelope-content.ts'
 import { OmemoError } from './error.ts'
 import { MAX_PAYLOAD_LENGTH } from './payload.ts'
-import { SCE } from './stanza/namespace.ts'
+import { decodeAs, SCE } from './stanza/namespace.ts'
 
 /**
  * Envelopes are padded to this many bytes before the random part. The affixes of two JIDs of 20 characters take 230,
@@ -54,12 +53,12 @@ export interface Envelope {
   readonly time?: Date | undefined
 }
 
+// Without `rpad`, which says nothing: reading ignores it like any affix that is not named here.
 const envelope = codec(SCE, 'envelope', {
   content: inside('content', payload()),
   from: optional(inside('from', attr('jid'))),
   to: optional(inside('to', attr('jid'))),
   time: optional(inside('time', attr('stamp', dateTime))),
-  rpad: optional(inside('rpad', content())),
 })
 
 /**
@@ -77,10 +76,10 @@ export function encodeEnvelope(
 ): Bytes {
   for (const el of elements)
     if (!isAllowedContent(el)) throw new TypeError(`content: <${el.name}/> may not be encrypted`)
-  const written = (rpad: string) =>
-    utf8ToBytes(serialize(envelope.encode({ content: elements, ...affixes, rpad })))
-  const missing = Math.max(0, MIN_ENVELOPE_LENGTH - written('').length)
-  const bytes = written(padding(missing + randomLength(random), random))
+  const plain = envelope.encode({ content: elements, ...affixes })
+  const missing = Math.max(0, MIN_ENVELOPE_LENGTH - utf8ToBytes(serialize(plain)).length)
+  const rpad = element(SCE, 'rpad', {}, padding(missing + randomLength(random), random))
+  const bytes = utf8ToBytes(serialize(element(SCE, 'envelope', {}, plain.children, rpad)))
   if (bytes.length >= MAX_PAYLOAD_LENGTH)
     throw new RangeError(`envelope: expected less than ${MAX_PAYLOAD_LENGTH} bytes, got ${bytes.length}`)
   return bytes
@@ -93,19 +92,15 @@ export function encodeEnvelope(
  * @throws OmemoError `envelope-malformed`, with the place or the `XmlError` that says where
  */
 export function decodeEnvelope(bytes: Uint8Array): Envelope {
+  return decodeAs('envelope-malformed', () => envelope.decode(parsed(bytes)))
+}
+
+function parsed(bytes: Uint8Array): Element {
   try {
-    const root = parse(bytes, { bytes: MAX_PAYLOAD_LENGTH, depth: MAX_ENVELOPE_DEPTH })
-    const { rpad: _, ...rest } = envelope.decode(root)
-    return rest
-  } catch (error) {
-    if (error instanceof ShapeError)
-      throw new OmemoError('envelope-malformed', error.message, { path: error.path, cause: error })
-    if (error instanceof XmlError)
-      throw new OmemoError('envelope-malformed', `envelope: ${error.condition}`, {
-        path: 'envelope',
-        cause: error,
-      })
-    throw error
+    return parse(bytes, { bytes: MAX_PAYLOAD_LENGTH, depth: MAX_ENVELOPE_DEPTH })
+  } catch (cause) {
+    if (!(cause instanceof XmlError)) throw cause
+    throw new OmemoError('envelope-malformed', `envelope: ${cause.condition}`, { path: 'envelope', cause })
   }
 }
 
