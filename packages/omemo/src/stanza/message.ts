@@ -1,5 +1,5 @@
 /** What an encrypted message has around `<encrypted/>`: XEP-0380, XEP-0334 and the fallback body. */
-import { children, type Element, element } from '@xmpp-e2e/xml'
+import { children, type Element, ENCRYPTION_NAMES, element, encryption, hint } from '@xmpp-e2e/xml'
 import type { Namespace } from '../protocol.ts'
 import { AXOLOTL, OMEMO_2 } from './namespace.ts'
 
@@ -29,10 +29,10 @@ export function messageChildren(encrypted: readonly Element[], fallbackBody?: st
     fallbackBody !== undefined && namespaces.has(AXOLOTL)
       ? [element('jabber:client', 'body', {}, fallbackBody)]
       : []
-  return [...encrypted, ...hints, element('urn:xmpp:hints', 'store'), ...body]
+  return [...encrypted, ...hints, hint('store'), ...body]
 }
 
-// With the name, although XEP-0380 §3.2 has it only for unknown namespaces: Gajim shows "encrypted with None" without.
+// With the name, although XEP-0380 §3.2 lists these namespaces: Gajim shows "encrypted with None" without.
 function encryptionHint(namespace: Namespace): Element {
-  return element('urn:xmpp:eme:0', 'encryption', { namespace, name: 'OMEMO' })
+  return encryption.encode({ namespace, name: ENCRYPTION_NAMES.get(namespace) })
 }

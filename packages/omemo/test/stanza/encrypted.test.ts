@@ -215,7 +215,9 @@ describe('XEP-0380, XEP-0334, XEP-0420 §7: around <encrypted/>', () => {
   ] as const)('%j: a hint for each with a name, <store/>, a body: %s', (namespaces, hasBody) => {
     const stanza = message(namespaces.map(encrypted), 'I sent you an OMEMO encrypted message')
     expect(children(stanza, 'encryption', 'urn:xmpp:eme:0').map(({ attrs }) => ({ ...attrs }))).toEqual(
-      [...namespaces].reverse().map((namespace) => ({ namespace, name: 'OMEMO' })),
+      [...namespaces]
+        .reverse()
+        .map((namespace) => ({ namespace, name: namespace === AXOLOTL ? 'OMEMO' : 'OMEMO 2' })),
     )
     expect(children(stanza, 'store', 'urn:xmpp:hints').length).toBe(1)
     expect(children(stanza, 'body').map((body) => body.children)).toEqual(
