@@ -12,7 +12,7 @@ const CDATA = '<![CDATA['
 const REFERENCE_LIMIT = 32
 
 export interface Finding {
-  /** In the piece of input given; negative when it began in an earlier one. */
+  /** In the piece of input given, of what saxes must not get; negative when it has got the beginning before. */
   readonly index: number
   readonly condition: XmlCondition
   readonly message: string
@@ -61,7 +61,8 @@ export class Guard {
         // The XML declaration, or an instruction that saxes reports.
         continue
       } else if (!CDATA.startsWith(ahead)) {
-        return { index: index - shift, condition: 'restricted-xml', message: RESTRICTED }
+        // saxes may get the `<`: it knows whether any markup may begin here.
+        return { index: index + 1 - shift, condition: 'restricted-xml', message: RESTRICTED }
       }
       this.#held = input.slice(index)
       return undefined

@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
 import {
   type Event,
   element,
@@ -9,6 +9,9 @@ import {
   serialize,
   XmlError,
 } from '../src/index.ts'
+
+// A busy machine is no failure.
+vi.setConfig({ testTimeout: 60_000 })
 
 const HEADER =
   "<?xml version='1.0'?><stream:stream from='example.org' xml:lang='en' xmlns='jabber:client' xmlns:stream='http://etherx.jabber.org/streams'>"
