@@ -87,7 +87,7 @@ export interface EffectQueueOptions {
 /** What a run did. */
 export interface EffectRun {
   readonly done: readonly QueuedEffect[]
-  /** With what the handler rejected, or a `StoreError` with code `effect-timed-out`. */
+  /** As they are now, perhaps parked; with what the handler rejected, or a `StoreError` `effect-timed-out`. */
   readonly failed: readonly { readonly effect: QueuedEffect; readonly error: unknown }[]
   /** When to run again; absent when nothing waits. */
   readonly nextDue?: Date
@@ -184,21 +184,24 @@ export function effectQueue(options: EffectQueueOptions): EffectQueue {
       if (!first || isLater(first.dueAt, time, BACKOFF_MAX_MS)) return { result: undefined }
       const begun = { ...first, attempts: first.attempts + 1, dueAt: time + backoff(first.attempts, random) }
       const leased = encodeLease({ until: time + LEASE_MS, owner })
-      return { put: [[leaseOf(lane), leased], put(begun)], result: begun }
+      // Parked in advance, in case the last attempt takes the process down with it.
+      const stored = put({ ...begun, parked: isSpent(begun, time) })
+      return { put: [[leaseOf(lane), leased], stored], result: begun }
     })
 
-  const settle = (effect: Stored, owner: bigint, outcome: Outcome): Promise<void> =>
+  /** Writes how it ended, and returns what has become of it. */
+  const settle = (effect: Stored, owner: bigint, outcome: Outcome): Promise<Stored> =>
     update(store, [leaseOf(effect.lane), keyOf(effect)], ([leased, stored]) => {
       // Without its lease a lane is another run's, which may have begun this effect again.
-      if (!leased || decodeLease(effect.lane, leased).owner !== owner) return { result: undefined }
+      if (!leased || decodeLease(effect.lane, leased).owner !== owner) return { result: effect }
       const current = stored && decodeEffect(effectPath(effect), stored)
-      // Another of the same name has been added meanwhile: this one is withdrawn, however it ended.
-      const same = current?.id === effect.id ? current : undefined
       // A handler that has not come back may still be at work: the lane stays leased, until that runs out.
       const gone = outcome.kind === 'late' ? [] : [leaseOf(effect.lane)]
-      if (same && outcome.kind === 'done') gone.push(keyOf(same))
-      const kept = same && outcome.kind !== 'done' ? [put(after(same, outcome, now(), random))] : []
-      return { put: kept, delete: gone, result: undefined }
+      // Another of the same name has been added meanwhile: this one is withdrawn, however it ended.
+      if (current?.id !== effect.id) return { delete: gone, result: effect }
+      if (outcome.kind === 'done') return { delete: [...gone, keyOf(effect)], result: effect }
+      const kept = after(current, outcome, now(), random)
+      return { put: [put(kept)], delete: gone, result: kept }
     })
 
   const attempt = async (effect: Stored, signal: Signal | undefined): Promise<Outcome> => {
@@ -227,9 +230,9 @@ export function effectQueue(options: EffectQueueOptions): EffectQueue {
         const effect = await begin(lane, owner)
         if (!effect) return
         const outcome = await attempt(effect, signal)
-        await settle(effect, owner, outcome)
-        if (outcome.kind === 'done') done.push(queued(effect))
-        else if (outcome.kind !== 'aborted') failed.push({ effect: queued(effect), error: outcome.error })
+        const ended = queued(await settle(effect, owner, outcome))
+        if (outcome.kind === 'done') done.push(ended)
+        else if (outcome.kind !== 'aborted') failed.push({ effect: ended, error: outcome.error })
         if (outcome.kind === 'late') return
       }
     }
@@ -291,9 +294,12 @@ function backoff(failures: number, random: Random): number {
 /** What becomes of an effect that is not done. An abort leaves it as if it had never been begun. */
 function after(effect: Stored, { kind }: Outcome, now: number, random: Random): Stored {
   const before = Math.max(0, effect.attempts - 1)
-  if (kind === 'aborted') return { ...effect, attempts: before, dueAt: now }
-  const parked = effect.attempts >= EFFECT_ATTEMPTS || now - effect.queuedAt > EFFECT_AGE_MS
-  return { ...effect, parked, dueAt: now + backoff(before, random) }
+  if (kind === 'aborted') return { ...effect, parked: false, attempts: before, dueAt: now }
+  return { ...effect, parked: isSpent(effect, now), dueAt: now + backoff(before, random) }
+}
+
+function isSpent({ attempts, queuedAt }: Stored, now: number): boolean {
+  return attempts >= EFFECT_ATTEMPTS || now - queuedAt > EFFECT_AGE_MS
 }
 
 function view(random: Random, length: number): DataView {
