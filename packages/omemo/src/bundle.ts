@@ -32,7 +32,10 @@ export function publishedBundle(protocol: Protocol, identity: Identity, preKeys:
       publicKey: signedPreKey,
       signature: sign(identity, signedPreKey),
     },
-    preKeys: preKeys.oneTime.map(({ id, publicKey }) => ({ id, publicKey: protocol.publicKeyBytes(publicKey) })),
+    preKeys: preKeys.oneTime.map(({ id, publicKey }) => ({
+      id,
+      publicKey: protocol.publicKeyBytes(publicKey),
+    })),
   }
 }
 
@@ -45,7 +48,10 @@ export function* verifyBundle(protocol: Protocol, bundle: Bundle): CurveStep<Ver
   const signedPreKey = readPreKey(protocol, bundle.signedPreKey, 'bundle/signed prekey')
   const { publicKey, signature } = protocol.verification(identityKey, bundle.signedPreKey.signature)
   if (!(yield* verify(signature, protocol.publicKeyBytes(signedPreKey.publicKey), publicKey)))
-    throw new OmemoError('bundle-signature-invalid', 'bundle: the signed prekey is not signed by its identity key')
+    throw new OmemoError(
+      'bundle-signature-invalid',
+      'bundle: the signed prekey is not signed by its identity key',
+    )
   const preKeys = bundle.preKeys.flatMap((preKey) => {
     try {
       return [readPreKey(protocol, preKey, `bundle/prekey ${preKey.id}`)]

@@ -11,9 +11,9 @@
  *
  * All functions are pure. One that throws has changed nothing.
  */
-import { cbc } from '@noble/ciphers/aes.js'
 import { equalBytes } from '@noble/ciphers/utils.js'
 import { concatBytes } from '@noble/hashes/utils.js'
+import { aesCbc } from './aes.ts'
 import { type Bytes, type Random, sameBytes } from './bytes.ts'
 import { type CurveStep, publicKeys, SECRET_KEY_LENGTH, sharedSecrets } from './curve.ts'
 import { OmemoError } from './error.ts'
@@ -164,7 +164,7 @@ export function* encryptRatchet(
     counter: next,
     previousCounter: ready.previousCounter,
     ratchetKey: ready.ours.publicKey,
-    ciphertext: cbc(keys.encryption, keys.iv).encrypt(plaintext),
+    ciphertext: aesCbc.encrypt(keys.encryption, keys.iv, plaintext),
   })
   const mac = hmacSha256(keys.authentication, concatBytes(associatedData, message)).slice(
     0,
@@ -206,7 +206,9 @@ export function* decryptRatchet(
   const { ratchetKey } = turned.receiving
   const { skippedKeys, chain } = reached
   const skipped =
-    skippedKeys.length === 0 ? turned.skipped : addSkipped(turned.skipped, ratchetKey, skippedKeys, chain.next)
+    skippedKeys.length === 0
+      ? turned.skipped
+      : addSkipped(turned.skipped, ratchetKey, skippedKeys, chain.next)
   return { ratchet: { ...turned, receiving: chain, skipped }, plaintext, late: false }
 }
 
@@ -221,11 +223,13 @@ function* receivingRatchet(
   const { receiving, skipped } = ratchet
   if (receiving !== undefined && sameBytes(receiving.ratchetKey, header.ratchetKey)) {
     if (header.counter < receiving.next) throw duplicate()
+    assertGap(header.counter - receiving.next)
     return { ...ratchet, receiving }
   }
   if (wasPassed(skipped, header.ratchetKey, header.counter)) throw duplicate()
   if (ratchet.state === 'waiting')
     throw new OmemoError('message-authentication-failed', 'message: of a chain that is not known')
+  assertGap(header.counter)
   return yield* turnReceiving(
     protocol,
     ratchet.rootKey,
@@ -234,6 +238,15 @@ function* receivingRatchet(
     ratchet.sending.next,
     receiving === undefined ? skipped : endChain(skipped, receiving, header.previousCounter),
   )
+}
+
+/** Asked before anything is computed: a counter made up costs nothing. */
+function assertGap(ahead: number): void {
+  if (ahead > MAX_MESSAGE_GAP)
+    throw new OmemoError(
+      'message-gap-too-big',
+      `message: ${ahead} messages ahead, at most ${MAX_MESSAGE_GAP}`,
+    )
 }
 
 /**
@@ -266,12 +279,11 @@ function skip(
 function skipTo(
   chain: ReceivingChain,
   counter: number,
-): { readonly messageKey: Bytes; readonly chain: ReceivingChain; readonly skippedKeys: readonly SkippedKey[] } {
-  if (counter - chain.next > MAX_MESSAGE_GAP)
-    throw new OmemoError(
-      'message-gap-too-big',
-      `message: ${counter - chain.next} messages ahead, at most ${MAX_MESSAGE_GAP}`,
-    )
+): {
+  readonly messageKey: Bytes
+  readonly chain: ReceivingChain
+  readonly skippedKeys: readonly SkippedKey[]
+} {
   const { chainKey, keys } = skip(chain, counter)
   const step = stepChain(chainKey)
   return {
@@ -300,16 +312,11 @@ function openMessage(
 ): Bytes {
   const keys = messageKeys(protocol, messageKey)
   const expected = hmacSha256(keys.authentication, concatBytes(associatedData, message))
-  if (!equalBytes(expected.subarray(0, protocol.macLength), mac)) throw notAuthentic()
-  try {
-    return Uint8Array.from(cbc(keys.encryption, keys.iv).decrypt(ciphertext))
-  } catch {
-    throw notAuthentic()
-  }
-}
-
-function notAuthentic(): OmemoError {
-  return new OmemoError('message-authentication-failed', 'message: does not belong to this session')
+  const authentic = equalBytes(expected.subarray(0, protocol.macLength), mac)
+  const plaintext = authentic ? aesCbc.decrypt(keys.encryption, keys.iv, ciphertext) : undefined
+  if (plaintext === undefined)
+    throw new OmemoError('message-authentication-failed', 'message: does not belong to this session')
+  return plaintext
 }
 
 function duplicate(): OmemoError {

@@ -43,7 +43,11 @@ export class OmemoError extends Error {
   /** The place in the input, such as `bundle/prekeys/pk[3]@id` or `OMEMOKeyExchange.ek`. */
   readonly path: string | undefined
 
-  constructor(code: OmemoErrorCode, message: string, options: ErrorOptions & { readonly path?: string } = {}) {
+  constructor(
+    code: OmemoErrorCode,
+    message: string,
+    options: ErrorOptions & { readonly path?: string } = {},
+  ) {
     super(message, options)
     this.code = code
     this.path = options.path

@@ -11,7 +11,7 @@
 import { ed25519 } from '@noble/curves/ed25519.js'
 import { sha512 } from '@noble/hashes/sha2.js'
 import { bytesToHex, concatBytes, randomBytes, utf8ToBytes } from '@noble/hashes/utils.js'
-import type { Bytes, Random } from './bytes.ts'
+import { type Bytes, type Random, sameBytes } from './bytes.ts'
 import { assertEdwards, assertMontgomery, SECRET_KEY_LENGTH } from './curve.ts'
 import { OmemoError } from './error.ts'
 
@@ -176,7 +176,10 @@ export function decodeIdentity(bytes: Uint8Array): Identity {
     throw new OmemoError('state-version-unknown', `identity: version ${bytes[0]} is newer than this package`)
   if (bytes.length !== 65 || bytes[0] !== IDENTITY_VERSION)
     throw new OmemoError('state-malformed', 'identity: expected 65 bytes of version 1')
-  return expand(clamp(bytes.subarray(1, 33)), bytes.slice(33))
+  const secret = clamp(bytes.subarray(1, 33))
+  if (!sameBytes(secret, bytes.subarray(1, 33)))
+    throw new OmemoError('state-malformed', 'identity: a secret that is not clamped')
+  return expand(secret, bytes.slice(33))
 }
 
 const IDENTITY_VERSION = 1

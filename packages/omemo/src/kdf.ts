@@ -22,7 +22,12 @@ export function hmacSha256(key: Uint8Array, message: Uint8Array): Bytes {
 }
 
 /** HKDF-SHA-256. @throws RangeError for more than 255 × 32 bytes of output. */
-export function hkdfSha256(ikm: Uint8Array, salt: Uint8Array, info: Uint8Array | string, length: number): Bytes {
+export function hkdfSha256(
+  ikm: Uint8Array,
+  salt: Uint8Array,
+  info: Uint8Array | string,
+  length: number,
+): Bytes {
   if (length > 255 * 32) throw new RangeError(`hkdf length: expected at most 8160 bytes, got ${length}`)
   return nobleHkdf(sha256, ikm, salt, typeof info === 'string' ? utf8ToBytes(info) : info, length)
 }

@@ -39,11 +39,12 @@ export interface PreKeys {
   readonly nextId: number
 }
 
-/** A signed prekey and `TARGET_PRE_KEYS` one-time prekeys, or as many as given. */
+/** A signed prekey and `TARGET_PRE_KEYS` one-time prekeys, or as many as given. @throws RangeError above `MAX_STORED_PRE_KEYS` */
 export function* generatePreKeys(
   count: number = TARGET_PRE_KEYS,
   random: Random = randomBytes,
 ): CurveStep<PreKeys> {
+  assertCount(count)
   const [signed, ...oneTime] = yield* generate([1, ...idsFrom(1, count)], random)
   return { signed: signed as PreKey, previousSigned: undefined, oneTime, nextId: after(count) }
 }
@@ -54,6 +55,7 @@ export function* refillPreKeys(
   count: number = TARGET_PRE_KEYS,
   random: Random = randomBytes,
 ): CurveStep<PreKeys> {
+  assertCount(count)
   const missing = count - preKeys.oneTime.length
   if (missing <= 0) return preKeys
   const ids = idsFrom(preKeys.nextId, missing)
@@ -100,6 +102,11 @@ function* generate(ids: readonly number[], random: Random): CurveStep<readonly P
   const secrets = ids.map((): Bytes => Uint8Array.from(random(SECRET_KEY_LENGTH)))
   const keys = yield* publicKeys(secrets)
   return ids.map((id, i) => ({ id, secret: secrets[i] as Bytes, publicKey: keys[i] as Bytes }))
+}
+
+function assertCount(count: number): void {
+  if (!Number.isInteger(count) || count < 0 || count > MAX_STORED_PRE_KEYS)
+    throw new RangeError(`prekeys: expected 0 … ${MAX_STORED_PRE_KEYS}, got ${count}`)
 }
 
 function after(id: number): number {

@@ -46,7 +46,7 @@ export interface Protocol {
   ): { readonly publicKey: Bytes; readonly signature: Bytes }
   /** How bundles and signatures write an X25519 key. */
   publicKeyBytes(key: Uint8Array): Bytes
-  /** Reads an X25519 key of a bundle. @throws OmemoError `message-malformed` */
+  /** Reads an X25519 key of a bundle. @throws OmemoError `bundle-malformed`, `key-invalid` */
   readPublicKey(bytes: Uint8Array, path: string): Bytes
   /** How bundles write an identity key, and how to read one. */
   bundleIdentityBytes(key: IdentityKey): Bytes
@@ -69,9 +69,9 @@ export const axolotl: Protocol = {
     return { publicKey: toEdwards(key.montgomery, sign === 1 ? 1 : 0), signature: plain }
   },
   publicKeyBytes: encodePublicKey,
-  readPublicKey: decodePublicKey,
+  readPublicKey: (bytes, path) => decodePublicKey(bytes, path, 'bundle-malformed'),
   bundleIdentityBytes: (key) => encodePublicKey(key.montgomery),
-  readBundleIdentity: (bytes, path) => fromMontgomery(decodePublicKey(bytes, path), path),
+  readBundleIdentity: (bytes, path) => fromMontgomery(decodePublicKey(bytes, path, 'bundle-malformed'), path),
 }
 
 export const omemo2: Protocol = {

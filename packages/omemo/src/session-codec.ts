@@ -135,9 +135,7 @@ function readHead1(reader: ByteReader, skipped: SkippedKeys): Session {
   const theirIdentity = reader.bytes(32)
   const stamp = reader.varint()
   const exchange: Exchange =
-    state === 'pending'
-      ? { state, preKeyId: reader.varint(), signedPreKeyId: reader.varint() }
-      : { state }
+    state === 'pending' ? { state, preKeyId: reader.varint(), signedPreKeyId: reader.varint() } : { state }
   return {
     namespace,
     role: initiator ? 'initiator' : 'responder',

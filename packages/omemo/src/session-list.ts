@@ -200,9 +200,10 @@ function select(sessions: SessionList, session: Session, late: boolean, arrival:
 
 /** Makes an archived session current; the one it takes the place of is its rival now. */
 function promote(sessions: SessionList, session: Session, crossed: boolean): SessionList {
+  const others = sessions.archived.filter((other) => !sameBytes(other.ephemeralKey, session.ephemeralKey))
   return {
     current: session,
-    archived: archive(sessions).filter((other) => !sameBytes(other.ephemeralKey, session.ephemeralKey)),
+    archived: archive({ ...sessions, archived: others }),
     rival: { ephemeralKey: sessions.current.ephemeralKey, crossed, streak: 0 },
   }
 }

@@ -11,10 +11,16 @@
  * All functions are pure. One that throws has changed nothing.
  */
 import { randomBytes } from '@noble/hashes/utils.js'
-import { type Bytes, type Random, sameBytes } from './bytes.ts'
 import { pickPreKey, type VerifiedBundle } from './bundle.ts'
+import { type Bytes, type Random, sameBytes } from './bytes.ts'
 import { type CurveStep, publicKeys, SECRET_KEY_LENGTH } from './curve.ts'
-import { answerRatchet, decryptRatchet, encryptRatchet, type Ratchet, startRatchet } from './double-ratchet.ts'
+import {
+  answerRatchet,
+  decryptRatchet,
+  encryptRatchet,
+  type Ratchet,
+  startRatchet,
+} from './double-ratchet.ts'
 import { OmemoError } from './error.ts'
 import type { Identity, IdentityKey } from './identity-key.ts'
 import { findPreKey, findSignedPreKey, type PreKeys } from './pre-keys.ts'

@@ -50,12 +50,16 @@ export function wasPassed(skipped: SkippedKeys, ratchetKey: Uint8Array, counter:
   return counter < (find(skipped, ratchetKey)?.length ?? 0)
 }
 
-/** Without the key of that message, which has been used. */
+/** Without the key of that message, which has been used: where it was the extra one, the chain had this message too. */
 export function dropSkipped(skipped: SkippedKeys, ratchetKey: Uint8Array, counter: number): SkippedKeys {
   return prune(
     skipped.map((chain) =>
       sameBytes(chain.ratchetKey, ratchetKey)
-        ? { ...chain, keys: chain.keys.filter((key) => key.counter !== counter) }
+        ? {
+            ...chain,
+            length: Math.max(chain.length, counter + 1),
+            keys: chain.keys.filter((key) => key.counter !== counter),
+          }
         : chain,
     ),
   )

@@ -53,7 +53,10 @@ export class ByteReader {
   version(newest: number): number {
     const version = this.byte()
     if (version > newest)
-      throw new OmemoError('state-version-unknown', `${this.#name}: version ${version} is newer than this package`)
+      throw new OmemoError(
+        'state-version-unknown',
+        `${this.#name}: version ${version} is newer than this package`,
+      )
     if (version === 0) throw this.malformed('version 0')
     return version
   }
@@ -94,6 +97,8 @@ export class ByteReader {
   }
 
   malformed(message: string): OmemoError {
-    return new OmemoError('state-malformed', `${this.#name}: ${message}`, { path: `${this.#name}@${this.#at}` })
+    return new OmemoError('state-malformed', `${this.#name}: ${message}`, {
+      path: `${this.#name}@${this.#at}`,
+    })
   }
 }

@@ -10,7 +10,7 @@
  */
 import { concatBytes } from '@noble/hashes/utils.js'
 import type { Bytes } from '../bytes.ts'
-import { OmemoError } from '../error.ts'
+import { OmemoError, type OmemoErrorCode } from '../error.ts'
 import { decodeMessage, encodeMessage } from './protobuf.ts'
 import type { Wire } from './wire.ts'
 
@@ -47,10 +47,14 @@ export function encodePublicKey(montgomery: Uint8Array): Bytes {
   return concatBytes(Uint8Array.of(KEY_TYPE), montgomery)
 }
 
-/** @throws OmemoError `message-malformed` for any other type or length */
-export function decodePublicKey(bytes: Uint8Array, path: string): Bytes {
+/** @throws OmemoError with the code given, for any other type or length */
+export function decodePublicKey(
+  bytes: Uint8Array,
+  path: string,
+  code: OmemoErrorCode = 'message-malformed',
+): Bytes {
   if (bytes.length !== 33 || bytes[0] !== KEY_TYPE)
-    throw new OmemoError('message-malformed', `${path}: expected 33 bytes of key type 5`, { path })
+    throw new OmemoError(code, `${path}: expected 33 bytes of key type 5`, { path })
   return Uint8Array.from(bytes.subarray(1))
 }
 
@@ -59,7 +63,9 @@ function versioned(bytes: Uint8Array, name: string): Uint8Array {
   const version = bytes[0]
   if (version === undefined) throw new OmemoError('message-malformed', `${name}: empty`, { path: name })
   if (version >> 4 !== 3)
-    throw new OmemoError('version-unsupported', `${name}: version ${version >> 4}, expected 3`, { path: name })
+    throw new OmemoError('version-unsupported', `${name}: version ${version >> 4}, expected 3`, {
+      path: name,
+    })
   return bytes.subarray(1)
 }
 

@@ -5,8 +5,9 @@
  *     OMEMOKeyExchange { 1 pk_id, 2 spk_id, 3 ik 32 B, 4 ek 32 B, 5 message }     ← with kex='true'
  *     OMEMOMessage { 1 n, 2 pn, 3 dh_pub 32 B, 4 ciphertext }     ← `message` of the first, MAC-ed as received
  */
-import type { Wire } from './wire.ts'
+
 import { decodeMessage, encodeMessage } from './protobuf.ts'
+import type { Wire } from './wire.ts'
 
 const ratchetMessage = {
   name: 'OMEMOMessage',
