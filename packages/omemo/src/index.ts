@@ -24,6 +24,9 @@ export {
   type ReceivingChain,
   type SendingChain,
 } from './double-ratchet.ts'
+export { decodeEnvelope, type Envelope, encodeEnvelope, MAX_ENVELOPE_DEPTH } from './envelope.ts'
+export { type AffixContext, type AffixWarning, checkAffixes, TIME_TOLERANCE } from './envelope-affixes.ts'
+export { isAllowedContent } from './envelope-content.ts'
 export { OmemoError, type OmemoErrorCode } from './error.ts'
 export {
   decodeIdentity,
@@ -36,6 +39,18 @@ export {
   importEd25519,
   sign,
 } from './identity-key.ts'
+export {
+  type KeyMaterial,
+  MAX_PAYLOAD_LENGTH,
+  type OpenablePayload,
+  type PayloadCipher,
+  type PayloadPurpose,
+  payloadCiphers,
+  type SealedPayload,
+  transportedKey,
+  transportKey,
+} from './payload.ts'
+export { decodeBody, encodeBody } from './payload-body.ts'
 export {
   consumePreKey,
   decodePreKeys,
@@ -83,4 +98,26 @@ export {
   type SkippedKey,
   type SkippedKeys,
 } from './skipped-keys.ts'
+export { type Bundle, type BundleFormat, bundles, MAX_PREKEYS } from './stanza/bundle.ts'
+export {
+  assertLabel,
+  type Device,
+  type DeviceList,
+  type DeviceListFormat,
+  deviceLists,
+  labelMessage,
+  MAX_DEVICES,
+  MAX_LABEL_LENGTH,
+  verifiedLabel,
+} from './stanza/device-list.ts'
+export {
+  type Encrypted,
+  type EncryptedFormat,
+  type EncryptedKey,
+  encryptedFormats,
+  keysFor,
+  MAX_KEYS,
+} from './stanza/encrypted.ts'
+export { encryptedElements, messageChildren } from './stanza/message.ts'
+export { currentItem, type Item, MAX_DEVICE_ID, MAX_FOREIGN_ID } from './stanza/namespace.ts'
 export type { AuthenticatedMessage, KeyExchange, RatchetMessage, Wire } from './wire/wire.ts'
