@@ -1,0 +1,152 @@
+/**
+ * Trees of host libraries, read and written without recursion and within limits: hosts parse what strangers send,
+ * and few of them count. What all of them share are names as they are written, prefix and all, and declarations
+ * of namespaces among the attributes.
+ */
+
+import {
+  appendText,
+  checkAttributeKey,
+  checkCharacters,
+  checkElementName,
+  type Element,
+  element,
+} from './element.ts'
+import { XmlError } from './error.ts'
+import { type Open, Scope } from './parse-scope.ts'
+
+/** As `LIMITS` of the parser, which is not imported because it brings the parser along. */
+export const HOST_LIMITS = /* @__PURE__ */ Object.freeze({ depth: 64, elements: 32_768, attributes: 64 })
+
+/** A host's element without its children, as it would be written. */
+export interface HostTag {
+  readonly name: string
+  /** By written name, `xmlns` and `xmlns:prefix` included. */
+  readonly attrs: Readonly<Record<string, string>>
+  /** More attributes, by their keys in `Attrs`, where the host knows their namespaces. */
+  readonly resolved?: Readonly<Record<string, string>>
+}
+
+/** How to read a host's elements. */
+export interface Host<N> {
+  tag(node: N): HostTag
+  children(node: N): readonly (N | string)[]
+  parent(node: N): N | null | undefined
+}
+
+/**
+ * Reads a host's tree. What ancestors of the root declare counts; `ns` is the default namespace where nobody
+ * declares any.
+ *
+ * @throws {XmlError} as `element`, and on undeclared prefixes or trees beyond `HOST_LIMITS`
+ */
+export function readTree<N extends object>(root: N, host: Host<N>, ns: string): Element {
+  const scope = new Scope()
+  scope.open('root', { xmlns: ns })
+  for (const node of ancestorsOf(root, host)) scope.open('root', declarations(host.tag(node).attrs))
+
+  const open: Reading<N>[] = []
+  let count = 0
+  const enter = (node: N): void => {
+    count += 1
+    if (count > HOST_LIMITS.elements || open.length >= HOST_LIMITS.depth) throw beyond()
+    const { name, attrs, resolved = {} } = host.tag(node)
+    if (Object.keys(attrs).length + Object.keys(resolved).length > HOST_LIMITS.attributes) throw beyond()
+    open.push({ at: scope.open(name, attrs), resolved, children: host.children(node), next: 0 })
+  }
+  enter(root)
+  for (;;) {
+    const last = open.at(-1)!
+    const child = last.children[last.next++]
+    if (typeof child === 'string') appendText(last.at.children, child)
+    else if (child) enter(child)
+    else {
+      const { at, resolved } = last
+      for (const key of Object.keys(resolved))
+        if (at.attrs && key in at.attrs) throw new XmlError('not-well-formed', 'an attribute occurs twice')
+      const done = element(at.ns, at.name, { ...at.attrs, ...resolved }, at.children)
+      scope.close(at.mark)
+      open.pop()
+      const parent = open.at(-1)
+      if (!parent) return done
+      parent.at.children.push(done)
+    }
+  }
+}
+
+/** An element whose children are being read. */
+interface Reading<N> {
+  readonly at: Open
+  readonly resolved: Readonly<Record<string, string>>
+  readonly children: readonly (N | string)[]
+  next: number
+}
+
+/** The farthest first; never more than a tree may be deep. */
+function ancestorsOf<N>(node: N, host: Host<N>): readonly N[] {
+  const found: N[] = []
+  for (let next = host.parent(node); next; next = host.parent(next)) {
+    if (found.length >= HOST_LIMITS.depth) throw beyond()
+    found.unshift(next)
+  }
+  return found
+}
+
+/**
+ * Writes a tree from its leaves to its root: `make` gets the attributes as they are written, with declarations.
+ *
+ * @throws {XmlError} on names and characters that XML cannot carry, and on trees beyond `HOST_LIMITS`
+ */
+export function writeTree<N>(
+  root: Element,
+  make: (el: Element, attrs: Readonly<Record<string, string>>, children: readonly (N | string)[]) => N,
+): N {
+  const open: { el: Element; next: number; built: (N | string)[] }[] = [{ el: root, next: 0, built: [] }]
+  for (;;) {
+    const last = open.at(-1)!
+    const child = last.el.children[last.next++]
+    if (typeof child === 'string') {
+      if (child !== '') last.built.push(checkCharacters(child))
+    } else if (child) {
+      if (open.length >= HOST_LIMITS.depth) throw beyond()
+      open.push({ el: child, next: 0, built: [] })
+    } else {
+      open.pop()
+      const parent = open.at(-1)
+      const done = make(last.el, writtenAttributes(last.el, parent?.el.ns), last.built)
+      if (!parent) return done
+      parent.built.push(done)
+    }
+  }
+}
+
+// The root always declares its namespace: hosts look for it there.
+function writtenAttributes({ name, ns, attrs }: Element, outer: string | undefined): Record<string, string> {
+  checkElementName(ns, name)
+  const written: Record<string, string> = Object.create(null)
+  if (ns !== outer) written.xmlns = ns
+  const prefixes = new Map<string, string>()
+  for (const [key, value] of Object.entries(attrs)) {
+    checkAttributeKey(key)
+    checkCharacters(value)
+    const end = key.lastIndexOf('}')
+    if (end < 0) {
+      written[key] = value
+      continue
+    }
+    const uri = key.slice(1, end)
+    const prefix = prefixes.get(uri) ?? `n${prefixes.size}`
+    prefixes.set(uri, prefix)
+    written[`xmlns:${prefix}`] = uri
+    written[`${prefix}:${key.slice(end + 1)}`] = value
+  }
+  return written
+}
+
+function declarations(attrs: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
+  return Object.fromEntries(Object.entries(attrs).filter(([key]) => /^xmlns(?::|$)/.test(key)))
+}
+
+function beyond(): XmlError {
+  return new XmlError('policy-violation', 'a tree that is too deep or too large')
+}
