@@ -177,11 +177,31 @@ function* walk(node, parent, field) {
       if (isNode(inner)) yield* walk(inner, node, key)
 }
 
-const declares = ({ parent, field }) =>
-  (parent?.type === 'VariableDeclarator' && field === 'id') ||
-  field === 'params' ||
-  field === 'local' ||
-  (parent?.type === 'Property' && field === 'value')
+/** The names that a pattern binds: `a`, `{ a }`, `[a = 1]`, `...a`. */
+function bound(pattern) {
+  switch (pattern?.type) {
+    case 'Identifier':
+      return [pattern.name]
+    case 'ObjectPattern':
+      return pattern.properties.flatMap((property) => bound(property.value ?? property.argument))
+    case 'ArrayPattern':
+      return pattern.elements.flatMap(bound)
+    case 'AssignmentPattern':
+      return bound(pattern.left)
+    case 'RestElement':
+      return bound(pattern.argument)
+    default:
+      return []
+  }
+}
+
+/** The names that a node declares: a variable, a function and its parameters, a class, an import, a caught error. */
+const declared = ({ type, id, params = [], param, local }) => [
+  ...(/^(VariableDeclarator|Function|Class)/.test(type) ? bound(id) : []),
+  ...params.flatMap(bound),
+  ...bound(param),
+  ...(type.startsWith('Import') ? bound(local) : []),
+]
 
 /** An identifier that is only the name of a member: `x.process`, `{ process: 1 }`. */
 const isMemberName = ({ parent, field }) =>
@@ -192,7 +212,7 @@ const isMemberName = ({ parent, field }) =>
 function ambientNames(source) {
   const places = [...walk(parseAst(source))]
   const identifiers = places.filter(({ node }) => node.type === 'Identifier')
-  const own = new Set(identifiers.filter(declares).map(({ node }) => node.name))
+  const own = new Set(places.flatMap(({ node }) => declared(node)))
   const free = identifiers
     .filter((place) => ambient.has(place.node.name) && !isMemberName(place) && !own.has(place.node.name))
     .map(({ node }) => ({ name: node.name, at: node.start }))
@@ -200,7 +220,12 @@ function ambientNames(source) {
     .filter(({ node }) => node.type === 'MemberExpression')
     .map(({ node }) => ({ name: `${node.object.name}.${node.property.name}`, at: node.start }))
     .filter(({ name }) => ambientMembers.has(name))
-  return [...free, ...members]
+  const clocks = places
+    .filter(
+      ({ node }) => node.type === 'NewExpression' && node.callee.name === 'Date' && !node.arguments.length,
+    )
+    .map(({ node }) => ({ name: 'new Date()', at: node.start }))
+  return [...free, ...members, ...clocks]
 }
 
 function inspect(name) {
