@@ -150,27 +150,26 @@ export function effectQueue(options: EffectQueueOptions): EffectQueue {
   const add: EffectQueue['add'] = async (reader, effects) => {
     const time = now()
     const added = new Map<string, Stored>()
-    const lengths = new Map<string, { last: number; keys: Set<string> }>()
+    const names = new Map<string, Set<string>>()
+    let last = 0
     for (const effect of effects) {
       const key = keyOf(effect)
       checkBatch({ put: [[key, effect.payload]] })
       if (effect.payload.length > MAX_EFFECT_BYTES)
         throw new RangeError(`payload: expected at most ${MAX_EFFECT_BYTES} bytes`)
-      const lane = lengths.get(effect.lane) ?? (await measure(reader, effect.lane))
-      lengths.set(effect.lane, lane)
-      lane.last++
-      lane.keys.add(key)
-      if (lane.keys.size > MAX_LANE_EFFECTS)
+      let lane = names.get(effect.lane)
+      if (!lane) {
+        const waiting = await read(reader, effect.lane)
+        last = Math.max(last, waiting.at(-1)?.order ?? 0)
+        lane = new Set(waiting.map(keyOf))
+        names.set(effect.lane, lane)
+      }
+      if (lane.add(key).size > MAX_LANE_EFFECTS)
         throw new StoreError('lane-full', `${MAX_LANE_EFFECTS} effects wait`)
       const times = { queuedAt: time, dueAt: time }
-      added.set(key, { ...effect, parked: false, attempts: 0, id: number(), order: lane.last, ...times })
+      added.set(key, { ...effect, parked: false, attempts: 0, id: number(), order: ++last, ...times })
     }
     return [...added.values()].map(put)
-  }
-
-  const measure = async (reader: Reader, lane: string) => {
-    const waiting = await read(reader, lane)
-    return { last: waiting.at(-1)?.order ?? 0, keys: new Set(waiting.map(keyOf)) }
   }
 
   /** Leases the lane and counts an attempt of its first effect; `undefined` when there is nothing to do now. */

@@ -79,7 +79,7 @@ export async function update<T>(
     }
   }
   if (failures.length > 0) throw unknown(failures.at(-1))
-  throw new StoreError('conflict', `${UPDATE_ATTEMPTS} attempts lost to other changes`)
+  throw new StoreError('conflict', `lost ${UPDATE_ATTEMPTS} races`)
 }
 
 /** A reader that keeps the tokens of all that is read through it. */
@@ -119,5 +119,5 @@ async function isStale(store: Store, tokens: readonly string[]): Promise<boolean
 }
 
 function unknown(cause: unknown): StoreError {
-  return new StoreError('outcome-unknown', 'the store failed without saying whether it wrote', cause)
+  return new StoreError('outcome-unknown', 'the store did not say whether it wrote', cause)
 }

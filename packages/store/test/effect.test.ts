@@ -1,0 +1,81 @@
+import { readFileSync } from 'node:fs'
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import { decodeEffect, decodeLease, effectPath, encodeEffect, encodeLease } from '../src/effect.ts'
+import { add, effect, recorder, world } from './effect-world.ts'
+
+interface Row {
+  readonly name: string
+  readonly path: string
+  readonly bytes: string
+  readonly error?: string
+}
+type EffectRow = Row & {
+  readonly effect?: Record<string, unknown> & { lane: string; kind: string; key: string }
+}
+type LeaseRow = Row & { readonly lease?: { readonly until: number; readonly owner: string } }
+
+const vectors: { effects: EffectRow[]; leases: LeaseRow[] } = JSON.parse(
+  readFileSync(new URL('vectors/effects-at-rest.json', import.meta.url), 'utf8'),
+)
+const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex')
+const fromHex = (text: string): Uint8Array => new Uint8Array(Buffer.from(text, 'hex'))
+
+describe('effects at rest', () => {
+  test.each(vectors.effects)('$name', ({ path, bytes, error, effect: expected }) => {
+    // Within a larger buffer, as databases hand out.
+    const view = Uint8Array.of(9, ...fromHex(bytes), 9).subarray(1, -1)
+    if (error) {
+      expect(() => decodeEffect(path, view)).toThrow(expect.objectContaining({ code: error }))
+      return
+    }
+    const decoded = decodeEffect(path, view)
+    expect({ ...decoded, id: `${decoded.id}`, payload: hex(decoded.payload) }).toEqual(expected)
+    expect(hex(encodeEffect(decoded))).toBe(bytes)
+    expect(effectPath(decoded)).toBe(path)
+  })
+
+  test('what is decoded is what was encoded', () => {
+    const name = fc.string({ unit: 'binary', minLength: 1 })
+    const time = fc.double({ noNaN: true, noDefaultInfinity: true })
+    const any = fc.record({
+      ...{ lane: name, kind: name, key: fc.string({ unit: 'binary' }), payload: fc.uint8Array() },
+      ...{ parked: fc.boolean(), attempts: fc.nat(), id: fc.bigInt({ min: 0n, max: 2n ** 64n - 1n }) },
+      ...{ order: fc.maxSafeNat(), queuedAt: time, dueAt: time },
+    })
+    fc.assert(
+      fc.property(any, (one) => {
+        expect(decodeEffect(effectPath(one), encodeEffect(one))).toEqual(one)
+      }),
+    )
+  })
+})
+
+describe('leases at rest', () => {
+  test.each(vectors.leases)('$name', ({ path, bytes, error, lease }) => {
+    if (error) {
+      expect(() => decodeLease(path, fromHex(bytes))).toThrow(expect.objectContaining({ code: error }))
+      return
+    }
+    const decoded = decodeLease(path, fromHex(bytes))
+    expect({ ...decoded, owner: `${decoded.owner}` }).toEqual(lease)
+    expect(hex(encodeLease(decoded))).toBe(bytes)
+  })
+})
+
+describe('a record that is malformed', () => {
+  test.each(['effects/lane/a/publish/x', 'effects/lane/a', 'effects/lease/a'])(
+    '%s stops a run',
+    async (key) => {
+      const w = world()
+      const { log, handle } = recorder()
+      const queue = w.tab(handle)
+      await add(w.store, queue, effect('a', 'y'))
+      await w.store.commit([], { put: [[key, Uint8Array.of(2)]] })
+      const before = await w.store.list('')
+      await expect(queue.run()).rejects.toMatchObject({ name: 'StoreError', code: 'record-malformed' })
+      expect(log).toEqual([])
+      expect(await w.store.commit([before.token], {})).toBe(true)
+    },
+  )
+})
