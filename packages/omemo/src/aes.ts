@@ -12,7 +12,7 @@ export const GCM_TAG_LENGTH = 16
 export const aesCbc = {
   /** @param iv 16 bytes. */
   encrypt(key: Uint8Array, iv: Uint8Array, plaintext: Uint8Array): Bytes {
-    return cbc(key, iv).encrypt(plaintext)
+    return cbc(checkedKey(key), iv).encrypt(plaintext)
   },
 
   /** `undefined` when the length is not a positive multiple of 16 or the padding is wrong. */
@@ -30,7 +30,7 @@ export const aesGcm = {
     iv: Uint8Array,
     plaintext: Uint8Array,
   ): { readonly ciphertext: Bytes; readonly tag: Bytes } {
-    const sealed = gcm(key, iv).encrypt(plaintext)
+    const sealed = gcm(checkedKey(key), iv).encrypt(plaintext)
     return { ciphertext: sealed.slice(0, -GCM_TAG_LENGTH), tag: sealed.slice(-GCM_TAG_LENGTH) }
   },
 

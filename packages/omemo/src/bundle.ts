@@ -67,13 +67,9 @@ export function* verifyBundle(protocol: Protocol, bundle: Bundle): CurveStep<Ver
 
 /** A one-time prekey drawn at random, so that two senders seldom draw the same. */
 export function pickPreKey(bundle: VerifiedBundle, random: Random = randomBytes): PublicPreKey {
-  const count = bundle.preKeys.length
-  // The largest multiple of `count` below 2³²: numbers from there on would favour the first prekeys.
-  const limit = 2 ** 32 - (2 ** 32 % count)
-  for (;;) {
-    const drawn = new DataView(Uint8Array.from(random(4)).buffer).getUint32(0)
-    if (drawn < limit) return bundle.preKeys[drawn % count] as PublicPreKey
-  }
+  const drawn = new DataView(Uint8Array.from(random(4)).buffer).getUint32(0)
+  // Some prekeys are likelier by at most one in four million (1000 / 2³²), which nobody can make use of.
+  return bundle.preKeys[drawn % bundle.preKeys.length] as PublicPreKey
 }
 
 function readPreKey(

@@ -37,12 +37,19 @@ export interface Identity extends IdentityKey {
 
 const PREFIX_INFO = utf8ToBytes('xmpp-e2e identity prefix')
 
-/** Makes a new identity: seeds are drawn until the public key has sign bit 0, twice on average. */
+/** Every second seed does: a source of randomness that fails this often gives the same bytes every time. */
+const MAX_DRAWS = 128
+
+/**
+ * Makes a new identity: seeds are drawn until the public key has sign bit 0, twice on average.
+ * @throws RangeError for a `random` that is not random
+ */
 export function generateIdentity(random: Random = randomBytes): Identity {
-  for (;;) {
+  for (let draw = 0; draw < MAX_DRAWS; draw++) {
     const identity = identityFromSeed(random(SECRET_KEY_LENGTH))
     if (identity !== undefined) return identity
   }
+  throw new RangeError('random: expected other bytes at each call')
 }
 
 /** The RFC 8032 key of a 32-byte seed, or nothing if the sign bit of its public key is 1. */
