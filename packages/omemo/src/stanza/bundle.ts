@@ -59,7 +59,7 @@ export interface BundleFormat {
   location(deviceId: number): { readonly node: string; readonly item: string }
   /** The item of that node which is the device's, if it is among them. */
   itemOf<T extends Item>(items: readonly T[], deviceId: number): T | undefined
-  /** @throws RangeError for an id that is not 1 to 2³¹ − 1, a wrong length, or more than `MAX_PREKEYS` */
+  /** @throws RangeError for an id that is not 1 to 2³¹ − 1, a wrong length, no prekeys or more than `MAX_PREKEYS` */
   encode(bundle: Bundle): Element
   /**
    * Leaves out one-time prekeys that cannot be read; of two with one id it takes the first. There may be none.
@@ -70,7 +70,7 @@ export interface BundleFormat {
 }
 
 const keyId = uint(MAX_FOREIGN_ID)
-const signature = base64(64)
+const signatureBytes = base64(64)
 const omemo2Key = base64(32)
 const axolotlKey: Scalar<Bytes> = {
   expected: '33 bytes in base64, the first of them 05',
@@ -98,7 +98,7 @@ function bundleCodec(ns: Namespace, names: Names, key: Scalar<Bytes>) {
   const preKey = codec(ns, names.preKey, { id: attr(names.preKeyId, keyId), publicKey: content(key) })
   return codec(ns, 'bundle', {
     signedPreKey: one(signedPreKey),
-    signature: inside(names.signature, content(signature)),
+    signature: inside(names.signature, content(signatureBytes)),
     identityKey: inside(names.identityKey, content(key)),
     preKeys: optional(inside('prekeys', manyById(preKey, MAX_PREKEYS))),
   })
@@ -157,6 +157,8 @@ function checkedId(deviceId: number): number {
 }
 
 function encode(bundle: BundleCodec, { identityKey, signedPreKey, preKeys }: Bundle): Element {
+  // The schemas want one, python-omemo enforces it, and nobody could open a session.
+  if (preKeys.length === 0) throw new RangeError(`preKeys: expected 1 to ${MAX_PREKEYS}, got 0`)
   assertOwnId(signedPreKey.id, 'signedPreKey.id')
   preKeys.forEach(({ id }, i) => {
     assertOwnId(id, `preKeys[${i}].id`)

@@ -23,7 +23,10 @@ export const MAX_LABEL_LENGTH = 53
 export interface Device {
   /** 1 to 2³² − 1. */
   readonly id: number
-  /** As it was signed: unverified, of any length, not fit for display. Never without `labelSignature`. */
+  /**
+   * As it was signed: unverified, of any length, not fit for display. Never without `labelSignature`. Readers that
+   * check against the schema of before 0.9 refuse a list with signed labels (twomemo 1.0 does).
+   */
   readonly label?: string
   /** 64 bytes. */
   readonly labelSignature?: Bytes
@@ -39,7 +42,8 @@ export interface DeviceListFormat {
   /** Fields of `http://jabber.org/protocol/pubsub#publish-options`. */
   readonly publishOptions: Readonly<Record<string, string>>
   /**
-   * Other devices' ids and labels are repeated as they were read.
+   * Other devices' ids and labels are repeated as they were read. An empty list can be written, but schemas of 0.3
+   * and twomemo 1.0 want a device: to leave, retract the item.
    *
    * @throws RangeError for an id out of range or more than `MAX_DEVICES`; TypeError for a label without signature
    */

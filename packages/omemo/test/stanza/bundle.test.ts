@@ -54,6 +54,7 @@ describe('XEP-0384 §5.3.2 and 0.3.0 §4.3: bundles', () => {
     const full = bundles[ns].encode(example(ns, MAX_PREKEYS))
     expect(bundles[ns].decode(full).preKeys.length).toBe(MAX_PREKEYS)
     expect(() => bundles[ns].encode(example(ns, MAX_PREKEYS + 1))).toThrow(RangeError)
+    expect(() => bundles[ns].encode(example(ns, 0))).toThrow(RangeError)
     const preKeys = full.children.at(-1)
     if (typeof preKeys !== 'object') throw new Error('no prekeys')
     const name = ns === AXOLOTL ? 'preKeyPublic' : 'pk'
