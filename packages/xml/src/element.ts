@@ -177,9 +177,9 @@ export function checkCharacters(value: string): string {
 
 /** @throws {XmlError} when no element can have that name in that namespace */
 export function checkElementName(ns: string, name: string): void {
-  if (!isNcName(name)) throw new XmlError('not-well-formed', 'not an element name')
+  if (!isNcName(name)) throw new XmlError('not-well-formed', 'not a name')
   if (ns === XML_NAMESPACE || ns === XMLNS_NAMESPACE)
-    throw new XmlError('bad-namespace-prefix', 'no element can be in a reserved namespace')
+    throw new XmlError('bad-namespace-prefix', 'a reserved namespace')
   checkCharacters(ns)
 }
 
@@ -190,8 +190,8 @@ export function checkAttributeKey(key: string): void {
   const end = key.lastIndexOf('}')
   const uri = key.slice(1, end)
   if (key[0] !== '{' || end < 2 || !isNcName(key.slice(end + 1)))
-    throw new XmlError('not-well-formed', 'not an attribute name')
+    throw new XmlError('not-well-formed', 'not a name')
   if (uri === XML_NAMESPACE || uri === XMLNS_NAMESPACE)
-    throw new XmlError('bad-namespace-prefix', 'no attribute can be written in a reserved namespace')
+    throw new XmlError('bad-namespace-prefix', 'a reserved namespace')
   checkCharacters(uri)
 }

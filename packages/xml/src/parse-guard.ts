@@ -71,4 +71,4 @@ export class Guard {
 }
 
 /** Shared with the handlers behind the guard. */
-export const RESTRICTED = 'comments, processing instructions and document types are not allowed'
+export const RESTRICTED = 'a comment, processing instruction or document type'

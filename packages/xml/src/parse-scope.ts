@@ -5,7 +5,7 @@
  */
 
 import { type Attrs, isNcName, type Node, XML_NAMESPACE, XMLNS_NAMESPACE } from './element.ts'
-import { XmlError } from './error.ts'
+import { type XmlCondition, XmlError } from './error.ts'
 
 /** An element whose end tag is still to come; `mark` goes to `close` then. */
 export interface Open {
@@ -17,7 +17,14 @@ export interface Open {
   readonly mark: number
 }
 
+export type Fail = (condition: XmlCondition, message: string) => never
+
+const refuse: Fail = (condition, message) => {
+  throw new XmlError(condition, message)
+}
+
 export class Scope {
+  readonly #fail: Fail
   // The default namespace has the prefix ''.
   readonly #bound = new Map<string, string | undefined>([
     ['', ''],
@@ -25,14 +32,18 @@ export class Scope {
   ])
   readonly #replaced: [prefix: string, uri: string | undefined][] = []
 
+  /** `fail` may add the place to the error. */
+  constructor(fail: Fail = refuse) {
+    this.#fail = fail
+  }
+
   /** `written` holds attributes by their written names. */
   open(written: string, attributes: Readonly<Record<string, string>>): Open {
     const mark = this.#replaced.length
     const attrs = this.#attributes(attributes)
-    const { prefix, local } = split(written)
+    const [prefix, local] = this.#split(written)
     const ns = this.#resolve(prefix)
-    if (ns === XML_NAMESPACE)
-      throw new XmlError('bad-namespace-prefix', 'no element can be in a reserved namespace')
+    if (ns === XML_NAMESPACE) this.#fail('bad-namespace-prefix', 'a reserved namespace')
     return { name: local, ns, attrs, children: [], mark }
   }
 
@@ -47,46 +58,45 @@ export class Scope {
     const keys = Object.keys(written)
     for (const key of keys) {
       if (key === 'xmlns') this.#bind('', written[key] ?? '')
-      else if (key.startsWith('xmlns:')) this.#bind(split(key).local, written[key] ?? '')
+      else if (key.startsWith('xmlns:')) this.#bind(this.#split(key)[1], written[key] ?? '')
     }
     let attrs: Record<string, string> | undefined
     for (const key of keys) {
       if (key === 'xmlns' || key.startsWith('xmlns:')) continue
       const name = key.includes(':') ? this.#expand(key) : key
       attrs ??= Object.create(null) as Record<string, string>
-      if (name in attrs) throw new XmlError('not-well-formed', 'an attribute occurs twice')
+      if (name in attrs) this.#fail('not-well-formed', 'an attribute occurs twice')
       attrs[name] = written[key] ?? ''
     }
     return attrs
   }
 
   #expand(key: string): string {
-    const { prefix, local } = split(key)
+    const [prefix, local] = this.#split(key)
     return prefix === 'xml' ? key : `{${this.#resolve(prefix)}}${local}`
   }
 
   #resolve(prefix: string): string {
     const uri = this.#bound.get(prefix)
-    if (uri === undefined) throw new XmlError('bad-namespace-prefix', 'a prefix is not declared')
-    return uri
+    return uri ?? this.#fail('bad-namespace-prefix', 'a prefix is not declared')
   }
 
   // Namespaces in XML §3: `xml` and `xmlns` are bound for good; §5: only the default can be undone.
   #bind(prefix: string, uri: string): void {
     if (prefix === 'xml' && uri === XML_NAMESPACE) return
     if (prefix === 'xml' || prefix === 'xmlns' || uri === XML_NAMESPACE || uri === XMLNS_NAMESPACE)
-      throw new XmlError('bad-namespace-prefix', 'a reserved prefix or namespace is declared')
-    if (prefix !== '' && uri === '') throw new XmlError('bad-namespace-prefix', 'a prefix is undeclared')
+      this.#fail('bad-namespace-prefix', 'a reserved namespace')
+    if (prefix !== '' && uri === '') this.#fail('bad-namespace-prefix', 'a prefix is not declared')
     this.#replaced.push([prefix, this.#bound.get(prefix)])
     this.#bound.set(prefix, uri)
   }
-}
 
-function split(written: string): { prefix: string; local: string } {
-  const colon = written.indexOf(':')
-  if (colon < 0) return { prefix: '', local: written }
-  const local = written.slice(colon + 1)
-  // saxes allows a colon anywhere, and after it what cannot come first.
-  if (colon === 0 || !isNcName(local)) throw new XmlError('not-well-formed', 'a name has a misplaced colon')
-  return { prefix: written.slice(0, colon), local }
+  #split(written: string): [prefix: string, local: string] {
+    const colon = written.indexOf(':')
+    if (colon < 0) return ['', written]
+    const local = written.slice(colon + 1)
+    // saxes allows a colon anywhere, and after it what cannot come first.
+    if (colon === 0 || !isNcName(local)) this.#fail('not-well-formed', 'not a name')
+    return [written.slice(0, colon), local]
+  }
 }

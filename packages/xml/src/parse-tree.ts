@@ -9,6 +9,7 @@ import { appendText, type Element, findBadCharacter, freeze } from './element.ts
 import { XmlError } from './error.ts'
 import { Guard, RESTRICTED } from './parse-guard.ts'
 import { type Open, Scope } from './parse-scope.ts'
+import { Utf8Decoder } from './parse-utf8.ts'
 
 /** Bounds on one document, or on each stanza of a stream. */
 export interface Limits {
@@ -54,7 +55,6 @@ const NOT_SPACE = /[^\t\n\r ]/
 export class Tree {
   readonly #limits: Limits
   readonly #stream: boolean
-  readonly #emit: (event: Event) => void
   // The same options everywhere: saxes loses a quarter of its speed when a process uses two sets.
   readonly #parser = new SaxesParser({
     xmlns: false,
@@ -62,8 +62,9 @@ export class Tree {
     forceXMLVersion: true,
     defaultXMLVersion: '1.0',
   })
+  readonly #decoder = new Utf8Decoder()
   readonly #guard = new Guard()
-  readonly #scope = new Scope()
+  readonly #scope = new Scope((condition, message) => this.#fail(condition, message))
   readonly #open: Open[] = []
   #root: Element | undefined
   #elements = 0
@@ -78,30 +79,30 @@ export class Tree {
   #pieceStart = 0
   // A high surrogate whose other half is in the next chunk.
   #half = ''
-  // saxes reports an end tag before it compares the names, so what one completes waits for the next sign of life.
-  #ended: { readonly event: Event; readonly at: number } | undefined
+  #events: Event[] = []
+  // saxes reports an end tag before it compares the names: what one completed here may be taken back.
+  #endedAt = -1
   // After the last tag between stanzas; what follows it in the piece is white space when idle.
   #lastTag = -1
   #idle = false
 
-  constructor(limits: Limits, stream: boolean, emit: (event: Event) => void) {
+  constructor(limits: Limits, stream: boolean) {
     this.#limits = limits
     this.#stream = stream
-    this.#emit = emit
     const parser = this.#parser
-    const restricted = (): never => this.fail('restricted-xml', RESTRICTED)
-    parser.on('comment', restricted)
-    parser.on('processinginstruction', restricted)
-    parser.on('doctype', restricted)
-    parser.on('error', (error) => this.fail('not-well-formed', error.message.slice(0, MESSAGE)))
+    // The guard leaves only what stands where an XML declaration may.
+    parser.on('processinginstruction', () => this.#fail('restricted-xml', RESTRICTED))
+    parser.on('error', (error) => {
+      if (parser.position === this.#endedAt) this.#events.pop()
+      this.#fail('not-well-formed', error.message.slice(0, MESSAGE))
+    })
     parser.on('xmldecl', ({ encoding }) => {
       // RFC 6120 §11.6; text that has been decoded already must not claim otherwise either.
-      if (encoding !== undefined && !/^utf-8$/i.test(encoding))
-        this.fail('not-well-formed', 'the encoding is not UTF-8')
+      if (encoding !== undefined && !/^utf-8$/i.test(encoding)) this.#fail('not-well-formed', 'not UTF-8')
     })
     parser.on('opentagstart', () => this.#startTag())
     parser.on('attribute', () => {
-      if (++this.#attributes > limits.attributes) this.fail('policy-violation', 'too many attributes')
+      this.#within('attributes', ++this.#attributes)
     })
     parser.on('opentag', (tag) => this.#openTag(tag.name, tag.attributes))
     parser.on('closetag', () => this.#closeTag())
@@ -110,8 +111,28 @@ export class Tree {
   }
 
   /** @throws {XmlError} once; give it nothing more then. */
-  write(chunk: string): void {
-    const input = this.#half + chunk
+  write(chunk: string | Uint8Array): void {
+    const { text, ok } = typeof chunk === 'string' ? { text: chunk, ok: true } : this.#decoder.decode(chunk)
+    this.#writeText(text)
+    if (!ok) this.#fail('not-well-formed', 'not UTF-8')
+  }
+
+  /** The events since the last call, those before an error included. */
+  take(): readonly Event[] {
+    const events = this.#events
+    this.#events = []
+    return events
+  }
+
+  /** The root of the document. */
+  end(): Element {
+    if (this.#half !== '' || !this.#decoder.complete) this.#fail('not-well-formed', 'half of a character')
+    this.#parser.close()
+    return this.#root ?? this.#fail('not-well-formed', 'no element')
+  }
+
+  #writeText(text: string): void {
+    const input = this.#half + text
     let from = 0
     while (from < input.length) {
       let to = Math.min(from + PIECE, input.length)
@@ -121,13 +142,6 @@ export class Tree {
       from = to
     }
     this.#half = input.slice(from)
-  }
-
-  /** The root of the document. */
-  end(): Element {
-    if (this.#half !== '') this.fail('not-well-formed', 'half of a character')
-    this.#parser.close()
-    return this.#root ?? this.fail('not-well-formed', 'no element')
   }
 
   #write(given: string): void {
@@ -145,52 +159,40 @@ export class Tree {
     this.#writing = true
     this.#parser.write(piece.slice(0, stop))
     this.#writing = false
-    this.#flush()
     this.#count(this.#pieceStart + stop)
-    if (found && found.index <= stop) this.fail(found.condition, found.message)
-    if (stop < piece.length) this.fail('not-well-formed', 'a character that XML cannot carry')
+    if (found && found.index <= stop) this.#fail(found.condition, found.message)
+    if (stop < piece.length) this.#fail('not-well-formed', 'a character that XML cannot carry')
     this.#idle = this.#lastTag >= 0 && !NOT_SPACE.test(piece.slice(this.#lastTag - this.#pieceStart))
   }
 
   #startTag(): void {
-    this.#flush()
     this.#attributes = 0
-    if (this.#depth() >= this.#limits.depth) this.fail('policy-violation', 'too deep')
-    if (++this.#elements > this.#limits.elements) this.fail('policy-violation', 'too many elements')
+    this.#within('depth', this.#stream ? this.#open.length : this.#open.length + 1)
+    this.#within('elements', ++this.#elements)
   }
 
   #openTag(written: string, attributes: Readonly<Record<string, string>>): void {
-    const opened = this.#resolve(written, attributes)
+    const opened = this.#scope.open(written, attributes)
     this.#open.push(opened)
     if (!this.#stream || this.#open.length > 1) return
     this.#boundary()
-    this.#emit({ type: 'open', header: freeze(opened.name, opened.ns, opened.attrs, []) })
-  }
-
-  #resolve(written: string, attributes: Readonly<Record<string, string>>): Open {
-    try {
-      return this.#scope.open(written, attributes)
-    } catch (error) {
-      if (error instanceof XmlError) this.fail(error.condition, error.message)
-      throw error
-    }
+    this.#events.push({ type: 'open', header: freeze(opened.name, opened.ns, opened.attrs, []) })
   }
 
   #closeTag(): void {
-    this.#flush()
     const closed = this.#open.pop()
     if (!closed) return
     this.#scope.close(closed.mark)
     const parent = this.#open.at(-1)
     if (this.#stream && !parent) {
-      this.#ended = { event: { type: 'close' }, at: this.#parser.position }
+      this.#end({ type: 'close' })
       return
     }
     const el = freeze(closed.name, closed.ns, closed.attrs, closed.children)
     if (!parent) this.#root = el
     else if (this.#stream && this.#open.length === 1) {
       this.#boundary()
-      this.#ended = { event: { type: 'stanza', stanza: el }, at: this.#parser.position }
+      this.#end({ type: 'stanza', stanza: el })
     } else parent.children.push(el)
   }
 
@@ -199,12 +201,12 @@ export class Tree {
     // saxes refuses all but white space outside the root.
     if (!parent || text === '') return
     if (!this.#stream || this.#open.length > 1) appendText(parent.children, text)
-    else if (NOT_SPACE.test(text)) this.fail('not-well-formed', 'text between stanzas')
+    else if (NOT_SPACE.test(text)) this.#fail('not-well-formed', 'text between stanzas')
   }
 
-  #flush(): void {
-    if (this.#ended) this.#emit(this.#ended.event)
-    this.#ended = undefined
+  #end(event: Event): void {
+    this.#events.push(event)
+    this.#endedAt = this.#parser.position
   }
 
   /** Between stanzas: the limits begin anew. */
@@ -216,23 +218,22 @@ export class Tree {
     this.#elements = 0
   }
 
-  #depth(): number {
-    return this.#stream ? this.#open.length - 1 : this.#open.length
-  }
-
   #count(to: number): void {
     for (; this.#counted < to; this.#counted++) {
       const unit = this.#piece.charCodeAt(this.#counted - this.#pieceStart)
       // A surrogate is half of four bytes.
       this.#bytes += unit < 0x80 ? 1 : unit < 0x800 || (unit & 0xf800) === 0xd800 ? 2 : 3
     }
-    if (this.#bytes > this.#limits.bytes) this.fail('policy-violation', 'too long')
+    this.#within('bytes', this.#bytes)
+  }
+
+  #within(name: keyof Limits, value: number): void {
+    if (value > this.#limits[name]) this.#fail('policy-violation', `too many: ${name}`)
   }
 
   /** @throws {XmlError} always, with the place reached */
-  fail(condition: XmlError['condition'], message: string): never {
+  #fail(condition: XmlError['condition'], message: string): never {
     const position = this.#writing ? this.#parser.position : this.#counted
-    if (this.#ended && this.#ended.at < position) this.#flush()
     throw new XmlError(condition, message, position + this.#skipped)
   }
 }

@@ -44,10 +44,8 @@ export class Utf8Decoder {
   }
 
   #begin(byte: number): boolean {
-    if (byte >= 0xc2 && byte <= 0xdf) this.#needed = 1
-    else if (byte >= 0xe0 && byte <= 0xef) this.#needed = 2
-    else if (byte >= 0xf0 && byte <= 0xf4) this.#needed = 3
-    else return false
+    if (byte < 0xc2 || byte > 0xf4) return false
+    this.#needed = byte < 0xe0 ? 1 : byte < 0xf0 ? 2 : 3
     if (byte === 0xe0) this.#low = 0xa0
     if (byte === 0xed) this.#high = 0x9f
     if (byte === 0xf0) this.#low = 0x90

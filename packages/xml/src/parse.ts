@@ -1,7 +1,6 @@
 import type { Element } from './element.ts'
 import { XmlError } from './error.ts'
 import { LIMITS, type Limits, Tree } from './parse-tree.ts'
-import { Utf8Decoder } from './parse-utf8.ts'
 
 /**
  * Parses one element that has not passed through a stream: the content of a decrypted message (XEP-0420,
@@ -13,15 +12,9 @@ import { Utf8Decoder } from './parse-utf8.ts'
 export function parse(xml: string | Uint8Array, limits: Partial<Limits> = {}): Element {
   const checked = checkLimits(limits)
   // A code unit is at least one byte: so nothing big is decoded only to be refused.
-  if (xml.length > checked.bytes) throw new XmlError('policy-violation', 'too long')
-  const tree = new Tree(checked, false, () => {})
-  if (typeof xml === 'string') tree.write(xml)
-  else {
-    const decoder = new Utf8Decoder()
-    const { text, ok } = decoder.decode(xml)
-    tree.write(text)
-    if (!ok || !decoder.complete) tree.fail('not-well-formed', 'not UTF-8')
-  }
+  if (xml.length > checked.bytes) throw new XmlError('policy-violation', 'too many: bytes')
+  const tree = new Tree(checked, false)
+  tree.write(xml)
   return tree.end()
 }
 

@@ -1,7 +1,7 @@
+import type { Element } from './element.ts'
 import { XmlError } from './error.ts'
 import { checkLimits, parse } from './parse.ts'
 import { type Event, type Limits, Tree } from './parse-tree.ts'
-import { Utf8Decoder } from './parse-utf8.ts'
 
 /** RFC 7395 §3.3. */
 const FRAMING = 'urn:ietf:params:xml:ns:xmpp-framing'
@@ -21,18 +21,15 @@ export interface StanzaReaderOptions {
  * STARTTLS and SASL (RFC 6120 §4.3.3).
  */
 export class StanzaReader {
-  readonly #framing: 'tcp' | 'websocket'
   readonly #limits: Limits
-  readonly #decoder = new Utf8Decoder()
-  #events: Event[] = []
+  // Each message over WebSocket is a document of its own.
   #tree: Tree | undefined
   #error: XmlError | undefined
 
   /** @throws {RangeError} on a limit that is not a number above 0 */
   constructor(options: StanzaReaderOptions = {}) {
-    this.#framing = options.framing ?? 'tcp'
     this.#limits = checkLimits(options.limits ?? {})
-    this.#tree = new Tree(this.#limits, true, (event) => this.#events.push(event))
+    if (options.framing !== 'websocket') this.#tree = new Tree(this.#limits, true)
   }
 
   /** What is wrong with the stream, as soon as it is known. */
@@ -47,37 +44,27 @@ export class StanzaReader {
    * @throws {XmlError} `offset` counts from the start of the stream, or of the WebSocket message
    */
   read(chunk: string | Uint8Array): readonly Event[] {
-    if (!this.#error) {
-      try {
-        if (this.#framing === 'tcp') this.#readBytes(chunk)
-        else this.#readMessage(chunk)
-      } catch (error) {
-        if (!(error instanceof XmlError)) throw error
-        this.#error = error
-        this.#tree = undefined
-      }
+    if (this.#error) throw this.#error
+    let events: readonly Event[] = []
+    try {
+      if (this.#tree) this.#tree.write(chunk)
+      else events = [message(parse(chunk, this.#limits))]
+    } catch (error) {
+      if (!(error instanceof XmlError)) throw error
+      this.#error = error
     }
-    const events = this.#events
-    this.#events = []
-    if (this.#error && events.length === 0) throw this.#error
+    if (this.#tree) events = this.#tree.take()
+    if (this.#error) {
+      this.#tree = undefined
+      if (events.length === 0) throw this.#error
+    }
     return events
   }
+}
 
-  #readBytes(chunk: string | Uint8Array): void {
-    if (typeof chunk === 'string') {
-      this.#tree?.write(chunk)
-      return
-    }
-    const { text, ok } = this.#decoder.decode(chunk)
-    this.#tree?.write(text)
-    if (!ok) this.#tree?.fail('not-well-formed', 'not UTF-8')
-  }
-
-  #readMessage(chunk: string | Uint8Array): void {
-    const el = parse(chunk, this.#limits)
-    if (el.ns !== FRAMING) this.#events.push({ type: 'stanza', stanza: el })
-    else if (el.name === 'open') this.#events.push({ type: 'open', header: el })
-    else if (el.name === 'close') this.#events.push({ type: 'close' })
-    else throw new XmlError('not-well-formed', 'neither open nor close')
-  }
+function message(el: Element): Event {
+  if (el.ns !== FRAMING) return { type: 'stanza', stanza: el }
+  if (el.name === 'open') return { type: 'open', header: el }
+  if (el.name === 'close') return { type: 'close' }
+  throw new XmlError('not-well-formed', 'neither open nor close')
 }
