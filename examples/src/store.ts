@@ -1,6 +1,5 @@
 // Two tabs share one store. Each message takes a number that must never be used twice, and causes a receipt that
 // must be sent, whatever the network does meanwhile.
-import { randomBytes } from 'node:crypto'
 import { effectQueue, memoryStore, scoped, update } from '@xmpp-e2e/store'
 
 // One store for everything; every account and scheme gets a scope of its own.
@@ -9,7 +8,7 @@ const store = scoped(memoryStore(), 'juliet@capulet.lit/counter')
 let online = false
 const queue = effectQueue({
   store,
-  random: randomBytes,
+  random: (bytes) => crypto.getRandomValues(new Uint8Array(bytes)),
   clock: {
     now: Date.now,
     after(ms, f) {
