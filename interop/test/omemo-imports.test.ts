@@ -1,0 +1,90 @@
+import { importCurve25519 } from '@xmpp-e2e/omemo'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { type Correspondent, each, freshJid, isKeyExchange, pairOf, publish } from '../src/correspondent.ts'
+import { OwnDevice } from '../src/own-device.ts'
+import { AXOLOTL, type Bytes, type Namespace, OMEMO_2, PythonOmemo } from '../src/python-omemo.ts'
+
+/** Imported identities for each sign of the point a·B. */
+const IDENTITIES = 200
+const NAMESPACES: readonly Namespace[] = [OMEMO_2, AXOLOTL]
+
+/** Order of the base point of Ed25519, RFC 8032, 5.1. */
+const L = 2n ** 252n + 27742317777372353535851937790883648493n
+
+let pythons: readonly PythonOmemo[]
+beforeAll(async () => {
+  pythons = await Promise.all([PythonOmemo.start(), PythonOmemo.start()])
+})
+afterAll(() => Promise.all(pythons.map((python) => python.stop())))
+
+function littleEndian(bytes: Uint8Array): bigint {
+  return bytes.reduceRight((value, byte) => (value << 8n) | BigInt(byte), 0n)
+}
+
+/** The sign bit of a·B: an import negates the scalar where it is 1. */
+function signOf(secret: Uint8Array): 0 | 1 {
+  const kept = littleEndian(importCurve25519(secret).scalar)
+  const given = littleEndian(secret) % L
+  if (kept === given) return 0
+  expect(kept).toBe(L - given)
+  return 1
+}
+
+/** Clamped secrets as a libsignal store keeps them, as many with each sign; drawn until there are enough. */
+function drawSecrets(): readonly { readonly secret: Bytes; readonly sign: 0 | 1 }[] {
+  const drawn: [Bytes[], Bytes[]] = [[], []]
+  while (drawn.some((secrets) => secrets.length < IDENTITIES)) {
+    const secret = crypto.getRandomValues(new Uint8Array(32))
+    secret[0]! &= 0xf8
+    secret[31] = (secret[31]! & 0x7f) | 0x40
+    drawn[signOf(secret)].push(secret)
+  }
+  return ([0, 1] as const).flatMap((sign) =>
+    drawn[sign].slice(0, IDENTITIES).map((secret) => ({ secret, sign })),
+  )
+}
+
+/** A key exchange, its answer, and a message each way after it. @returns the messages that were read */
+async function converse(a: Correspondent, b: Correspondent): Promise<number> {
+  const first = await a.send('first')
+  expect(isKeyExchange(first)).toBe(true)
+  expect(await b.read(first)).toEqual({ body: 'first' })
+  for (const answer of await b.answers()) expect(await a.read(answer)).toEqual({ empty: true })
+  const next = await a.send('next')
+  expect(isKeyExchange(next)).toBe(false)
+  expect(await b.read(next)).toEqual({ body: 'next' })
+  expect(await a.read(await b.send('back'))).toEqual({ body: 'back' })
+  return 3
+}
+
+test('imported Curve25519 identities work in both namespaces, whoever opens the session', async () => {
+  const begun = performance.now()
+  const secrets = drawSecrets()
+  const sessions: [number, number] = [0, 0]
+  let read = 0
+  await each(secrets.length, async (index) => {
+    const { secret, sign } = secrets[index]!
+    const python = pythons[index % pythons.length]!
+    const device = new OwnDevice({ jid: freshJid('import'), identity: importCurve25519(secret), preKeys: 1 })
+    await publish(python, device, NAMESPACES)
+    for (const initiator of ['ours', 'python'] as const) {
+      const account = await python.account({ jid: freshJid('theirs'), preKeys: 1 })
+      for (const namespace of NAMESPACES) {
+        const { ours, python: theirs } = pairOf(namespace, device, account)
+        read += await (initiator === 'ours' ? converse(ours, theirs) : converse(theirs, ours))
+        sessions[sign] += 1
+      }
+      // One key in both namespaces, with the sign bit that our bundles promise.
+      const [known] = await account.devices(device.jid)
+      expect(known).toMatchObject({
+        identityKey: device.identity.edwards,
+        namespaces: [...NAMESPACES].sort(),
+      })
+      await account.close()
+    }
+  })
+  const took = ((performance.now() - begun) / (sessions[0] + sessions[1])).toFixed(0)
+  console.log(`imported identities, sign bits 0 + 1: ${sessions.join(' + ')} sessions, ${took} ms a session`)
+  expect(sessions).toEqual([4 * IDENTITIES, 4 * IDENTITIES])
+  expect(read).toBe(3 * 8 * IDENTITIES)
+})
