@@ -202,6 +202,7 @@ describe.each(NAMESPACES)('%s', (namespace) => {
     expect(xml).not.toContain('<payload')
     expect(await read(bob, alice, xml)).toBe('empty')
     expect(await bob.messages()).toEqual([])
+    expect(await read(bob, alice, await alice.send(bob.jid, namespace, 'next'))).toBe('next')
   })
 
   test('replaces a session, announces it, and goes on with the new one', async () => {
