@@ -21,9 +21,9 @@ export function canonicalDomain(text: string): string | undefined {
   const name = mapDomain(text).replace(/\.$/, '')
   const labels = name.split('.').map(canonicalLabel)
   if (!labels.every((label) => label !== undefined)) return undefined
+  const joined = labels.join('.')
   // RFC 5893 §1.4: in a name with one right-to-left label the rule holds for every label.
-  if (labels.some(isRightToLeft) && !labels.every(obeysBidiRule)) return undefined
-  return labels.join('.')
+  return isRightToLeft(joined) && !labels.every(obeysBidiRule) ? undefined : joined
 }
 
 // RFC 5895 §2, steps 1 to 3; step 4 maps the ideographic full stop.

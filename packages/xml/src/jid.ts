@@ -110,6 +110,7 @@ function canonicalLocal(text: string): string | undefined {
 
 /** OpaqueString, RFC 8265 §4.2. */
 function canonicalResource(text: string): string | undefined {
+  if (/^[\x20-\x7e]*$/.test(text)) return text
   return settle(text, (before) => {
     const mapped = before.replace(/\p{Zs}/gu, ' ').normalize('NFC')
     return isFreeform(mapped) ? mapped : undefined

@@ -87,7 +87,8 @@ export function receive(raw: Element, options: ReceiveOptions): Received | NotRe
 
   const { from, chat } = parties
   const groupchat = type === 'groupchat'
-  const trusted: readonly string[] = [account, parseJid(account).domain, ...(groupchat ? [chat] : [])]
+  const server = account.slice(account.indexOf('@') + 1)
+  const trusted: readonly string[] = [account, server, ...(groupchat ? [chat] : [])]
   const stamps = delays(stanza).filter((delay) => delay.from !== undefined && trusted.includes(delay.from))
   const late = source === 'stream' && stamps.length > 0
   // Two trusted stamps: one of them has been written by somebody else.
