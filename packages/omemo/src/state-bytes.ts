@@ -2,7 +2,6 @@
  * The vocabulary of stored state: bytes of known length, varints, flags. Nothing here names a field, the
  * records that use it draw theirs.
  */
-import { concatBytes } from '@noble/hashes/utils.js'
 import type { Bytes } from './bytes.ts'
 import { OmemoError } from './error.ts'
 
@@ -34,7 +33,14 @@ export class ByteWriter {
   }
 
   finish(): Bytes {
-    return concatBytes(...this.#parts)
+    // Not as arguments of one call: prekeys at their limit are more parts than a call stack holds.
+    const all = new Uint8Array(this.#parts.reduce((sum, part) => sum + part.length, 0))
+    let at = 0
+    for (const part of this.#parts) {
+      all.set(part, at)
+      at += part.length
+    }
+    return all
   }
 }
 

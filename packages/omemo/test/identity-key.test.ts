@@ -43,7 +43,7 @@ function secretsOfBothSigns(): readonly [readonly Uint8Array[], readonly Uint8Ar
 const secrets = secretsOfBothSigns()
 
 describe.each([0, 1] as const)(`${IMPORTS_PER_SIGN} imported secrets whose point has sign bit %d`, (bit) => {
-  test('keep their fingerprint and sign for both namespaces', { timeout: 60_000 }, () => {
+  test('keep their fingerprint and sign for both namespaces', () => {
     for (const [i, secret] of secrets[bit].slice(0, IMPORTS_PER_SIGN).entries()) {
       const identity = importCurve25519(secret)
       const message = utf8ToBytes(`message ${i}`)

@@ -1,0 +1,425 @@
+/** Which session of a device is current: the rules in the header of `session-list.ts`. */
+import { bytesToHex } from '@noble/hashes/utils.js'
+import { describe, expect, test } from 'vitest'
+import type { Random } from '../src/bytes.ts'
+import { type Bytes, compareBytes } from '../src/bytes.ts'
+import { MAX_MESSAGE_GAP } from '../src/double-ratchet.ts'
+import type { Protocol } from '../src/protocol.ts'
+import { type Arrival, MAX_ARCHIVED_SESSIONS, type SessionList } from '../src/session-list.ts'
+import {
+  type Device,
+  device,
+  failure,
+  initiated,
+  live,
+  received,
+  seeded,
+  sent,
+  snapshot,
+  versions,
+} from './support.ts'
+
+const alice = device('alice', 1, 16)
+const bob = device('bob', 2, 16)
+
+function list(of: Device): SessionList {
+  if (of.sessions === undefined) throw new Error('no session')
+  return of.sessions
+}
+
+const currentKey = (of: Device): string => bytesToHex(list(of).current.ephemeralKey)
+
+/** Sends on the current session and delivers. */
+function pass(protocol: Protocol, from: Device, to: Device, text: string): readonly [Device, Device] {
+  const { device: sender, message } = sent(from, text)
+  const { device: receiver, text: read } = received(protocol, to, message.data)
+  expect(read).toBe(text)
+  return [sender, receiver]
+}
+
+/** Randomness whose session of `from` has the lower, or the higher, ephemeral key of the two. */
+function ordered(
+  protocol: Protocol,
+  from: Device,
+  to: Device,
+  other: Uint8Array,
+  wanted: 'lower' | 'higher',
+): Random {
+  for (let i = 0; ; i++) {
+    const key = list(initiated(protocol, from, to, seeded(`ordered ${i}`))).current.ephemeralKey
+    if (compareBytes(key, other) < 0 === (wanted === 'lower')) return seeded(`ordered ${i}`)
+  }
+}
+
+describe.each(versions)('$namespace', (protocol) => {
+  describe('a session initiated by us', () => {
+    test('becomes current, and what was current only decrypts', () => {
+      const first = initiated(protocol, alice, bob)
+      const second = initiated(protocol, first, bob, seeded('second'))
+      expect(list(second).archived).toEqual([list(first).current])
+      expect(list(second).rival).toBeUndefined()
+      expect(currentKey(sent(second, 'hello').device)).toBe(currentKey(second))
+    })
+
+    test(`MAX_ARCHIVED_SESSIONS: ${MAX_ARCHIVED_SESSIONS} are kept, the oldest goes first`, () => {
+      let from = initiated(protocol, alice, bob, seeded('0'))
+      const first = currentKey(from)
+      const keys = (): readonly string[] => list(from).archived.map((s) => bytesToHex(s.ephemeralKey))
+      for (let i = 1; i <= MAX_ARCHIVED_SESSIONS; i++) from = initiated(protocol, from, bob, seeded(`${i}`))
+      expect(keys().length).toBe(MAX_ARCHIVED_SESSIONS)
+      expect(keys().at(-1)).toBe(first)
+      from = initiated(protocol, from, bob, seeded('one more'))
+      expect(keys().length).toBe(MAX_ARCHIVED_SESSIONS)
+      expect(keys()).not.toContain(first)
+    })
+
+    test('the same for key exchanges that arrive: the ninth session before can no longer be answered', () => {
+      let to = bob
+      const opened: Device[] = []
+      for (let i = 0; i <= MAX_ARCHIVED_SESSIONS + 1; i++) {
+        const from = initiated(protocol, alice, bob, seeded(`exchange ${i}`))
+        const free = list(from).current.exchange
+        if (free.state !== 'pending') throw new Error('pending')
+        // Each with a prekey of its own.
+        const fresh = { ...bob, preKeys: { ...bob.preKeys, oneTime: bob.preKeys.oneTime.slice(i, i + 1) } }
+        const own = sent(initiated(protocol, alice, fresh, seeded(`own ${i}`)), `${i}`)
+        to = received(protocol, to, own.message.data).device
+        opened.push(own.device)
+      }
+      expect(list(to).archived.length).toBe(MAX_ARCHIVED_SESSIONS)
+      const [gone, kept] = opened as [Device, Device]
+      expect(received(protocol, to, sent(kept, 'kept').message.data).text).toBe('kept')
+      expect(failure(() => received(protocol, to, sent(gone, 'gone').message.data)).code).toBe(
+        'pre-key-unknown',
+      )
+    })
+  })
+
+  describe('encrypting', () => {
+    test('on the current session, or on the one given', () => {
+      const first = initiated(protocol, alice, bob, seeded('first'))
+      const second = initiated(protocol, first, bob, seeded('second'))
+      const given = list(first).current.ephemeralKey
+      const { device: after, message } = sent(second, 'hello', seeded('r'), given)
+      expect(protocol.wire.decodeKeyExchange(message.data).ephemeralKey).toEqual(given)
+      expect(list(after).current).toBe(list(second).current)
+      expect(list(after).archived[0]?.ratchet).not.toEqual(list(second).archived[0]?.ratchet)
+    })
+
+    test('on a session that is no longer kept', () => {
+      const from = initiated(protocol, alice, bob)
+      const before = snapshot(from)
+      expect(failure(() => sent(from, 'hello', seeded('r'), new Uint8Array(32))).code).toBe('session-missing')
+      expect(snapshot(from)).toBe(before)
+    })
+  })
+
+  describe('a new key exchange', () => {
+    test('becomes current; the session before is its rival, not crossed if it was answered', () => {
+      const [a, b] = pass(protocol, initiated(protocol, alice, bob), bob, 'hello')
+      const [b2, a2] = pass(protocol, b, a, 'answer')
+      const renewed = initiated(protocol, a2, bob, seeded('renewed'))
+      const { device: b3, opened } = received(protocol, b2, sent(renewed, 'again').message.data)
+      expect(currentKey(b3)).toBe(currentKey(renewed))
+      expect(opened.completion).toBe(true)
+      expect(list(b3).rival).toEqual({
+        ephemeralKey: list(b2).current.ephemeralKey,
+        crossed: false,
+        streak: 0,
+      })
+    })
+
+    test('crosses our own that is not answered', () => {
+      const a = initiated(protocol, alice, bob)
+      const b = initiated(protocol, bob, alice, seeded('b'))
+      const { device: a2 } = received(protocol, a, sent(b, 'hello').message.data)
+      expect(list(a2).rival).toEqual({ ephemeralKey: list(a).current.ephemeralKey, crossed: true, streak: 0 })
+      expect(list(a2).archived).toEqual([list(a).current])
+    })
+  })
+
+  /** Both initiate and hear of each other: each prefers the other's. */
+  function crossed(aliceIs: 'lower' | 'higher'): { readonly a: Device; readonly b: Device } {
+    const b0 = initiated(protocol, bob, alice, seeded('bob’s'))
+    const random = ordered(protocol, alice, bob, list(b0).current.ephemeralKey, aliceIs)
+    const a1 = sent(initiated(protocol, alice, bob, random), 'from alice')
+    const b1 = sent(b0, 'from bob')
+    return {
+      a: received(protocol, a1.device, b1.message.data).device,
+      b: received(protocol, b1.device, a1.message.data).device,
+    }
+  }
+
+  describe('rule 1: crossed, and nothing but key exchanges on the current session', () => {
+    test('the first message on the rival switches', () => {
+      const { a, b } = crossed('higher')
+      // Alice now sends on bob's session, which is the rival to him.
+      const { device: b2, opened } = received(protocol, b, sent(a, 'hello').message.data)
+      expect(currentKey(b2)).toBe(currentKey(a))
+      expect(opened.completion).toBe(false)
+      expect(list(b2).rival).toEqual({
+        ephemeralKey: list(b).current.ephemeralKey,
+        crossed: true,
+        streak: 0,
+      })
+    })
+
+    test('a repeated key exchange on the current session does not confirm it', () => {
+      const { a, b } = crossed('higher')
+      const archived = list(a).archived[0]?.ephemeralKey as Bytes
+      const { message } = sent(a, 'repeated', seeded('r'), archived)
+      expect(message.keyExchange).toBe(true)
+      const b2 = received(protocol, b, message.data).device
+      expect(list(b2).current.exchange.state).toBe('accepted')
+      expect(currentKey(received(protocol, b2, sent(a, 'hello').message.data).device)).toBe(currentKey(a))
+    })
+  })
+
+  describe('rule 2: crossed, and both are confirmed', () => {
+    /** Bob's current session is alice's, confirmed by `confirm`; then she writes on the rival, his own. */
+    function onRival(aliceIs: 'lower' | 'higher'): { readonly before: Device; readonly after: Device } {
+      const { a, b } = crossed(aliceIs)
+      const own = list(a).archived[0]?.ephemeralKey as Bytes
+      // Bob's answer on her session lets her write plainly there, which confirms it to him.
+      const answered = sent(b, 'answer')
+      const a2 = received(protocol, a, answered.message.data).device
+      const confirm = sent(a2, 'confirm', seeded('r'), own)
+      expect(confirm.message.keyExchange).toBe(false)
+      const before = received(protocol, answered.device, confirm.message.data).device
+      expect(list(before).current.exchange.state).toBe('confirmed')
+      const rival = list(before).rival?.ephemeralKey
+      const message = sent(confirm.device, 'on the rival', seeded('s'), rival)
+      return { before, after: received(protocol, before, message.message.data).device }
+    }
+
+    test('the rival with the lower ephemeral key becomes current', () => {
+      const { before, after } = onRival('higher')
+      expect(list(after).current.ephemeralKey).toEqual(list(before).rival?.ephemeralKey)
+    })
+
+    test('the rival with the higher one does not, at once', () => {
+      const { before, after } = onRival('lower')
+      expect(currentKey(after)).toBe(currentKey(before))
+      expect(list(after).rival?.streak).toBe(1)
+    })
+  })
+
+  describe('rule 3: the peer no longer uses the current session', () => {
+    /** Bob has two confirmed sessions of alice's, not crossed: she writes on the older one. */
+    function twoSessions(newer: 'lower' | 'higher'): {
+      readonly a: Device
+      readonly b: Device
+      readonly old: Bytes
+    } {
+      const [a1, b1] = pass(protocol, initiated(protocol, alice, bob, seeded('old')), bob, 'hello')
+      const [b2, a2] = pass(protocol, b1, a1, 'answer')
+      const old = list(a2).current.ephemeralKey
+      const random = ordered(protocol, a2, b2, old, newer)
+      const [a3, b3] = pass(protocol, initiated(protocol, a2, b2, random), b2, 'renewed')
+      const [b4, a4] = pass(protocol, b3, a3, 'answer again')
+      return { a: a4, b: b4, old }
+    }
+
+    test.each([
+      ['lower', 'higher', 2],
+      ['higher', 'lower', 3],
+    ] as const)('the rival is the %s one: it needs %s… %d messages in a row', (_rival, newer, needed) => {
+      let { a, b, old } = twoSessions(newer)
+      for (let count = 1; count <= needed; count++) {
+        const { device: sender, message } = sent(a, `message ${count}`, seeded(`${count}`), old)
+        a = sender
+        b = received(protocol, b, message.data).device
+        expect(bytesToHex(old) === currentKey(b), `after ${count}`).toBe(count === needed)
+        if (count < needed) expect(list(b).rival?.streak).toBe(count)
+      }
+      expect(list(b).rival).toMatchObject({ crossed: false, streak: 0 })
+    })
+
+    test('a message on the current session starts the count again', () => {
+      const { a, b, old } = twoSessions('higher')
+      const onOld = sent(a, 'old', seeded('1'), old)
+      const b1 = received(protocol, b, onOld.message.data).device
+      expect(list(b1).rival?.streak).toBe(1)
+      const onCurrent = sent(onOld.device, 'current')
+      const b2 = received(protocol, b1, onCurrent.message.data).device
+      expect(list(b2).rival?.streak).toBe(0)
+      const again = sent(onCurrent.device, 'old again', seeded('2'), old)
+      const b3 = received(protocol, b2, again.message.data).device
+      expect(currentKey(b3)).toBe(currentKey(a))
+    })
+
+    test('a message that was overtaken does not count, on either session', () => {
+      const { a, b, old } = twoSessions('higher')
+      const late = sent(a, 'late', seeded('1'), old)
+      const overtook = sent(late.device, 'overtook', seeded('2'), old)
+      const b1 = received(protocol, b, overtook.message.data).device
+      expect(list(b1).rival?.streak).toBe(1)
+      const b2 = received(protocol, b1, late.message.data).device
+      expect(list(b2).rival?.streak).toBe(1)
+      expect(currentKey(b2)).toBe(currentKey(b))
+      const lateCurrent = sent(overtook.device, 'late on the current')
+      const overtookCurrent = sent(lateCurrent.device, 'overtook it')
+      const b3 = received(protocol, b1, overtookCurrent.message.data).device
+      const onOld = received(
+        protocol,
+        b3,
+        sent(overtookCurrent.device, 'old', seeded('3'), old).message.data,
+      ).device
+      expect(list(onOld).rival?.streak).toBe(1)
+      expect(list(received(protocol, onOld, lateCurrent.message.data).device).rival?.streak).toBe(1)
+    })
+
+    test('a session that is not the rival never becomes current', () => {
+      const { a, b, old } = twoSessions('higher')
+      const third = sent(initiated(protocol, a, b, seeded('third')), 'third')
+      let from = third.device
+      let to = received(protocol, b, third.message.data).device
+      for (let i = 0; i < 5; i++) {
+        const { device: sender, message } = sent(from, `${i}`, seeded(`${i}`), old)
+        from = sender
+        to = received(protocol, to, message.data).device
+      }
+      expect(currentKey(to)).toBe(currentKey(third.device))
+    })
+
+    test('switching drops no archived session', () => {
+      const { a, b, old } = twoSessions('higher')
+      const pads = Array.from({ length: MAX_ARCHIVED_SESSIONS - 1 }, (_, i) => ({
+        ...list(b).current,
+        ephemeralKey: seeded(`pad ${i}`)(32) as Bytes,
+      }))
+      let to: Device = { ...b, sessions: { ...list(b), archived: [...list(b).archived, ...pads] } }
+      const kept = (of: Device): readonly string[] =>
+        [list(of).current, ...list(of).archived].map((s) => bytesToHex(s.ephemeralKey)).sort()
+      const before = kept(to)
+      expect(before.length).toBe(MAX_ARCHIVED_SESSIONS + 1)
+      let from = a
+      for (let i = 0; i < 2; i++) {
+        const { device: sender, message } = sent(from, `${i}`, seeded(`${i}`), old)
+        from = sender
+        to = received(protocol, to, message.data).device
+      }
+      expect(currentKey(to)).toBe(bytesToHex(old))
+      expect(kept(to)).toEqual(before)
+    })
+  })
+
+  describe('from an archive', () => {
+    const at = (sentAt: number): Arrival => ({ channel: 'archive', sentAt })
+
+    /** Bob has a session stamped 2000; another key exchange is read from the archive. */
+    function archived(sentAt: number): {
+      readonly from: Device
+      readonly to: Device
+      readonly completion: boolean
+      readonly before: Device
+    } {
+      const before = received(
+        protocol,
+        bob,
+        sent(initiated(protocol, alice, bob), 'live').message.data,
+      ).device
+      const from = initiated(protocol, alice, before, seeded('archived'))
+      const { device: to, opened } = received(protocol, before, sent(from, 'read').message.data, at(sentAt))
+      return { from, to, before, completion: opened.completion }
+    }
+
+    test.each([
+      ['newer than the current session', 2001],
+      ['as new', 2000],
+    ])('a key exchange %s becomes current, and is completed', (_name, sentAt) => {
+      const { from, to, completion } = archived(sentAt)
+      expect(currentKey(to)).toBe(currentKey(from))
+      expect(completion).toBe(true)
+    })
+
+    test('an older one only decrypts, and is not completed', () => {
+      const { from, to, before, completion } = archived(1999)
+      expect(currentKey(to)).toBe(currentKey(before))
+      expect(list(to).archived.map((s) => bytesToHex(s.ephemeralKey))).toEqual([currentKey(from)])
+      expect(list(to).rival).toEqual(list(before).rival)
+      expect(completion).toBe(false)
+      expect(to.preKeys.oneTime.length).toBe(before.preKeys.oneTime.length - 1)
+    })
+
+    test('an older one when the archive of sessions is full', () => {
+      const { to } = archived(1999)
+      const full = Array.from(
+        { length: MAX_ARCHIVED_SESSIONS },
+        () => list(to).archived[0] as SessionList['current'],
+      )
+      const before: Device = { ...to, sessions: { ...list(to), archived: full } }
+      const older = initiated(protocol, alice, to, seeded('older'))
+      const after = received(protocol, before, sent(older, 'read').message.data, at(1)).device
+      expect(list(after).archived.length).toBe(MAX_ARCHIVED_SESSIONS)
+      expect(bytesToHex(list(after).archived[0]?.ephemeralKey ?? new Uint8Array())).toBe(currentKey(older))
+    })
+
+    test('the first key exchange of a device, however old, is its session', () => {
+      const from = initiated(protocol, alice, bob)
+      const { device: to, opened } = received(protocol, bob, sent(from, 'read').message.data, at(1))
+      expect(currentKey(to)).toBe(currentKey(from))
+      expect([opened.completion, list(to).current.stamp]).toEqual([true, 1])
+    })
+
+    test('messages neither switch nor count', () => {
+      const { a, b } = crossed('higher')
+      const first = sent(a, 'first')
+      const b1 = received(protocol, b, first.message.data, at(3000)).device
+      expect(currentKey(b1)).toBe(currentKey(b))
+      expect(list(b1).rival).toEqual(list(b).rival)
+      expect(currentKey(received(protocol, b1, sent(first.device, 'live').message.data).device)).toBe(
+        currentKey(a),
+      )
+    })
+  })
+
+  describe('what is reported when nothing opens a message', () => {
+    /** Bob has an old session, confirmed, and a current one. */
+    function withOld(): { readonly a: Device; readonly b: Device; readonly old: Bytes } {
+      const [a1, b1] = pass(protocol, initiated(protocol, alice, bob, seeded('old')), bob, 'hello')
+      const [b2, a2] = pass(protocol, b1, a1, 'answer')
+      const [a3, b3] = pass(protocol, initiated(protocol, a2, b2, seeded('new')), b2, 'renewed')
+      return { a: a3, b: b3, old: list(a2).current.ephemeralKey }
+    }
+
+    test('a duplicate on an archived session is a duplicate', () => {
+      const { a, b, old } = withOld()
+      const { message } = sent(a, 'once', seeded('1'), old)
+      const after = received(protocol, b, message.data).device
+      expect(failure(() => received(protocol, after, message.data)).code).toBe('message-duplicate')
+    })
+
+    test('too far ahead on an archived session is too far ahead', () => {
+      const { a, b, old } = withOld()
+      let from = a
+      for (let i = 0; i < 3; i++) from = sent(from, `${i}`, seeded(`${i}`), old).device
+      const { data } = sent(from, 'ahead', seeded('ahead'), old).message
+      const { wire } = protocol
+      const authenticated = wire.decodeAuthenticated(data)
+      const header = { ...wire.decodeMessage(authenticated.message), counter: MAX_MESSAGE_GAP + 9 }
+      const ahead = wire.encodeAuthenticated({ ...authenticated, message: wire.encodeMessage(header) })
+      expect(failure(() => received(protocol, b, ahead)).code).toBe('message-gap-too-big')
+    })
+
+    test('otherwise it belongs to no session', () => {
+      const { b } = withOld()
+      const stranger = device('stranger', 7)
+      const [s1, b1] = pass(
+        protocol,
+        initiated(protocol, stranger, bob),
+        { ...bob, sessions: undefined },
+        'x',
+      )
+      const [, s2] = pass(protocol, b1, s1, 'y')
+      expect(failure(() => received(protocol, b, sent(s2, 'z').message.data)).code).toBe(
+        'message-authentication-failed',
+      )
+    })
+  })
+
+  test('live arrivals are stamped with what they say', () => {
+    const { message } = sent(initiated(protocol, alice, bob), 'hello')
+    expect(list(received(protocol, bob, message.data, { ...live, sentAt: 77 }).device).current.stamp).toBe(77)
+  })
+})
