@@ -89,7 +89,7 @@ function flatten(children: readonly Child[]): readonly Node[] {
     if (isList(child)) for (let i = child.length - 1; i >= 0; i--) pending.push(child[i])
     else if (typeof child === 'string') appendText(nodes, child)
     else if (typeof child === 'object' && typeof child.name === 'string') nodes.push(child)
-    else throw new TypeError('child: expected text or an element')
+    else throw new TypeError('child: not a node')
   }
   for (const node of nodes) if (typeof node === 'string') checkCharacters(node)
   return nodes
@@ -175,11 +175,15 @@ export function checkCharacters(value: string): string {
   return value
 }
 
+/** Whether only XML itself may bind prefixes to it. */
+export function isReserved(ns: string): boolean {
+  return ns === XML_NAMESPACE || ns === XMLNS_NAMESPACE
+}
+
 /** @throws {XmlError} when no element can have that name in that namespace */
 export function checkElementName(ns: string, name: string): void {
   if (!isNcName(name)) throw new XmlError('not-well-formed', 'not a name')
-  if (ns === XML_NAMESPACE || ns === XMLNS_NAMESPACE)
-    throw new XmlError('bad-namespace-prefix', 'a reserved namespace')
+  if (isReserved(ns)) throw new XmlError('bad-namespace-prefix', 'a reserved namespace')
   checkCharacters(ns)
 }
 
@@ -191,7 +195,6 @@ export function checkAttributeKey(key: string): void {
   const uri = key.slice(1, end)
   if (key[0] !== '{' || end < 2 || !isNcName(key.slice(end + 1)))
     throw new XmlError('not-well-formed', 'not a name')
-  if (uri === XML_NAMESPACE || uri === XMLNS_NAMESPACE)
-    throw new XmlError('bad-namespace-prefix', 'a reserved namespace')
+  if (isReserved(uri)) throw new XmlError('bad-namespace-prefix', 'a reserved namespace')
   checkCharacters(uri)
 }

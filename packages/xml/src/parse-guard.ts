@@ -4,18 +4,15 @@
  * XMPP forbids (RFC 6120 §11.1) at its first two characters, across any division into chunks.
  */
 
-import type { XmlCondition } from './error.ts'
-
 const CDATA = '<![CDATA['
 
 /** `&#x10FFFF;` has ten characters. XML allows any number of leading zeros; the W3C suite has one of 22. */
 const REFERENCE_LIMIT = 32
 
 export interface Finding {
-  /** In the piece of input given, of what saxes must not get; negative when it has got the beginning before. */
+  readonly restricted: boolean
+  /** Where saxes must stop, in the piece given; negative when it has got the beginning before. */
   readonly index: number
-  readonly condition: XmlCondition
-  readonly message: string
 }
 
 /** Give it all input in order; `at` counts the code units given so far. */
@@ -51,8 +48,7 @@ export class Guard {
       const ahead = input.slice(index, index + REFERENCE_LIMIT)
       if (found[0] === '&') {
         if (ahead.includes(';')) continue
-        if (ahead.length === REFERENCE_LIMIT)
-          return { index: index - shift, condition: 'not-well-formed', message: 'no such reference' }
+        if (ahead.length === REFERENCE_LIMIT) return { restricted: false, index: index - shift }
       } else if (ahead.startsWith(CDATA)) {
         this.#inCdata = true
         mark.lastIndex = index + CDATA.length
@@ -62,13 +58,10 @@ export class Guard {
         continue
       } else if (!CDATA.startsWith(ahead)) {
         // saxes may get the `<`: it knows whether any markup may begin here.
-        return { index: index + 1 - shift, condition: 'restricted-xml', message: RESTRICTED }
+        return { restricted: true, index: index + 1 - shift }
       }
       this.#held = input.slice(index)
       return undefined
     }
   }
 }
-
-/** Shared with the handlers behind the guard. */
-export const RESTRICTED = 'a comment, processing instruction or document type'

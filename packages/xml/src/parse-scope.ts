@@ -4,7 +4,7 @@
  * open elements for each name, which makes deep nesting cost its square.
  */
 
-import { type Attrs, isNcName, type Node, XML_NAMESPACE, XMLNS_NAMESPACE } from './element.ts'
+import { type Attrs, isNcName, isReserved, type Node, XML_NAMESPACE } from './element.ts'
 import { type XmlCondition, XmlError } from './error.ts'
 
 /** An element whose end tag is still to come; `mark` goes to `close` then. */
@@ -43,7 +43,7 @@ export class Scope {
     const attrs = this.#attributes(attributes)
     const [prefix, local] = this.#split(written)
     const ns = this.#resolve(prefix)
-    if (ns === XML_NAMESPACE) this.#fail('bad-namespace-prefix', 'a reserved namespace')
+    if (isReserved(ns)) this.#fail('bad-namespace-prefix', 'a reserved namespace')
     return { name: local, ns, attrs, children: [], mark }
   }
 
@@ -84,7 +84,7 @@ export class Scope {
   // Namespaces in XML §3: `xml` and `xmlns` are bound for good; §5: only the default can be undone.
   #bind(prefix: string, uri: string): void {
     if (prefix === 'xml' && uri === XML_NAMESPACE) return
-    if (prefix === 'xml' || prefix === 'xmlns' || uri === XML_NAMESPACE || uri === XMLNS_NAMESPACE)
+    if (prefix === 'xml' || prefix === 'xmlns' || isReserved(uri))
       this.#fail('bad-namespace-prefix', 'a reserved namespace')
     if (prefix !== '' && uri === '') this.#fail('bad-namespace-prefix', 'a prefix is not declared')
     this.#replaced.push([prefix, this.#bound.get(prefix)])

@@ -7,7 +7,7 @@
 import { SaxesParser } from 'saxes'
 import { appendText, type Element, findBadCharacter, freeze } from './element.ts'
 import { XmlError } from './error.ts'
-import { Guard, RESTRICTED } from './parse-guard.ts'
+import { Guard } from './parse-guard.ts'
 import { type Open, Scope } from './parse-scope.ts'
 import { Utf8Decoder } from './parse-utf8.ts'
 
@@ -80,8 +80,6 @@ export class Tree {
   // A high surrogate whose other half is in the next chunk.
   #half = ''
   #events: Event[] = []
-  // saxes reports an end tag before it compares the names: what one completed here may be taken back.
-  #endedAt = -1
   // After the last tag between stanzas; what follows it in the piece is white space when idle.
   #lastTag = -1
   #idle = false
@@ -91,14 +89,15 @@ export class Tree {
     this.#stream = stream
     const parser = this.#parser
     // The guard leaves only what stands where an XML declaration may.
-    parser.on('processinginstruction', () => this.#fail('restricted-xml', RESTRICTED))
+    parser.on('processinginstruction', () => this.#restricted())
     parser.on('error', (error) => {
-      if (parser.position === this.#endedAt) this.#events.pop()
+      // It reports an end tag before it compares the names; what that completed is taken back.
+      if (parser.position === this.#lastTag) this.#events.pop()
       this.#fail('not-well-formed', error.message.slice(0, MESSAGE))
     })
     parser.on('xmldecl', ({ encoding }) => {
       // RFC 6120 §11.6; text that has been decoded already must not claim otherwise either.
-      if (encoding !== undefined && !/^utf-8$/i.test(encoding)) this.#fail('not-well-formed', 'not UTF-8')
+      if (encoding && !/^utf-8$/i.test(encoding)) this.#fail('not-well-formed', 'not UTF-8')
     })
     parser.on('opentagstart', () => this.#startTag())
     parser.on('attribute', () => {
@@ -113,7 +112,16 @@ export class Tree {
   /** @throws {XmlError} once; give it nothing more then. */
   write(chunk: string | Uint8Array): void {
     const { text, ok } = typeof chunk === 'string' ? { text: chunk, ok: true } : this.#decoder.decode(chunk)
-    this.#writeText(text)
+    const input = this.#half + text
+    let from = 0
+    while (from < input.length) {
+      let to = Math.min(from + PIECE, input.length)
+      if ((input.charCodeAt(to - 1) & 0xfc00) === 0xd800) to--
+      if (to === from) break
+      this.#write(input.slice(from, to))
+      from = to
+    }
+    this.#half = input.slice(from)
     if (!ok) this.#fail('not-well-formed', 'not UTF-8')
   }
 
@@ -126,22 +134,9 @@ export class Tree {
 
   /** The root of the document. */
   end(): Element {
-    if (this.#half !== '' || !this.#decoder.complete) this.#fail('not-well-formed', 'half of a character')
     this.#parser.close()
-    return this.#root ?? this.#fail('not-well-formed', 'no element')
-  }
-
-  #writeText(text: string): void {
-    const input = this.#half + text
-    let from = 0
-    while (from < input.length) {
-      let to = Math.min(from + PIECE, input.length)
-      if ((input.charCodeAt(to - 1) & 0xfc00) === 0xd800) to--
-      if (to === from) break
-      this.#write(input.slice(from, to))
-      from = to
-    }
-    this.#half = input.slice(from)
+    if (this.#root && this.#half === '' && this.#decoder.complete) return this.#root
+    return this.#fail('not-well-formed', 'unexpected end.')
   }
 
   #write(given: string): void {
@@ -151,8 +146,7 @@ export class Tree {
     this.#piece = piece
     this.#pieceStart = this.#counted
     this.#lastTag = -1
-    const marker = this.#pieceStart === 0 && piece.startsWith('\uFEFF') ? 0 : -1
-    const bad = marker < 0 ? findBadCharacter(piece) : marker
+    const bad = this.#pieceStart === 0 && piece[0] === '\uFEFF' ? 0 : findBadCharacter(piece)
     const found = this.#guard.find(piece)
     const stop = Math.max(0, Math.min(bad < 0 ? piece.length : bad, found?.index ?? piece.length))
     // What comes before a fault is read first, so that it makes no difference how the input was divided.
@@ -160,7 +154,10 @@ export class Tree {
     this.#parser.write(piece.slice(0, stop))
     this.#writing = false
     this.#count(this.#pieceStart + stop)
-    if (found && found.index <= stop) this.#fail(found.condition, found.message)
+    if (found && found.index <= stop) {
+      if (found.restricted) this.#restricted()
+      this.#fail('not-well-formed', 'undefined entity.')
+    }
     if (stop < piece.length) this.#fail('not-well-formed', 'a character that XML cannot carry')
     this.#idle = this.#lastTag >= 0 && !NOT_SPACE.test(piece.slice(this.#lastTag - this.#pieceStart))
   }
@@ -184,16 +181,12 @@ export class Tree {
     if (!closed) return
     this.#scope.close(closed.mark)
     const parent = this.#open.at(-1)
-    if (this.#stream && !parent) {
-      this.#end({ type: 'close' })
-      return
-    }
     const el = freeze(closed.name, closed.ns, closed.attrs, closed.children)
-    if (!parent) this.#root = el
-    else if (this.#stream && this.#open.length === 1) {
+    if (this.#stream && this.#open.length < 2) {
       this.#boundary()
-      this.#end({ type: 'stanza', stanza: el })
-    } else parent.children.push(el)
+      this.#events.push(parent ? { type: 'stanza', stanza: el } : { type: 'close' })
+    } else if (parent) parent.children.push(el)
+    else this.#root = el
   }
 
   #text(text: string): void {
@@ -202,11 +195,6 @@ export class Tree {
     if (!parent || text === '') return
     if (!this.#stream || this.#open.length > 1) appendText(parent.children, text)
     else if (NOT_SPACE.test(text)) this.#fail('not-well-formed', 'text between stanzas')
-  }
-
-  #end(event: Event): void {
-    this.#events.push(event)
-    this.#endedAt = this.#parser.position
   }
 
   /** Between stanzas: the limits begin anew. */
@@ -229,6 +217,10 @@ export class Tree {
 
   #within(name: keyof Limits, value: number): void {
     if (value > this.#limits[name]) this.#fail('policy-violation', `too many: ${name}`)
+  }
+
+  #restricted(): never {
+    this.#fail('restricted-xml', 'a comment, processing instruction or document type')
   }
 
   /** @throws {XmlError} always, with the place reached */

@@ -63,8 +63,7 @@ export class StanzaReader {
 }
 
 function message(el: Element): Event {
-  if (el.ns !== FRAMING) return { type: 'stanza', stanza: el }
-  if (el.name === 'open') return { type: 'open', header: el }
-  if (el.name === 'close') return { type: 'close' }
-  throw new XmlError('not-well-formed', 'neither open nor close')
+  if (el.ns === FRAMING && el.name === 'open') return { type: 'open', header: el }
+  if (el.ns === FRAMING && el.name === 'close') return { type: 'close' }
+  return { type: 'stanza', stanza: el }
 }

