@@ -104,7 +104,7 @@ describe('a process dies', () => {
       }),
       { numRuns: 60 },
     )
-  }, 60_000)
+  })
 
   test('by the effect itself, each time: it is backed off, parked at last, and the next one is done', async () => {
     const w = world()
@@ -206,5 +206,5 @@ describe('two tabs, in any order of their steps', () => {
       }),
       { numRuns: 100 },
     )
-  }, 60_000)
+  })
 })

@@ -11,6 +11,7 @@ import {
   MAX_EFFECT_BYTES,
   MAX_LANE_EFFECTS,
   memoryStore,
+  type Store,
   scoped,
   update,
 } from '../src/index.ts'
@@ -352,6 +353,31 @@ describe('several tabs', () => {
     await running
     await b.run()
     expect([first.log, second.log]).toEqual([['x:1', 'x:2'], []])
+  })
+
+  test('a lane that is leased between planning and beginning is left alone, whatever has become due in it', async () => {
+    const w = world()
+    const gate = deferred()
+    const a = w.tab(() => gate.promise)
+    let running: Promise<unknown> | undefined
+    const overtaken: Store = {
+      ...w.store,
+      async list(prefix) {
+        const planned = await w.store.list(prefix)
+        if (running) return planned
+        running = a.run()
+        await settled()
+        await add(w.store, a, effect('x', '1', 2))
+        return planned
+      },
+    }
+    const { log, handle } = recorder()
+    await add(w.store, a, effect('x', '1', 1))
+    await w.tab(handle, overtaken).run()
+    expect(log).toEqual([])
+    gate.resolve()
+    await running
+    expect(await a.list()).toEqual([])
   })
 
   test('a tab that died is succeeded when its lease has ended, and not before', async () => {

@@ -80,4 +80,4 @@ test('memoryStore is what the contract says, for any sequence of reads, lists an
     ),
     { numRuns: 150 },
   )
-}, 60_000)
+})

@@ -152,15 +152,16 @@ describe('update, when the store fails', () => {
   })
 
   test('UNKNOWN_ATTEMPTS commits: the outcome is unknown, and the store said why', async () => {
-    const promise = update(
-      flaky(memoryStore(), () => 'lost'),
-      ['counter'],
-      increment,
-    )
-    await expect(promise).rejects.toMatchObject({
+    let commits = 0
+    const store = flaky(memoryStore(), () => {
+      commits++
+      return 'lost'
+    })
+    await expect(update(store, ['counter'], increment)).rejects.toMatchObject({
       code: 'outcome-unknown',
       cause: { message: 'flaky: the connection to the store was lost' },
     })
+    expect(commits).toBe(UNKNOWN_ATTEMPTS)
   })
 
   test('a commit and then a read: the outcome is unknown', async () => {
