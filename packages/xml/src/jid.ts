@@ -82,11 +82,11 @@ export function bare(jid: string): BareJid {
 const MAX_UNITS = 2 * MAX_JID_PART
 
 function part(code: JidCode, text: string, canonical: (text: string) => string | undefined): string {
-  const result = text.length > MAX_UNITS ? text : canonical(text)
+  const result = text.length > MAX_UNITS ? '' : canonical(text)
   if (result === undefined) throw new JidError(code, `${code}part: characters that it may not have`)
   const octets = utf8Length(result)
   if (octets === 0 || octets > MAX_JID_PART)
-    throw new JidError(code, `${code}part: expected 1 to ${MAX_JID_PART} octets, got ${octets}`)
+    throw new JidError(code, `${code}part: expected 1 to ${MAX_JID_PART} octets`)
   return result
 }
 

