@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest'
 import { type Check, conformance, type Subject } from '../src/conformance.ts'
 import { MAX_KEY_BYTES, memoryStore, type Store, scoped } from '../src/index.ts'
-import { byKey, faultyStores, honestStore } from './faulty-stores.ts'
+import { byKey, faultyStores } from './faulty-stores.ts'
+import { honestStore } from './plain-store.ts'
 
 const failures = async (checks: readonly Check[]): Promise<string[]> => {
   const failed: string[] = []

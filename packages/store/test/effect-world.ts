@@ -14,6 +14,8 @@ export interface World {
   readonly clock: { now(): number; after(ms: number, f: () => void): () => void }
   /** Moves time and calls what is due. */
   advance(ms: number): void
+  /** How many timers wait. */
+  timers(): number
   /** A queue on the store, as a tab of its own. */
   tab(handle: Handle, store?: Store): EffectQueue
   random(bytes: number): Uint8Array
@@ -45,6 +47,7 @@ export function world(store: Store = memoryStore()): World {
     store,
     clock,
     random,
+    timers: () => timers.size,
     advance(ms) {
       time += ms
       for (const timer of [...timers].filter(({ at }) => at <= time)) {

@@ -6,6 +6,7 @@ import {
   BACKOFF_MIN_MS,
   EFFECT_ATTEMPTS,
   effectQueue,
+  LANES_AT_ONCE,
   LEASE_MS,
   memoryStore,
   type QueuedEffect,
@@ -147,6 +148,26 @@ describe('the store fails without saying whether it wrote', () => {
       }
     },
   )
+
+  test('in one lane only: the others are done before the run rejects', async () => {
+    const w = world()
+    const { log, handle } = recorder()
+    const store: Store = {
+      ...w.store,
+      async commit(tokens, batch) {
+        if (batch.put?.some(([key]) => key === 'effects/lease/0')) throw new Error('disk')
+        return w.store.commit(tokens, batch)
+      },
+    }
+    const slow = w.tab(async (...given) => {
+      await settled()
+      await handle(...given)
+    }, store)
+    const lanes = Array.from({ length: 2 * LANES_AT_ONCE }, (_, lane) => effect(`${lane}`, 'x'))
+    await add(w.store, slow, ...lanes)
+    await expect(slow.run()).rejects.toMatchObject({ code: 'outcome-unknown', cause: { message: 'disk' } })
+    expect(log.length).toBe(lanes.length - 1)
+  })
 
   test('for ever: the run rejects, and the next one goes on', async () => {
     const w = world()
