@@ -4,7 +4,8 @@
  *     jid = [ localpart "@" ] domainpart [ "/" resourcepart ]
  *
  * Two JIDs are the same when their canonical forms are the same string. The localpart follows UsernameCaseMapped
- * and the resourcepart OpaqueString of RFC 8265; how far, see `jid-characters.ts` and `jid-domain.ts`.
+ * and the resourcepart OpaqueString of RFC 8265; how far, see `jid-characters.ts` and `jid-domain.ts`. A resource may
+ * begin with a space, which §3.5 lists among what is no JID (18) without a rule against it.
  */
 
 import { isFreeform, isIdentifier, isRightToLeft, mapWidth, obeysBidiRule } from './jid-characters.ts'
