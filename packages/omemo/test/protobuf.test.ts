@@ -98,6 +98,7 @@ describe('messages, both ways', () => {
     ['an end of a group', '0801 1c 1200', 'Sample', 'wire type 4'],
     ['wire type 6', '0801 1e00 1200', 'Sample', 'wire type 6'],
     ['wire type 7', '0801 1f00 1200', 'Sample', 'wire type 7'],
+    ['field number 0', '0801 1200 0000', 'Sample', 'field number 0'],
     ['a tag cut short', '0801 1200 80', 'Sample', 'truncated'],
     ['a number cut short', '0880', 'Sample.number', 'truncated'],
     ['a length cut short', '0801 1280', 'Sample.bytes', 'truncated'],

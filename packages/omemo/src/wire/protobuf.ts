@@ -63,6 +63,7 @@ export function decodeMessage<F extends Fields>(message: Message<F>, bytes: Uint
   let at = 0
   while (at < bytes.length) {
     const tag = decodeVarint(bytes, at, message.name)
+    if (tag.value < 8) throw malformed('field number 0', message.name)
     const name = names.get(tag.value >>> 3)
     const path = name === undefined ? message.name : `${message.name}.${name}`
     const read = readValue(bytes, tag.end, tag.value & 7, path)
