@@ -69,8 +69,8 @@ export interface ReceiveOptions {
 }
 
 /**
- * Establishes who sent a message, opening a carbon or an archive result. No messages are: presence, IQs, errors,
- * and notifications of XEP-0060, which would let anybody whose message is forwarded replace a contact's keys.
+ * Establishes who sent a message, opening a carbon or an archive result. Presence, IQs and errors are no messages,
+ * nor are notifications of XEP-0060: out of a forwarded stanza, they could replace a contact's keys.
  */
 export function receive(raw: Element, options: ReceiveOptions): Received | NotReceived {
   if (!isMessage(raw)) return NOT_A_MESSAGE
