@@ -120,7 +120,7 @@ describe.each([OMEMO_2, AXOLOTL] as const)('%s, crossed first messages', (namesp
   const freshWithSign = (index: number) =>
     freshPair(pythons[index % pythons.length]!, namespace, { identitySign: index % 4 < 2 ? 0 : 1 })
 
-  test('recover in every order of delivery', async () => {
+  test('recover in every order of delivery', { timeout: 900_000 }, async () => {
     const lost: number[] = []
     await each(CROSSINGS, async (index) => {
       const order = ORDERS[index]!

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { type Correspondent, freshPair } from '../src/correspondent.ts'
+import { type Correspondent, each, freshPair } from '../src/correspondent.ts'
 import { AXOLOTL, OMEMO_2, PythonOmemo } from '../src/python-omemo.ts'
 
 /** Messages that are skipped in one go. */
@@ -9,11 +9,11 @@ const SESSIONS = 10
 /** How many of the skipped messages python-omemo reads afterwards: each costs it as much as all that it keeps. */
 const READ_LATE = 10
 
-let python: PythonOmemo
+let pythons: readonly PythonOmemo[]
 beforeAll(async () => {
-  python = await PythonOmemo.start()
+  pythons = await Promise.all([PythonOmemo.start(), PythonOmemo.start()])
 })
-afterAll(() => python.stop())
+afterAll(() => Promise.all(pythons.map((python) => python.stop())))
 
 interface Chain {
   readonly bodies: readonly string[]
@@ -53,22 +53,24 @@ async function exchange(a: Correspondent, b: Correspondent): Promise<void> {
 }
 
 describe.each([OMEMO_2, AXOLOTL] as const)('%s', (namespace) => {
-  test('500 messages are skipped in one go, both ways, and read later', async () => {
+  test('500 messages are skipped in one go, both ways, and read later', { timeout: 900_000 }, async () => {
     const late = { ours: 0, python: 0 }
     const begun = performance.now()
-    for (let index = 0; index < SESSIONS; index += 1) {
-      const { ours, python: theirs, account } = await freshPair(python, namespace)
+    await each(SESSIONS, async (index) => {
+      const { ours, python: theirs, account } = await freshPair(pythons[index % 2]!, namespace)
       await (index % 2 === 0 ? exchange(ours, theirs) : exchange(theirs, ours))
       const [toPython, toOurs] = await Promise.all([sendChain(ours, 'ours'), sendChain(theirs, 'python')])
       await skip(theirs, toPython)
       await skip(ours, toOurs)
       // Half of the late ones come when both sides have gone on to other chains.
       if (index % 4 < 2) await exchange(ours, theirs)
-      late.python += await readLate(theirs, toPython, READ_LATE)
-      late.ours += await readLate(ours, toOurs, SKIPPED)
+      const readByPython = await readLate(theirs, toPython, READ_LATE)
+      const readByUs = await readLate(ours, toOurs, SKIPPED)
+      late.python += readByPython
+      late.ours += readByUs
       await exchange(theirs, ours)
       await account.close()
-    }
+    })
     const took = ((performance.now() - begun) / SESSIONS).toFixed(0)
     console.log(`${namespace}: ${SESSIONS} sessions with ${SKIPPED} skipped both ways, ${took} ms a session`)
     expect(late).toEqual({ ours: SKIPPED * SESSIONS, python: READ_LATE * SESSIONS })
