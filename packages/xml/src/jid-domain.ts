@@ -51,10 +51,10 @@ function isULabel(label: string): boolean {
   )
 }
 
-// RFC 7622 §3.2.1: an A-label "MUST be converted to a U-label". One that hides ASCII or unmapped text is neither.
+// RFC 7622 §3.2.1: an A-label "MUST be converted to a U-label". One that hides unmapped text is neither.
 function decodeALabel(encoded: string): string | undefined {
   const label = decodePunycode(encoded)
-  return label !== undefined && /[^\0-\x7f]/.test(label) && isULabel(label) ? label : undefined
+  return label !== undefined && isULabel(label) ? label : undefined
 }
 
 /** RFC 3492 §6.2, of lower-case input; the parameters are those of §5. */
@@ -71,8 +71,8 @@ function decodePunycode(input: string): string | undefined {
         ? input.charCodeAt(at) - 22
         : input.charCodeAt(at) - 97
       at += 1
-      // Past the end the code is NaN. 63 octets cannot exceed what a double counts exactly before this limit.
-      if (!(digit >= 0 && digit < 36) || index > 0x7fffffff) return undefined
+      // Past the end the code is NaN.
+      if (!(digit >= 0 && digit < 36)) return undefined
       index += digit * weight
       const threshold = Math.min(26, Math.max(1, k - bias))
       if (digit < threshold) break
@@ -81,6 +81,7 @@ function decodePunycode(input: string): string | undefined {
     const length = output.length + 1
     bias = adapt(index - start, length, start === 0)
     codePoint += Math.floor(index / length)
+    // The overflow of §6.4, too: whatever a double no longer counts exactly is far above this.
     if (codePoint > 0x10ffff) return undefined
     index %= length
     output.splice(index, 0, String.fromCodePoint(codePoint))

@@ -1,5 +1,5 @@
 import fc from 'fast-check'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
 import { bare, bareJid, JidError, jid, MAX_JID_PART, parseJid } from '../src/jid.ts'
 import vectors from './vectors/rfc7622-jid.json' with { type: 'json' }
 
@@ -62,6 +62,19 @@ describe('RFC 7622 §3.2 to §3.4: 1 to 1023 octets', () => {
     expect(codeOf(`a@b/${'😀'.repeat(256)}`)).toBe('resource')
     // Four units become one of three octets.
     expect(codeOf(`a@b/${'\u03b1\u0313\u0300\u0345'.repeat(341)}`)).toBeUndefined()
+  })
+
+  test('no long text is normalized, since sorting its marks costs the square', () => {
+    const normalized = vi.spyOn(String.prototype, 'normalize')
+    try {
+      const marks = '\u0301\u0316'.repeat(MAX_JID_PART + 1)
+      for (const text of [`a${marks}@b`, `a@b${marks}`, `a@b/${marks}`]) codeOf(text)
+      expect(normalized).not.toHaveBeenCalled()
+      codeOf(`a@b/${marks.slice(4)}`)
+      expect(normalized).toHaveBeenCalled()
+    } finally {
+      normalized.mockRestore()
+    }
   })
 
   test('RFC 1034 §3.1: a label of 63 octets, and of 64', () => {
