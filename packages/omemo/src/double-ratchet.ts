@@ -1,5 +1,5 @@
 /**
- * The Double Ratchet (Perrin & Marlinspike, revision 1) with the parameters of XEP-0384 §4.2.
+ * The Double Ratchet (Perrin & Marlinspike, revision 1) with the parameters of XEP-0384 §4.3.
  *
  * | state     | send                                      | receive, their key unchanged | receive, new key of theirs      |
  * | --------- | ----------------------------------------- | ---------------------------- | ------------------------------- |
@@ -30,7 +30,7 @@ import {
 } from './skipped-keys.ts'
 import type { RatchetMessage } from './wire/wire.ts'
 
-/** XEP-0384 §4.2: message keys derived for one message at most; 1000 × 2 HMACs take about 10 ms. */
+/** XEP-0384 §4.3: message keys derived for one message at most; 1000 × 2 HMACs take about 10 ms. */
 export const MAX_MESSAGE_GAP = 1000
 
 /** A sending chain ends here: 2³² − 1 is the highest counter a uint32 can carry. */

@@ -1,5 +1,5 @@
 /**
- * Identity keys: one key pair that agrees (X25519) and signs (Ed25519), XEP-0384 §4.1.
+ * Identity keys: one key pair that agrees (X25519) and signs (Ed25519), XEP-0384 §4.2.
  *
  * The two public forms are linked by the birational map of RFC 7748 §4.1, with p = 2²⁵⁵ − 19:
  *

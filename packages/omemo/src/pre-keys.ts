@@ -1,5 +1,5 @@
 /**
- * Our prekeys: what others open sessions to us with (XEP-0384 §4.1, §5.3.2).
+ * Our prekeys: what others open sessions to us with (XEP-0384 §4.2, §5.3.2).
  *
  * One-time prekeys are used once and never come back: ids only grow, so that a key exchange under way to a
  * used prekey never meets another key under its id. The signed prekey is replaced now and then; the one
@@ -12,10 +12,10 @@ import type { KeyPair } from './double-ratchet.ts'
 import { OmemoError } from './error.ts'
 import { ByteReader, ByteWriter } from './state-bytes.ts'
 
-/** XEP-0384 §4.1: around 100 in a bundle. */
+/** XEP-0384 §4.2: around 100 in a bundle. */
 export const TARGET_PRE_KEYS = 100
 
-/** XEP-0384 §4.1: never fewer than 25 in a bundle; the 0.3 namespace asks for 20. */
+/** XEP-0384 §4.2: never fewer than 25 in a bundle; the 0.3 namespace asks for 20. */
 export const MIN_PRE_KEYS = 25
 
 /** Ids are 1 … 2³¹ − 1: zero breaks several readers, and some take more for negative. They start over after. */

@@ -1,6 +1,6 @@
 /**
  * All sessions with one device in one namespace: the current one, which messages are sent on, and a few
- * archived ones that only decrypt (XEP-0384 §4.3, §5.8).
+ * archived ones that only decrypt (XEP-0384 §4.3, §5.6).
  *
  * A new key exchange becomes the current session, and the one before it becomes its rival. Where that one was
  * our own exchange without an answer, the two have *crossed*: each side may now prefer the other's. Both come

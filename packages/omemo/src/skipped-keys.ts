@@ -6,7 +6,7 @@
  */
 import { type Bytes, sameBytes } from './bytes.ts'
 
-/** XEP-0384 §4.2: keys kept per session; the oldest go first. 1000 × 36 bytes = 36 kB at most. */
+/** XEP-0384 §4.3: keys kept per session; the oldest go first. 1000 × 36 bytes = 36 kB at most. */
 export const MAX_SKIPPED_KEYS = 1000
 
 /**

@@ -1,5 +1,5 @@
 /**
- * X3DH as OMEMO uses it (XEP-0384 §4.1): a one-time prekey is mandatory.
+ * X3DH as OMEMO uses it (XEP-0384 §4.2): a one-time prekey is mandatory.
  *
  *     DH1 = DH(IK_A, SPK_B)   DH2 = DH(EK_A, IK_B)   DH3 = DH(EK_A, SPK_B)   DH4 = DH(EK_A, OPK_B)
  *     SK  = HKDF(FF×32 ‖ DH1 ‖ DH2 ‖ DH3 ‖ DH4, salt = 00×32, info, 32)
