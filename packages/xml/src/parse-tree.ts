@@ -24,7 +24,7 @@ export interface Limits {
 }
 
 /**
- * - 64 deep: a forwarded OMEMO message in an archive result in a pubsub event nests 9.
+ * - 64 deep: an OMEMO message in an archive result nests 8.
  * - 1 MiB: four times the 256 KiB that Prosody and ejabberd accept from a client by default, since servers
  *   among themselves allow 512 KiB and wrap results.
  * - 32768 elements: 1 MiB / 32 bytes; `<preKeyPublic preKeyId='1'>…` of a bundle takes 90.
@@ -216,7 +216,7 @@ export class Tree {
   }
 
   #within(name: keyof Limits, value: number): void {
-    if (value > this.#limits[name]) this.#fail('policy-violation', `too many: ${name}`)
+    if (value > this.#limits[name]) this.#fail('policy-violation', `above the limit of ${name}`)
   }
 
   #restricted(): never {

@@ -12,7 +12,7 @@ import { LIMITS, type Limits, Tree } from './parse-tree.ts'
 export function parse(xml: string | Uint8Array, limits: Partial<Limits> = {}): Element {
   const checked = checkLimits(limits)
   // A code unit is at least one byte: so nothing big is decoded only to be refused.
-  if (xml.length > checked.bytes) throw new XmlError('policy-violation', 'too many: bytes')
+  if (xml.length > checked.bytes) throw new XmlError('policy-violation', 'above the limit of bytes')
   const tree = new Tree(checked, false)
   tree.write(xml)
   return tree.end()

@@ -99,6 +99,10 @@ describe('codec', () => {
   test('inherited properties are no attributes', () => {
     const odd = codec(U, 'a', { c: optional(attr('constructor')), p: optional(attr('__proto__')) })
     expect(odd.decode({ name: 'a', ns: U, attrs: {}, children: [] })).toStrictEqual({})
+    const required = codec(U, 'a', { c: attr('constructor') })
+    expect(() => required.decode({ name: 'a', ns: U, attrs: {}, children: [] })).toThrow(
+      expect.objectContaining({ code: 'missing' }),
+    )
     expect(odd.decode(odd.encode({ c: 'x', p: 'y' }))).toStrictEqual({ c: 'x', p: 'y' })
   })
 

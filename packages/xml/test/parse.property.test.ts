@@ -19,6 +19,7 @@ import {
   uint,
   XmlError,
 } from '../src/index.ts'
+import { Utf8Decoder } from '../src/parse-utf8.ts'
 
 const names = fc.oneof(
   fc.constantFrom('a', 'b', 'message', '__proto__', 'constructor', 'toString', 'xml', 'xmlns-', 'n0'),
@@ -246,6 +247,39 @@ describe('any damage', () => {
           actual = parse(around)
         })
         expect(actual).toEqual(expected)
+      }),
+      { numRuns: 3000 },
+    )
+  })
+
+  test('bytes are UTF-8 if TextDecoder says so, however they are cut', () => {
+    const lead = fc.constantFrom(
+      0x41,
+      0x80,
+      0x8f,
+      0x90,
+      0x9f,
+      0xa0,
+      0xbf,
+      0xc1,
+      0xc2,
+      0xe0,
+      0xed,
+      0xf0,
+      0xf4,
+      0xf5,
+    )
+    fc.assert(
+      fc.property(fc.array(lead, { maxLength: 6 }), fc.nat({ max: 6 }), (list, cut) => {
+        const bytes = Uint8Array.from(list)
+        let expected: string | undefined
+        try {
+          expected = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes)
+        } catch {}
+        const decoder = new Utf8Decoder()
+        const [first, second] = [bytes.subarray(0, cut), bytes.subarray(cut)].map((b) => decoder.decode(b))
+        const ok = first?.ok && second?.ok && decoder.complete
+        expect(ok ? `${first?.text}${second?.text}` : undefined).toBe(expected)
       }),
       { numRuns: 3000 },
     )
