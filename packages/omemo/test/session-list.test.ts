@@ -1,17 +1,14 @@
 /** Which session of a device is current: the rules in the header of `session-list.ts`. */
 import { bytesToHex } from '@noble/hashes/utils.js'
 import { describe, expect, test } from 'vitest'
-import type { Random } from '../src/bytes.ts'
-import { type Bytes, compareBytes } from '../src/bytes.ts'
-import { MAX_MESSAGE_GAP } from '../src/double-ratchet.ts'
-import type { Protocol } from '../src/protocol.ts'
-import { type Arrival, MAX_ARCHIVED_SESSIONS, type SessionList } from '../src/session-list.ts'
+import type { Bytes } from '../src/bytes.ts'
+import { MAX_ARCHIVED_SESSIONS } from '../src/session-list.ts'
+import { crossed, currentKey, list, ordered, pass } from './session-pair.ts'
 import {
   type Device,
   device,
   failure,
   initiated,
-  live,
   received,
   seeded,
   sent,
@@ -21,35 +18,6 @@ import {
 
 const alice = device('alice', 1, 16)
 const bob = device('bob', 2, 16)
-
-function list(of: Device): SessionList {
-  if (of.sessions === undefined) throw new Error('no session')
-  return of.sessions
-}
-
-const currentKey = (of: Device): string => bytesToHex(list(of).current.ephemeralKey)
-
-/** Sends on the current session and delivers. */
-function pass(protocol: Protocol, from: Device, to: Device, text: string): readonly [Device, Device] {
-  const { device: sender, message } = sent(from, text)
-  const { device: receiver, text: read } = received(protocol, to, message.data)
-  expect(read).toBe(text)
-  return [sender, receiver]
-}
-
-/** Randomness whose session of `from` has the lower, or the higher, ephemeral key of the two. */
-function ordered(
-  protocol: Protocol,
-  from: Device,
-  to: Device,
-  other: Uint8Array,
-  wanted: 'lower' | 'higher',
-): Random {
-  for (let i = 0; ; i++) {
-    const key = list(initiated(protocol, from, to, seeded(`ordered ${i}`))).current.ephemeralKey
-    if (compareBytes(key, other) < 0 === (wanted === 'lower')) return seeded(`ordered ${i}`)
-  }
-}
 
 describe.each(versions)('$namespace', (protocol) => {
   describe('a session initiated by us', () => {
@@ -138,21 +106,9 @@ describe.each(versions)('$namespace', (protocol) => {
     })
   })
 
-  /** Both initiate and hear of each other: each prefers the other's. */
-  function crossed(aliceIs: 'lower' | 'higher'): { readonly a: Device; readonly b: Device } {
-    const b0 = initiated(protocol, bob, alice, seeded('bob’s'))
-    const random = ordered(protocol, alice, bob, list(b0).current.ephemeralKey, aliceIs)
-    const a1 = sent(initiated(protocol, alice, bob, random), 'from alice')
-    const b1 = sent(b0, 'from bob')
-    return {
-      a: received(protocol, a1.device, b1.message.data).device,
-      b: received(protocol, b1.device, a1.message.data).device,
-    }
-  }
-
   describe('rule 1: crossed, and nothing but key exchanges on the current session', () => {
     test('the first message on the rival switches', () => {
-      const { a, b } = crossed('higher')
+      const { a, b } = crossed(protocol, alice, bob, 'higher')
       // Alice now sends on bob's session, which is the rival to him.
       const { device: b2, opened } = received(protocol, b, sent(a, 'hello').message.data)
       expect(currentKey(b2)).toBe(currentKey(a))
@@ -165,7 +121,7 @@ describe.each(versions)('$namespace', (protocol) => {
     })
 
     test('a repeated key exchange on the current session does not confirm it', () => {
-      const { a, b } = crossed('higher')
+      const { a, b } = crossed(protocol, alice, bob, 'higher')
       const archived = list(a).archived[0]?.ephemeralKey as Bytes
       const { message } = sent(a, 'repeated', seeded('r'), archived)
       expect(message.keyExchange).toBe(true)
@@ -178,7 +134,7 @@ describe.each(versions)('$namespace', (protocol) => {
   describe('rule 2: crossed, and both are confirmed', () => {
     /** Bob's current session is alice's, confirmed by `confirm`; then she writes on the rival, his own. */
     function onRival(aliceIs: 'lower' | 'higher'): { readonly before: Device; readonly after: Device } {
-      const { a, b } = crossed(aliceIs)
+      const { a, b } = crossed(protocol, alice, bob, aliceIs)
       const own = list(a).archived[0]?.ephemeralKey as Bytes
       // Bob's answer on her session lets her write plainly there, which confirms it to him.
       const answered = sent(b, 'answer')
@@ -302,124 +258,5 @@ describe.each(versions)('$namespace', (protocol) => {
       expect(currentKey(to)).toBe(bytesToHex(old))
       expect(kept(to)).toEqual(before)
     })
-  })
-
-  describe('from an archive', () => {
-    const at = (sentAt: number): Arrival => ({ channel: 'archive', sentAt })
-
-    /** Bob has a session stamped 2000; another key exchange is read from the archive. */
-    function archived(sentAt: number): {
-      readonly from: Device
-      readonly to: Device
-      readonly completion: boolean
-      readonly before: Device
-    } {
-      const before = received(
-        protocol,
-        bob,
-        sent(initiated(protocol, alice, bob), 'live').message.data,
-      ).device
-      const from = initiated(protocol, alice, before, seeded('archived'))
-      const { device: to, opened } = received(protocol, before, sent(from, 'read').message.data, at(sentAt))
-      return { from, to, before, completion: opened.completion }
-    }
-
-    test.each([
-      ['newer than the current session', 2001],
-      ['as new', 2000],
-    ])('a key exchange %s becomes current, and is completed', (_name, sentAt) => {
-      const { from, to, completion } = archived(sentAt)
-      expect(currentKey(to)).toBe(currentKey(from))
-      expect(completion).toBe(true)
-    })
-
-    test('an older one only decrypts, and is not completed', () => {
-      const { from, to, before, completion } = archived(1999)
-      expect(currentKey(to)).toBe(currentKey(before))
-      expect(list(to).archived.map((s) => bytesToHex(s.ephemeralKey))).toEqual([currentKey(from)])
-      expect(list(to).rival).toEqual(list(before).rival)
-      expect(completion).toBe(false)
-      expect(to.preKeys.oneTime.length).toBe(before.preKeys.oneTime.length - 1)
-    })
-
-    test('an older one when the archive of sessions is full', () => {
-      const { to } = archived(1999)
-      const full = Array.from(
-        { length: MAX_ARCHIVED_SESSIONS },
-        () => list(to).archived[0] as SessionList['current'],
-      )
-      const before: Device = { ...to, sessions: { ...list(to), archived: full } }
-      const older = initiated(protocol, alice, to, seeded('older'))
-      const after = received(protocol, before, sent(older, 'read').message.data, at(1)).device
-      expect(list(after).archived.length).toBe(MAX_ARCHIVED_SESSIONS)
-      expect(bytesToHex(list(after).archived[0]?.ephemeralKey ?? new Uint8Array())).toBe(currentKey(older))
-    })
-
-    test('the first key exchange of a device, however old, is its session', () => {
-      const from = initiated(protocol, alice, bob)
-      const { device: to, opened } = received(protocol, bob, sent(from, 'read').message.data, at(1))
-      expect(currentKey(to)).toBe(currentKey(from))
-      expect([opened.completion, list(to).current.stamp]).toEqual([true, 1])
-    })
-
-    test('messages neither switch nor count', () => {
-      const { a, b } = crossed('higher')
-      const first = sent(a, 'first')
-      const b1 = received(protocol, b, first.message.data, at(3000)).device
-      expect(currentKey(b1)).toBe(currentKey(b))
-      expect(list(b1).rival).toEqual(list(b).rival)
-      expect(currentKey(received(protocol, b1, sent(first.device, 'live').message.data).device)).toBe(
-        currentKey(a),
-      )
-    })
-  })
-
-  describe('what is reported when nothing opens a message', () => {
-    /** Bob has an old session, confirmed, and a current one. */
-    function withOld(): { readonly a: Device; readonly b: Device; readonly old: Bytes } {
-      const [a1, b1] = pass(protocol, initiated(protocol, alice, bob, seeded('old')), bob, 'hello')
-      const [b2, a2] = pass(protocol, b1, a1, 'answer')
-      const [a3, b3] = pass(protocol, initiated(protocol, a2, b2, seeded('new')), b2, 'renewed')
-      return { a: a3, b: b3, old: list(a2).current.ephemeralKey }
-    }
-
-    test('a duplicate on an archived session is a duplicate', () => {
-      const { a, b, old } = withOld()
-      const { message } = sent(a, 'once', seeded('1'), old)
-      const after = received(protocol, b, message.data).device
-      expect(failure(() => received(protocol, after, message.data)).code).toBe('message-duplicate')
-    })
-
-    test('too far ahead on an archived session is too far ahead', () => {
-      const { a, b, old } = withOld()
-      let from = a
-      for (let i = 0; i < 3; i++) from = sent(from, `${i}`, seeded(`${i}`), old).device
-      const { data } = sent(from, 'ahead', seeded('ahead'), old).message
-      const { wire } = protocol
-      const authenticated = wire.decodeAuthenticated(data)
-      const header = { ...wire.decodeMessage(authenticated.message), counter: MAX_MESSAGE_GAP + 9 }
-      const ahead = wire.encodeAuthenticated({ ...authenticated, message: wire.encodeMessage(header) })
-      expect(failure(() => received(protocol, b, ahead)).code).toBe('message-gap-too-big')
-    })
-
-    test('otherwise it belongs to no session', () => {
-      const { b } = withOld()
-      const stranger = device('stranger', 7)
-      const [s1, b1] = pass(
-        protocol,
-        initiated(protocol, stranger, bob),
-        { ...bob, sessions: undefined },
-        'x',
-      )
-      const [, s2] = pass(protocol, b1, s1, 'y')
-      expect(failure(() => received(protocol, b, sent(s2, 'z').message.data)).code).toBe(
-        'message-authentication-failed',
-      )
-    })
-  })
-
-  test('live arrivals are stamped with what they say', () => {
-    const { message } = sent(initiated(protocol, alice, bob), 'hello')
-    expect(list(received(protocol, bob, message.data, { ...live, sentAt: 77 }).device).current.stamp).toBe(77)
   })
 })
