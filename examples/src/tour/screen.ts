@@ -1,0 +1,146 @@
+/** Layout: from blocks to lines of text that fit. Pure; nothing here knows of a terminal. */
+import type { Block, Moment, Tone } from './block.ts'
+
+/** A line, or a part of one. */
+export interface Span {
+  readonly text: string
+  readonly tone: Tone
+}
+export type Line = readonly Span[]
+
+/** Narrower than this, the columns go one below the other. */
+const TWO_COLUMNS = 72
+/** Wider than this, lines get hard to read. */
+export const MAX_WIDTH = 104
+/** What the server sees is short: the people get the rest. */
+const SERVER_WIDTH = 36
+const MAX_BUBBLE = 40
+const INDENT = '  '
+
+/** Breaks text at spaces; words that are too long are cut. Leading spaces stay, in every line. */
+export function wrap(text: string, width: number): readonly string[] {
+  const indent = /^ */.exec(text)?.[0] ?? ''
+  const lines: string[] = []
+  let line = ''
+  for (let word of text.trim().split(/ +/)) {
+    if (line !== '' && indent.length + line.length + 1 + word.length > width) {
+      lines.push(indent + line)
+      line = ''
+    }
+    while (indent.length + word.length > width) {
+      lines.push(indent + word.slice(0, width - indent.length))
+      word = word.slice(width - indent.length)
+    }
+    line = line === '' ? word : `${line} ${word}`
+  }
+  return [...lines, indent + line]
+}
+
+/** A heading with a rule through the whole width. */
+export function heading(title: string, width: number): Line {
+  const rule = '─'.repeat(Math.max(2, width - title.length - 6))
+  return [
+    { text: '─── ', tone: 'faint' },
+    { text: title, tone: 'strong' },
+    { text: ` ${rule}`, tone: 'faint' },
+  ]
+}
+
+export function paragraph(text: string, width: number, tone: Tone = 'plain'): readonly Line[] {
+  return wrap(text, width - INDENT.length).map((line) => [{ text: INDENT + line, tone }])
+}
+
+/** What stands above the columns; nothing where they go one below the other. */
+export function columnHeads(width: number): readonly Line[] {
+  if (width < TWO_COLUMNS) return []
+  const people: Span = { text: 'what the people see', tone: 'faint' }
+  return [columns([people], [{ text: 'what the server sees', tone: 'faint' }], width)]
+}
+
+/** Between two moments. */
+export function columnGap(width: number): readonly Line[] {
+  return width < TWO_COLUMNS ? [[]] : [columns([], [], width)]
+}
+
+export function moment({ people, server }: Moment, width: number): readonly Line[] {
+  if (width < TWO_COLUMNS) return stacked(people, server, width)
+  const peopleWidth = width - SERVER_WIDTH - 7
+  const left = people.flatMap((block) => lay(block, peopleWidth))
+  const right = server.flatMap((block) => lay(block, SERVER_WIDTH))
+  return Array.from({ length: Math.max(left.length, right.length) }, (_, i) =>
+    columns(left[i] ?? [], right[i] ?? [], width),
+  )
+}
+
+function stacked(people: readonly Block[], server: readonly Block[], width: number): readonly Line[] {
+  const bar: Span = { text: `${INDENT}server │ `, tone: 'faint' }
+  return [
+    ...people
+      .flatMap((block) => lay(block, width - INDENT.length))
+      .map((line) => [{ text: INDENT, tone: 'plain' } as const, ...line]),
+    ...server.flatMap((block) => lay(block, width - bar.text.length)).map((line) => [bar, ...line]),
+  ]
+}
+
+function columns(left: Line, right: Line, width: number): Line {
+  const space = width - SERVER_WIDTH - 7 - lengthOf(left)
+  return [
+    { text: INDENT, tone: 'plain' },
+    ...left,
+    { text: `${' '.repeat(Math.max(0, space))}  │ `, tone: 'faint' },
+    ...right,
+  ]
+}
+
+function lay(block: Block, width: number): readonly Line[] {
+  switch (block.kind) {
+    case 'bubble':
+      return bubble(block, width)
+    case 'note': {
+      const { mark, text, tone } = block
+      if (mark === '') return wrap(text, width).map((line) => [{ text: line, tone }])
+      const [first, ...rest] = wrap(text, width - 2)
+      return [[{ text: `${mark} ${first}`, tone }], ...rest.map((line) => [{ text: `  ${line}`, tone }])]
+    }
+  }
+}
+
+/** As in a chat: Alice's on the left, Bob's on the right. */
+function bubble({ who, device, text }: Block & { kind: 'bubble' }, width: number): readonly Line[] {
+  const lines = wrap(text, Math.min(width - 8, MAX_BUBBLE))
+  const inner = Math.max(device.length + 2, ...lines.map(({ length }) => length))
+  const margin = who === 'alice' ? '' : ' '.repeat(width - inner - 4)
+  const drawn = [
+    `╭─ ${device} ${'─'.repeat(inner - device.length - 1)}╮`,
+    ...lines.map((line) => `│ ${line.padEnd(inner)} │`),
+    `╰${'─'.repeat(inner + 2)}╯`,
+  ]
+  return drawn.map((line) => [{ text: margin + line, tone: who }])
+}
+
+/** A table with a heading for each row and column; numbers to the right. */
+export function table(
+  heads: readonly string[],
+  rows: readonly (readonly string[])[],
+  width: number,
+): readonly Line[] {
+  const first = Math.max(...rows.map(([label]) => label!.length))
+  const cell = Math.min(
+    Math.max(...[heads, ...rows].flatMap((row) => row.slice(1)).map(({ length }) => length)),
+    Math.floor((width - first - INDENT.length) / (heads.length - 1)) - 2,
+  )
+  const line = (row: readonly string[]) =>
+    `${INDENT}${row[0]!.padEnd(first)}${row
+      .slice(1)
+      .map((text) => `  ${text.padStart(cell)}`)
+      .join('')}`
+  return [
+    [{ text: line(heads), tone: 'strong' }],
+    [{ text: `${INDENT}${'─'.repeat(line(heads).length - INDENT.length)}`, tone: 'faint' }],
+    ...rows.map((row): Line => [{ text: line(row), tone: 'plain' }]),
+  ]
+}
+
+export function lengthOf(line: Line): number {
+  return line.reduce((sum, { text }) => sum + text.length, 0)
+}
