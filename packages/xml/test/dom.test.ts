@@ -148,6 +148,21 @@ describe('built as strophe.js does: xmlns is an attribute, namespaceURI is null'
     expect(fromDom(el).ns).toBe('urn:a')
   })
 
+  test('names: in HTML documents capitals, in the oldest DOM no localName', () => {
+    const plain = {
+      nodeType: 1,
+      nodeValue: null,
+      prefix: null,
+      attributes: [],
+      childNodes: [],
+      parentNode: null,
+    }
+    const html: DomElement = { ...plain, nodeName: 'MESSAGE', localName: 'message', namespaceURI: 'urn:a' }
+    expect(fromDom(html)).toEqual(element('urn:a', 'message'))
+    const old: DomElement = { ...plain, nodeName: 'message', localName: null, namespaceURI: null }
+    expect(fromDom(old)).toEqual(element('jabber:client', 'message'))
+  })
+
   test('attributes made with setAttributeNS, also without a prefix', () => {
     const el = strophe.createElementNS('urn:a', 'a')
     el.setAttributeNS('urn:b', 'b', '1')

@@ -56,6 +56,15 @@ describe('JSONElement and XMLElement', () => {
     )
   })
 
+  test('a namespace is declared where it changes, and at the root', () => {
+    const { attributes, children } = toJxt(parse("<a xmlns='urn:a'><b/><c xmlns='urn:c'/></a>"))
+    expect(attributes.xmlns).toBe('urn:a')
+    expect(children).toEqual([
+      { name: 'b', attributes: {}, children: [] },
+      { name: 'c', attributes: { xmlns: 'urn:c' }, children: [] },
+    ])
+  })
+
   test('prefixes in names and attributes', () => {
     expect(fromJxt(read(PREFIXED))).toEqual(MESSAGE)
   })
