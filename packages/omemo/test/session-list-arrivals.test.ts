@@ -97,6 +97,14 @@ describe.each(versions)('$namespace', (protocol) => {
       expect(failure(() => received(protocol, after, message.data)).code).toBe('message-duplicate')
     })
 
+    test('a duplicate on the current session is one too, whatever archived sessions say', () => {
+      const { a, b } = withOld()
+      const { message } = sent(received(protocol, a, sent(b, 'answer').message.data).device, 'once')
+      const after = received(protocol, sent(b, 'answer').device, message.data).device
+      expect(list(after).archived.length).toBe(1)
+      expect(failure(() => received(protocol, after, message.data)).code).toBe('message-duplicate')
+    })
+
     test('too far ahead on an archived session is too far ahead', () => {
       const { a, b, old } = withOld()
       let from = a
@@ -123,6 +131,14 @@ describe.each(versions)('$namespace', (protocol) => {
         'message-authentication-failed',
       )
     })
+  })
+
+  test('a live key exchange becomes current, however old it says it is', () => {
+    const before = received(protocol, bob, sent(initiated(protocol, alice, bob), 'first').message.data).device
+    const from = initiated(protocol, alice, before, seeded('delayed'))
+    const { data } = sent(from, 'delayed').message
+    const { device: to, opened } = received(protocol, before, data, { channel: 'live', sentAt: 1 })
+    expect([currentKey(to), opened.completion]).toEqual([currentKey(from), true])
   })
 
   test('live arrivals are stamped with what they say', () => {
