@@ -2,7 +2,7 @@
 import { type Namespace, protocols } from '@xmpp-e2e/omemo'
 import { memoryStore, scoped } from '@xmpp-e2e/store'
 import { type BareJid, bare } from '@xmpp-e2e/xml'
-import { hasPython, PythonDevice } from './python-device.ts'
+import { PythonDevice } from './python-device.ts'
 import { StoredDevice } from './stored-device.ts'
 import type { Cast } from './world.ts'
 
@@ -15,19 +15,18 @@ const LAPTOP = 'Bob’s laptop'
 
 export interface Assembled {
   readonly cast: Cast
-  /** Whether Bob's laptop runs python-omemo. */
-  readonly python: boolean
   stop(): Promise<void>
 }
 
-export async function assemble(): Promise<Assembled> {
-  const python = hasPython() ? await PythonDevice.create(LAPTOP, BOB, IDS.laptop) : undefined
+/** @param withPython - whether Bob's laptop runs python-omemo */
+export async function assemble(withPython: boolean): Promise<Assembled> {
+  const python = withPython ? await PythonDevice.create(LAPTOP, BOB, IDS.laptop) : undefined
   const cast = {
     alice: await stored('Alice’s phone', ALICE, IDS.alice),
     laptop: python ?? (await stored(LAPTOP, BOB, IDS.laptop)),
     phone: await stored('Bob’s phone', BOB, IDS.phone),
   }
-  return { cast, python: python !== undefined, stop: async () => python?.stop() }
+  return { cast, stop: async () => python?.stop() }
 }
 
 /** In memory, because the tour leaves nothing behind; an application uses a durable store. */

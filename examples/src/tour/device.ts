@@ -28,6 +28,8 @@ export interface Device {
   read(stanza: Element, directory: Directory): Promise<Reading>
   /** Messages without text that answer key exchanges since the last call. */
   answers(): Promise<readonly Element[]>
+  /** SHA-256 of everything that it stores: tells whether anything has changed. */
+  digest(): Promise<string>
   /** What it stores, if it can be counted. */
   stored(): Promise<Stored | undefined>
 }
@@ -48,6 +50,6 @@ export interface Stored {
   /** Bytes of all sessions with what belongs to them, and of everything. */
   readonly sessionBytes: number
   readonly bytes: number
-  /** SHA-256 of everything: tells whether anything has changed. */
-  readonly digest: string
+  /** Keys of messages that have not arrived. */
+  readonly missing: number
 }

@@ -19,10 +19,10 @@ export function glimpse(stanza: Element): readonly Block[] {
 }
 
 function contents({ keys, payload }: Encrypted, namespace: Namespace): readonly Block[] {
-  const devices = keys.map(({ rid }) => rid).join(', ')
-  const key = keys.length === 1 ? `1 key, for ${devices}` : `${keys.length} keys, for ${devices}`
+  const devices = keys.map(({ rid }) => rid).join(' and ')
+  const key = `${keys.length === 1 ? '1 key' : `${keys.length} keys`}, for ${devices}`
   const text = payload === undefined ? 'no text' : `ciphertext ${hint(payload)}, ${payload.length} bytes`
-  return [seen(`<encrypted> (${VERSION[namespace]})`), seen(`  ${key}`), seen(`  ${text}`)]
+  return [seen(`<encrypted>, ${VERSION[namespace]} version`), seen(`  ${key}`), seen(`  ${text}`)]
 }
 
 /** The first two bytes: enough to tell ciphertexts apart. */
@@ -30,9 +30,9 @@ export function hint(bytes: Uint8Array): string {
   return `${[...bytes.subarray(0, 2)].map((byte) => byte.toString(16).padStart(2, '0')).join('')}…`
 }
 
-/** A number with thin separators: 1 234 567. */
+/** A number with separators: 1,234,567. */
 export function count(number: number): string {
-  return String(Math.round(number)).replace(/\B(?=(\d{3})+$)/g, ' ')
+  return String(Math.round(number)).replace(/\B(?=(\d{3})+$)/g, ',')
 }
 
 /** The part of a JID before the `@`. */

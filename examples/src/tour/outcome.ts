@@ -24,7 +24,7 @@ export async function outcome({ devices, ledger }: World, width: number): Promis
   return table(
     ['', ...devices.map(({ name }) => name)],
     [
-      ['program', ...devices.map(({ software }) => software)],
+      ['program', ...devices.map(({ software }) => software.split(' ')[0]!)],
       row(
         'messages written',
         accounts.map(({ written }) => written),
@@ -48,6 +48,10 @@ export async function outcome({ devices, ledger }: World, width: number): Promis
       row(
         'sessions',
         states.map((state) => state?.sessions),
+      ),
+      row(
+        'keys of missing messages',
+        states.map((state) => state?.missing),
       ),
       row(
         'bytes of a session',

@@ -1,5 +1,6 @@
 /** A device that runs python-omemo, another implementation: the same interface, through the driver of `interop`. */
 import { spawnSync } from 'node:child_process'
+import { createHash } from 'node:crypto'
 import { PeerError } from '@xmpp-e2e/interop/json-lines'
 import { type PythonAccount, PythonOmemo } from '@xmpp-e2e/interop/python-omemo'
 import {
@@ -111,6 +112,13 @@ export class PythonDevice implements Device {
     return messages.map(({ to, xml }) => messageStanza(this.jid, bare(to), [parse(xml)]))
   }
 
+  async digest(): Promise<string> {
+    return createHash('sha256')
+      .update(await this.#account.dump())
+      .digest('hex')
+  }
+
+  /** It has formats of its own. */
   async stored(): Promise<undefined> {
     return undefined
   }

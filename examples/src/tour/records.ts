@@ -12,6 +12,7 @@
 import { decodeSessions, encodeSessions, type Namespace, protocols, type SessionList } from '@xmpp-e2e/omemo'
 import type { Put, Reader } from '@xmpp-e2e/store'
 import { type BareJid, bare } from '@xmpp-e2e/xml'
+import type { Stored } from './device.ts'
 
 /** One device of somebody else, in one wire version. */
 export interface Peer {
@@ -47,6 +48,30 @@ export function saveSessions(peer: Peer, sessions: SessionList): readonly [Put, 
     [archivedKey, archived],
   ]
 }
+
+/** What all records of a store amount to. */
+export function stored(entries: readonly (readonly [key: string, value: Uint8Array])[]): Stored {
+  const records = new Map(entries)
+  const sessions = entries.flatMap(([key, current]) => {
+    if (!key.startsWith('session/')) return []
+    const archived = records.get(key.replace('session/', 'archived/'))!
+    const list = decodeSessions({ current, archived })
+    return [list.current, ...list.archived]
+  })
+  const ofSessions = entries.filter(([key]) => /^(session|archived)\//.test(key))
+  return {
+    sessions: sessions.length,
+    sessionBytes: bytesOf(ofSessions),
+    bytes: bytesOf(entries),
+    // The key at the end of a chain belongs to no message yet.
+    missing: sessions
+      .flatMap(({ ratchet }) => ratchet.skipped)
+      .flatMap(({ length, keys }) => keys.filter(({ counter }) => counter < length)).length,
+  }
+}
+
+const bytesOf = (entries: readonly (readonly [key: string, value: Uint8Array])[]): number =>
+  entries.reduce((sum, [, value]) => sum + value.length, 0)
 
 /** Of public bytes only: it stops at the first difference. */
 export function sameBytes(a: Uint8Array, b: Uint8Array): boolean {

@@ -118,25 +118,25 @@ function bubble({ who, device, text }: Block & { kind: 'bubble' }, width: number
   return drawn.map((line) => [{ text: margin + line, tone: who }])
 }
 
-/** A table with a heading for each row and column; numbers to the right. */
+/** A table with a heading for each row and column, numbers to the right; column by column where it does not fit. */
 export function table(
   heads: readonly string[],
   rows: readonly (readonly string[])[],
   width: number,
 ): readonly Line[] {
-  const first = Math.max(...rows.map(([label]) => label!.length))
-  const cell = Math.min(
-    Math.max(...[heads, ...rows].flatMap((row) => row.slice(1)).map(({ length }) => length)),
-    Math.floor((width - first - INDENT.length) / (heads.length - 1)) - 2,
-  )
-  const line = (row: readonly string[]) =>
-    `${INDENT}${row[0]!.padEnd(first)}${row
-      .slice(1)
-      .map((text) => `  ${text.padStart(cell)}`)
-      .join('')}`
+  const all = [heads, ...rows]
+  const label = Math.max(...all.map((row) => row[0]!.length))
+  const cell = Math.max(...all.flatMap((row) => row.slice(1)).map(({ length }) => length)) + 2
+  const line = ([first, ...cells]: readonly string[]) =>
+    `${INDENT}${first!.padEnd(label)}${cells.map((text) => text.padStart(cell)).join('')}`
+  if (line(heads).length > width && heads.length > 2)
+    return heads.slice(1).flatMap((head, i) => {
+      const column = rows.map((row) => [row[0]!, row[i + 1]!])
+      return [...table(['', head], column, width), []]
+    })
   return [
     [{ text: line(heads), tone: 'strong' }],
-    [{ text: `${INDENT}${'─'.repeat(line(heads).length - INDENT.length)}`, tone: 'faint' }],
+    [{ text: INDENT + '─'.repeat(line(heads).length - INDENT.length), tone: 'faint' }],
     ...rows.map((row): Line => [{ text: line(row), tone: 'plain' }]),
   ]
 }

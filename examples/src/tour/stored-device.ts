@@ -7,7 +7,6 @@ import {
   bundles,
   decodeIdentity,
   decodePreKeys,
-  decodeSessions,
   encodeIdentity,
   encodePreKeys,
   encryptedFormats,
@@ -27,7 +26,7 @@ import { type BareJid, type Element, receive } from '@xmpp-e2e/xml'
 import type { Device, Directory, Reading, Stored, Written } from './device.ts'
 import { messageStanza } from './message.ts'
 import { openMessage } from './open-message.ts'
-import { loadSessions, type Peer, peerOf, preKeysKey, sameBytes, saveSessions } from './records.ts'
+import { loadSessions, type Peer, peerOf, preKeysKey, sameBytes, saveSessions, stored } from './records.ts'
 import { offeredBundle, sealMessage } from './seal-message.ts'
 
 export interface StoredDeviceOptions {
@@ -132,26 +131,14 @@ export class StoredDevice implements Device {
     return answers.filter((stanza) => stanza !== undefined)
   }
 
-  async stored(): Promise<Stored> {
+  async digest(): Promise<string> {
     const { entries } = await this.#store.list('')
-    const bytes = (prefixes: readonly string[]) =>
-      entries
-        .filter(([key]) => prefixes.some((prefix) => key.startsWith(prefix)))
-        .reduce((sum, [, value]) => sum + value.length, 0)
-    const records = new Map(entries)
-    const sessions = [...records].flatMap(([key, current]) => {
-      if (!key.startsWith('session/')) return []
-      const archived = records.get(key.replace('session/', 'archived/'))!
-      return [decodeSessions({ current, archived })]
-    })
-    return {
-      sessions: sessions.reduce((sum, { archived }) => sum + 1 + archived.length, 0),
-      sessionBytes: bytes(['session/', 'archived/']),
-      bytes: bytes(['']),
-      digest: createHash('sha256')
-        .update(JSON.stringify(entries.map(([key, value]) => [key, value.join()]).sort()))
-        .digest('hex'),
-    }
+    const records = entries.map(([key, value]) => `${key} ${value.join()}`).sort()
+    return createHash('sha256').update(records.join('\n')).digest('hex')
+  }
+
+  async stored(): Promise<Stored> {
+    return stored((await this.#store.list('')).entries)
   }
 
   /** The devices of an account but this one, each in the best version that both speak. */

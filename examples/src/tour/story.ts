@@ -19,8 +19,11 @@ const SCENES: readonly Scene[] = [keys, crossed, offline, lost, twice, cheating,
 
 const EMPTY: Line = []
 
-/** @throws StoryError when something happens otherwise than it is told */
-export async function tell(terminal: Terminal): Promise<void> {
+/**
+ * @param python - whether Bob's laptop runs python-omemo
+ * @throws StoryError when something happens otherwise than it is told
+ */
+export async function tell(terminal: Terminal, python: boolean): Promise<void> {
   const { width } = terminal
   const say = async (...lines: readonly Line[]): Promise<void> => {
     terminal.print(lines)
@@ -28,7 +31,7 @@ export async function tell(terminal: Terminal): Promise<void> {
   }
   const text = (words: string) => paragraph(words, width)
 
-  const { cast, python, stop } = await assemble()
+  const { cast, stop } = await assemble(python)
   try {
     await say(
       EMPTY,
@@ -38,7 +41,7 @@ export async function tell(terminal: Terminal): Promise<void> {
       EMPTY,
       ...text(python ? WITH_PYTHON : WITHOUT_PYTHON),
     )
-    const world = new World(cast, async (shown) => say(...moment(shown, width), ...columnGap(width)))
+    const world = new World(cast, async (shown) => say(...columnGap(width), ...moment(shown, width)))
     for (const [i, scene] of SCENES.entries()) {
       await say(
         EMPTY,
@@ -52,13 +55,7 @@ export async function tell(terminal: Terminal): Promise<void> {
       await say(EMPTY, ...text(scene.after))
     }
     await say(EMPTY, heading('What happened', width), EMPTY, ...(await outcome(world, width)))
-    await say(
-      EMPTY,
-      ...text(CLOSING),
-      EMPTY,
-      ...READ_ON.map((line): Line => [{ text: `  ${line}`, tone: 'plain' }]),
-      EMPTY,
-    )
+    await say(EMPTY, ...text(CLOSING), EMPTY, ...READ_ON.flatMap(text), EMPTY)
   } finally {
     await stop()
   }
@@ -76,8 +73,8 @@ const CLOSING =
   'The server carried everything. It knows who wrote to whom, when, and how much; it has read nothing, and when it cheated, it was caught.'
 
 const READ_ON = [
-  'a message, in one file     examples/src/omemo.ts',
-  'this tour                  examples/src/tour',
-  'using the package          packages/omemo/README.md',
-  'what it cannot protect     SECURITY.md',
+  'Read on: a message in one file, examples/src/omemo.ts',
+  'the package and how to use it, packages/omemo/README.md',
+  'what it cannot protect, SECURITY.md',
+  'this tour, examples/src/tour',
 ]

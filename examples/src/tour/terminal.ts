@@ -10,8 +10,8 @@ export interface Terminal {
   pause(lines: number): Promise<void>
 }
 
-/** Milliseconds: the whole story is about 200 lines, which makes a quarter of a minute. */
-const PAUSE = { moment: 200, line: 45 } as const
+/** Milliseconds: the story has some 80 moments and 360 lines, which makes a third of a minute. */
+const PAUSE = { moment: 150, line: 25 } as const
 
 /** Parameters of SGR (ECMA-48), from the sixteen colours that every theme makes readable. */
 const SGR: Readonly<Record<Tone, string | undefined>> = {

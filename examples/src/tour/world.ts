@@ -95,7 +95,7 @@ export class World {
   async reads(letter: Letter, ...devices: readonly Device[]): Promise<void> {
     await this.read(letter, ...devices)
     await this.show({
-      people: devices.map(({ name }) => good(`${name} reads “${letter.body}”`)),
+      people: [good(`${namesOf(devices)} “${letter.body}”`)],
       server: [act(`delivered to ${idsOf(devices)}`)],
     })
   }
@@ -110,11 +110,10 @@ export class World {
 
   /** Delivers a message that must be refused, without leaving a trace. @returns the reason */
   async refuses(stanza: Element, device: Device): Promise<string> {
-    const before = await device.stored()
+    const before = await device.digest()
     const reading = await this.deliver(stanza, device)
     fact(reading.kind === 'refused', `${device.name} refuses it`)
-    const after = await device.stored()
-    fact(before?.digest === after?.digest, `${device.name} has not changed by what it refused`)
+    fact((await device.digest()) === before, `${device.name} has not changed by what it refused`)
     this.ledger.of(device).refused++
     return reading.code
   }
@@ -146,7 +145,7 @@ export class World {
     fact(answers > 0, 'somebody has answered')
     await this.show({
       people: [waits('the devices answer each other by themselves')],
-      server: [seen(`${answers} messages with 1 key each, no text`)],
+      server: [seen(`${answers === 1 ? '1 message' : `${answers} messages`}, no text`)],
     })
   }
 
@@ -159,6 +158,12 @@ export class World {
   #addressees(stanza: Element): readonly Device[] {
     return this.devices.filter((device) => this.server.addressees(stanza, [device]).length > 0)
   }
+}
+
+/** Who reads. */
+function namesOf(devices: readonly Device[]): string {
+  const names = devices.map(({ name }) => name).join(' and ')
+  return `${names} ${devices.length === 1 ? 'reads' : 'read'}`
 }
 
 export function idsOf(devices: readonly Device[]): string {

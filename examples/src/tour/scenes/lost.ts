@@ -1,4 +1,5 @@
 import { act, bad, good, misdeed, seen } from '../block.ts'
+import { fact } from '../fact.ts'
 import type { Scene } from '../scene.ts'
 
 export const lost: Scene = {
@@ -6,7 +7,7 @@ export const lost: Scene = {
   before:
     'Every message has a key of its own, used once and thrown away. Networks do not keep order, so a device must cope with gaps: here all goes wrong on the way to Bob’s phone.',
   after:
-    'All but the lost one were read. The phone kept the keys of the missing messages, just those, and threw each away after its use.',
+    'All but the lost one were read. The phone kept the keys of missing messages, only those, and threw each away after its use. One it still has.',
   async play(world) {
     const { alice, laptop, phone } = world.cast
     const bread = await world.says(alice, 'I bring bread,', [act('held up on the way to 2002')])
@@ -32,9 +33,11 @@ export const lost: Scene = {
     const red = await world.says(alice, 'Red, please.')
     await world.reads(red, laptop, phone)
     await world.reads(late, phone)
+    const stored = await phone.stored()
+    fact(stored.missing === 1, `${phone.name} keeps the key of the one that is lost, not ${stored.missing}`)
     await world.show({
       people: [bad(`${phone.name} never gets “${apples.body}”`), good(`${laptop.name} has got all five`)],
-      server: [seen('(cannot tell which of them mattered)')],
+      server: [seen('(has no idea what it has lost)')],
     })
   },
 }

@@ -10,13 +10,13 @@ export const restart: Scene = {
   before:
     'A key must never be used for two messages. So Alice’s phone stores that a key is spent before it sends anything. Here it dies just between the two.',
   after:
-    'The spent key was skipped, not used again, and the conversation went on. Each device worked like this all the time: after every step it exists as stored bytes only.',
+    'The spent key was skipped, not used again, and the conversation went on. Both phones work like this all the time: between two steps, they exist as stored bytes only.',
   async play(world) {
     const { alice, laptop, phone } = world.cast
-    const before = await alice.stored()
+    const before = await alice.digest()
     const { letter: unsent } = await world.write(alice, 'I am almost there.')
-    const after = await alice.stored()
-    fact(before?.digest !== after?.digest, 'the key is spent')
+    const after = await alice.digest()
+    fact(before !== after, 'the key is spent')
     await world.show({
       people: [waits('Alice writes “I am almost there.”'), bad('Her battery is empty: it is never sent')],
       server: [seen('(nothing)')],
@@ -24,9 +24,9 @@ export const restart: Scene = {
     const restarted = alice.restarted()
     world.recast({ alice: restarted })
     const stored = await restarted.stored()
-    fact(stored?.digest === after?.digest, 'the phone is as it was stored')
+    fact((await restarted.digest()) === after, 'the phone is as it was stored')
     await world.show({
-      people: [good(`${restarted.name} starts again, from ${count(stored?.bytes ?? 0)} stored bytes`)],
+      people: [good(`${restarted.name} starts again, from ${count(stored.bytes)} stored bytes`)],
       server: [act('1001 is back')],
     })
     const again = await world.says(restarted, 'My battery was empty. I am here!')

@@ -14,9 +14,14 @@ export const twice: Scene = {
     await world.reads(bring, laptop, phone)
     const why = await world.refuses(bring.stanza, phone)
     fact(why === 'message-duplicate', `${phone.name} knows that it was read before: ${why}`)
-    await world.refuses(bring.stanza, laptop)
+    // python-omemo does not say why it cannot decrypt.
+    const same = (await world.refuses(bring.stanza, laptop)) === why
     await world.show({
-      people: [refusal(phone, 'read before'), refusal(laptop, 'no key fits it'), waits('One bottle it is.')],
+      people: [
+        refusal(phone, 'read before'),
+        refusal(laptop, same ? 'read before' : 'no key opens it'),
+        waits('One bottle it is.'),
+      ],
       server: [misdeed('delivers it a second time'), seen('  to 2001 and 2002')],
     })
   },

@@ -1,7 +1,7 @@
-import { axolotl, omemo2 } from '@xmpp-e2e/omemo'
+import { axolotl, encryptedElements, encryptedFormats, type Namespace, omemo2 } from '@xmpp-e2e/omemo'
+import type { Element } from '@xmpp-e2e/xml'
 import { act, remark, seen } from '../block.ts'
 import { fact } from '../fact.ts'
-import { glimpse, VERSION } from '../glimpse.ts'
 import type { Scene } from '../scene.ts'
 
 const OLD = axolotl.namespace
@@ -26,18 +26,29 @@ export const versions: Scene = {
         act(`old version: devices ${laptop.deviceId}, ${phone.deviceId}`),
       ],
     })
-    const found = await world.says(alice, 'I found us a place by the river.')
-    const shown = glimpse(found.stanza).map((block) => (block.kind === 'note' ? block.text : ''))
-    for (const version of Object.values(VERSION))
-      fact(shown.includes(`<encrypted> (${version})`), `the message has a part in the ${version} version`)
+    const found = await world.says(alice, 'I found a place by the river.')
+    for (const version of [OLD, NEW])
+      fact(payloadLengths(found.stanza).has(version), `the message has a part in ${version}`)
     await world.reads(found, laptop, phone)
     await world.agree(alice, laptop, phone)
     const great = await world.says(phone, 'Great! The old app reads it too.')
     await world.reads(great, alice, laptop)
     await world.agree(alice, laptop, phone)
+    const letters = [...great.body].length
+    fact(payloadLengths(great.stanza).get(OLD) === letters, 'the old version shows the length of a text')
+    fact(payloadLengths(found.stanza).get(NEW)! >= 48 + [...found.body].length, 'the new version pads it')
     await world.show({
-      people: [],
-      server: [seen('(both versions look alike from here)')],
+      people: [remark('What the new version is better at: it hides how long a text is.')],
+      server: [seen(`old: ${letters} bytes are ${letters} letters`), seen('new: padded, at random')],
     })
   },
+}
+
+function payloadLengths(stanza: Element): ReadonlyMap<Namespace, number | undefined> {
+  return new Map(
+    encryptedElements(stanza).map(({ namespace, element }) => [
+      namespace,
+      encryptedFormats[namespace].decode(element).payload?.length,
+    ]),
+  )
 }

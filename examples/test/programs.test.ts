@@ -1,0 +1,48 @@
+/** The programs that READMEs show, as they are built. */
+import { execFile } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
+import { expect, test } from 'vitest'
+
+const run = promisify(execFile)
+
+const FINGERPRINT = /\b[0-9a-f]{64}\b/g
+
+/** Whole outputs; fingerprints and what depends on random padding are written as names. */
+const PROGRAMS = [
+  [
+    'two-devices',
+    'Bob is FINGERPRINT\nBob reads: Are you there? (99 prekeys left)\nAlice reads: I am now.\n',
+  ],
+  [
+    'omemo',
+    'Juliet’s key: FINGERPRINT\nLENGTH characters leave, and none of them is the message: true\n' +
+      'Juliet reads: But, soft! what light through yonder window breaks?\n',
+  ],
+  [
+    'store',
+    'taken: 1, 2, 3\noffline: 1 failed, 3 still wait\nsent: receipt 1 to romeo@montague.lit\n' +
+      'sent: receipt 2 to romeo@montague.lit\nsent: receipt 3 to romeo@montague.lit\nonline: 0 wait\n',
+  ],
+  [
+    'xml',
+    'connected to capulet.lit\nromeo@montague.lit says Dinner?\n' +
+      "{ serves: 4, title: 'Soup & bread' }\nx@example.org says Me too\n" +
+      'not a recipe: invalid at recipe@serves\nclose the stream with restricted-xml\nYes\n',
+  ],
+] as const
+
+test.each(PROGRAMS)(
+  '%s',
+  async (name, expected) => {
+    const program = fileURLToPath(new URL(`../dist/${name}.js`, import.meta.url))
+    const { stdout, stderr } = await run(process.execPath, [program])
+    const plain = stdout
+      .replace(FINGERPRINT, 'FINGERPRINT')
+      .replace(/^\d+ characters/m, 'LENGTH characters')
+      .replace("Juliet's", 'Juliet’s')
+    expect(plain).toBe(expected)
+    expect(stderr).toBe('')
+  },
+  60_000,
+)

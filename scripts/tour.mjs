@@ -1,0 +1,37 @@
+// `npm start`: builds what the tour needs, quietly, and runs it.
+import { spawnSync } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
+
+const HELP = `npm start [-- --fast]
+
+A tour of end-to-end encryption in the terminal: two people, three devices, and what the server sees.
+Exit code 0 only if everything has happened as it is told.
+
+  --fast   no pauses (there are none either where the output is not a terminal)
+  --help   this
+
+Environment: NO_COLOR=1 for no colours; COLUMNS for the width where the output is not a terminal.`
+
+const OPTIONS = ['--fast', '--help']
+
+const root = fileURLToPath(new URL('..', import.meta.url))
+const options = process.argv.slice(2)
+
+const unknown = options.find((option) => !OPTIONS.includes(option))
+if (unknown !== undefined) {
+  console.error(`tour: no such option: ${unknown}\n\n${HELP}`)
+  process.exit(2)
+}
+if (options.includes('--help')) {
+  console.log(HELP)
+  process.exit(0)
+}
+
+const build = ['exec', 'turbo', 'run', 'build', '--filter=@xmpp-e2e/examples...', '--output-logs=errors-only']
+const built = spawnSync(process.execPath, ['scripts/pnpm.mjs', ...build], { cwd: root, encoding: 'utf8' })
+if (built.status !== 0) {
+  console.error(`tour: the build failed\n\n${built.stdout}${built.stderr}${built.error ?? ''}`)
+  process.exit(1)
+}
+
+await import('../examples/dist/tour/main.js')
