@@ -53,7 +53,7 @@ const rows = [
     what: 'all of it, beyond xml',
     code: "export * from '@xmpp-e2e/omemo'",
     beyond: [xml],
-    ceiling: 30_000,
+    ceiling: 34_000,
     without: [/saxes/, /openpgp/],
   },
   {
