@@ -79,8 +79,9 @@ export function importCurve25519(secret: Uint8Array): Identity {
 export function importEd25519(seed: Uint8Array): Identity {
   if (seed.length !== SECRET_KEY_LENGTH)
     throw new RangeError(`identity seed: expected ${SECRET_KEY_LENGTH} bytes, got ${seed.length}`)
-  const expanded = sha512(seed)
-  return expand(clamp(expanded.subarray(0, 32)), expanded.slice(32))
+  // The other client has signed with its own prefix: under the negative key that prefix would repeat a nonce
+  // beside another challenge, and two signatures of one message would give the secret away.
+  return identityFromSeed(seed) ?? importCurve25519(sha512(seed).subarray(0, 32))
 }
 
 function expand(secret: Bytes, prefix: Bytes): Identity {

@@ -22,7 +22,7 @@ import {
   startRatchet,
 } from './double-ratchet.ts'
 import { OmemoError } from './error.ts'
-import type { Identity, IdentityKey } from './identity-key.ts'
+import { fromMontgomery, type Identity, type IdentityKey } from './identity-key.ts'
 import { findPreKey, findSignedPreKey, type PreKeys } from './pre-keys.ts'
 import { type Namespace, type Protocol, protocols } from './protocol.ts'
 import type { KeyExchange } from './wire/wire.ts'
@@ -112,6 +112,8 @@ export function* acceptSession(
   const preKey = findPreKey(preKeys, keyExchange.preKeyId)
   const signedPreKey = findSignedPreKey(preKeys, keyExchange.signedPreKeyId)
   const theirKey = protocol.readIdentity(keyExchange.identityKey, 'key exchange/identity key')
+  // No MAC covers it: with a point of small order added it would agree on the same key under another name.
+  fromMontgomery(keyExchange.ephemeralKey, 'key exchange/ephemeral key')
   const sharedKey = yield* agreeAsResponder(
     {
       identitySecret: self.identity.secret,

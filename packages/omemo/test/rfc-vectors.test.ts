@@ -62,7 +62,8 @@ describe.each(rfc8032.ed25519)('RFC 8032 §7.1, $name', (row) => {
     } else {
       // The negative of the key of the RFC: another signature, by the key with sign bit 0.
       expect(bytesToHex(identity.edwards)).toBe(bytesToHex(flipped(publicKey, 31, 7)))
-      expect(bytesToHex(ours)).not.toBe(row.signature)
+      // Nor does a nonce come twice: R of both signatures and their challenges would give the secret away.
+      expect(bytesToHex(ours.subarray(0, 32))).not.toBe(row.signature.slice(0, 64))
     }
     for (const curve of Object.values(backends))
       expect(answer(curve, { op: 'verify', signature: ours, message, publicKey: identity.edwards })).toBe(

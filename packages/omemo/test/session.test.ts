@@ -1,8 +1,10 @@
 /** XEP-0384 §4.3 and §5.5: one session, from the key exchange to its confirmation, and the prekeys it uses. */
+import { ED25519_TORSION_SUBGROUP, ed25519 } from '@noble/curves/ed25519.js'
 import { utf8ToBytes } from '@noble/hashes/utils.js'
 import { describe, expect, test } from 'vitest'
 import { type Bytes, sameBytes } from '../src/bytes.ts'
 import { run } from '../src/curve.ts'
+import { toEdwards } from '../src/identity-key.ts'
 import { forgetPreviousSignedPreKey, rotateSignedPreKey } from '../src/pre-keys.ts'
 import { axolotl } from '../src/protocol.ts'
 import { acceptSession, decryptRepeatedExchange, decryptSession, type Session } from '../src/session.ts'
@@ -169,6 +171,16 @@ describe.each(versions)('$namespace', (protocol) => {
         const key = Uint8Array.of(u, ...new Uint8Array(31))
         expect(refusal(bob, changed(data, { identityKey: key }))).toBe('key-invalid')
         expect(refusal(bob, changed(data, { ephemeralKey: key }))).toBe('key-invalid')
+      }
+    })
+
+    test('an ephemeral key of mixed order, which agrees on the same secrets under another name', () => {
+      const { data } = sent(start, 'hello').message
+      const point = ed25519.Point.fromBytes(toEdwards(wire.decodeKeyExchange(data).ephemeralKey, 0))
+      for (const torsion of ED25519_TORSION_SUBGROUP.slice(1)) {
+        const mixed = point.add(ed25519.Point.fromHex(torsion)).toBytes()
+        const ephemeralKey = ed25519.utils.toMontgomery(mixed)
+        expect(refusal(bob, changed(data, { ephemeralKey }))).toBe('key-invalid')
       }
     })
 
