@@ -9,6 +9,9 @@ const CDATA = '<![CDATA['
 /** `&#x10FFFF;` has ten characters. XML allows any number of leading zeros; the W3C suite has one of 22. */
 const REFERENCE_LIMIT = 32
 
+/** What ends a reference, or shows that it is none: saxes would go on to the next `;`. */
+const NOT_IN_REFERENCE = /(?!^)[;&<>"'\s]/
+
 export interface Finding {
   readonly restricted: boolean
   /** Where saxes must stop, in the piece given; negative when it has got the beginning before. */
@@ -47,8 +50,9 @@ export class Guard {
       const { index } = found
       const ahead = input.slice(index, index + REFERENCE_LIMIT)
       if (found[0] === '&') {
-        if (ahead.includes(';')) continue
-        if (ahead.length === REFERENCE_LIMIT) return { restricted: false, index: index - shift }
+        const after = ahead.search(NOT_IN_REFERENCE)
+        if (ahead[after] === ';') continue
+        if (after > 0 || ahead.length === REFERENCE_LIMIT) return { restricted: false, index: index - shift }
       } else if (ahead.startsWith(CDATA)) {
         this.#inCdata = true
         mark.lastIndex = index + CDATA.length
