@@ -21,8 +21,8 @@ async function told(width: number, python: boolean): Promise<readonly string[]> 
 
 const KEY_LINES = [
   'Alice and Bob meet, and compare the fingerprints',
-  'two messages cross',
-  '5 kept messages delivered to 2002',
+  '2 kept messages delivered to 2002',
+  'It crosses with what Alice wrote.',
   '✓ Bob’s phone reads “I bring bread,”, overtaken',
   '✗ Bob’s phone never gets “and apples.”',
   '✓ Bob’s phone reads “Can you bring a blanket?”',

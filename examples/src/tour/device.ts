@@ -47,8 +47,8 @@ export type Reading =
 
 export interface Stored {
   readonly sessions: number
-  /** Bytes of all sessions with what belongs to them, and of everything. */
-  readonly sessionBytes: number
+  /** Bytes of the largest one in use, without keys of missing messages; and of everything. */
+  readonly largestSession: number
   readonly bytes: number
   /** Keys of messages that have not arrived. */
   readonly missing: number

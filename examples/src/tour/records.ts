@@ -58,20 +58,17 @@ export function stored(entries: readonly (readonly [key: string, value: Uint8Arr
     const list = decodeSessions({ current, archived })
     return [list.current, ...list.archived]
   })
-  const ofSessions = entries.filter(([key]) => /^(session|archived)\//.test(key))
+  const inUse = entries.filter(([key]) => key.startsWith('session/'))
   return {
     sessions: sessions.length,
-    sessionBytes: bytesOf(ofSessions),
-    bytes: bytesOf(entries),
+    largestSession: Math.max(0, ...inUse.map(([, value]) => value.length)),
+    bytes: entries.reduce((sum, [, value]) => sum + value.length, 0),
     // The key at the end of a chain belongs to no message yet.
     missing: sessions
       .flatMap(({ ratchet }) => ratchet.skipped)
       .flatMap(({ length, keys }) => keys.filter(({ counter }) => counter < length)).length,
   }
 }
-
-const bytesOf = (entries: readonly (readonly [key: string, value: Uint8Array])[]): number =>
-  entries.reduce((sum, [, value]) => sum + value.length, 0)
 
 /** Of public bytes only: it stops at the first difference. */
 export function sameBytes(a: Uint8Array, b: Uint8Array): boolean {

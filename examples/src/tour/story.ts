@@ -15,7 +15,7 @@ import { columnGap, columnHeads, heading, type Line, moment, paragraph } from '.
 import type { Terminal } from './terminal.ts'
 import { World } from './world.ts'
 
-const SCENES: readonly Scene[] = [keys, crossed, offline, lost, twice, cheating, versions, restart]
+const SCENES: readonly Scene[] = [keys, offline, crossed, lost, twice, cheating, versions, restart]
 
 const EMPTY: Line = []
 

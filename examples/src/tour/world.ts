@@ -27,7 +27,7 @@ export interface Letter {
 export class World {
   readonly server = new Server()
   readonly ledger = new Ledger()
-  /** What the server keeps for Bob's phone while that is off. */
+  /** What the server keeps for Bob's laptop while that is off. */
   readonly kept: Letter[] = []
   readonly show: (moment: Moment) => Promise<void>
   #cast: Cast

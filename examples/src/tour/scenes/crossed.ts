@@ -5,28 +5,26 @@ import { fact } from '../fact.ts'
 import type { Scene } from '../scene.ts'
 
 export const crossed: Scene = {
-  title: 'Both say hello at once',
+  title: 'Both begin at once',
   before:
-    'The first message to a device also agrees on secrets with it. Here both sides begin before they have heard of each other, so there are two agreements where one is needed. The text is encrypted once, and its key once for each device. Bob’s phone is off.',
+    'The first message to a device also agrees on secrets with it. Now Bob writes on his laptop, before it has got what Alice wrote. So each side has begun by itself, and there are two agreements where one is needed.',
   after: 'Both sides settled on one of the two by themselves. Nobody noticed, and nothing was lost.',
   async play(world) {
-    const { alice, laptop } = world.cast
-    const hello = await world.says(alice, 'Hi Bob, are you there?', [act('2002 is off: kept for it')])
-    const hi = await world.says(laptop, 'Alice! I was about to ask you something.', [
-      act('2002 is off: a copy is kept'),
-    ])
-    for (const { from, stanza } of [hello, hi])
+    const { alice, laptop, phone } = world.cast
+    const hi = await world.says(laptop, 'Alice! I was about to ask you something.')
+    for (const { from, stanza } of [...world.kept, hi])
       fact(beginsAll(stanza), `${from.name} begins with every device`)
-    await world.show({ people: [remark('The two messages cross on their way.')], server: [] })
-    await world.reads(hello, laptop)
-    await world.reads(hi, alice)
+    await world.show({
+      people: [remark('It crosses with what Alice wrote.')],
+      server: [act('2 kept messages on the way to 2001')],
+    })
+    await world.reads(hi, alice, phone)
+    for (const letter of world.kept) await world.reads(letter, laptop)
     // The laptop first: python-omemo keeps one session, and does not read an answer on one that it has given up.
-    await world.agree(laptop, alice)
-    const go = await world.says(alice, 'Go ahead.', [act('kept for 2002')])
-    await world.reads(go, laptop)
-    const ask = await world.says(laptop, 'Shall we have a picnic on Sunday?', [act('kept for 2002')])
-    await world.reads(ask, alice)
-    world.kept.push(hello, hi, go, ask)
+    await world.agree(laptop, alice, phone)
+    await world.reads(await world.says(alice, 'Go ahead.'), laptop, phone)
+    await world.reads(await world.says(laptop, 'Shall we have a picnic on Sunday?'), alice, phone)
+    await world.reads(await world.says(alice, 'That was my idea!'), laptop, phone)
   },
 }
 

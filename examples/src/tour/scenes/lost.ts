@@ -7,7 +7,7 @@ export const lost: Scene = {
   before:
     'Every message has a key of its own, used once and thrown away. Networks do not keep order, so a device must cope with gaps: here all goes wrong on the way to Bob’s phone.',
   after:
-    'All but the lost one were read. The phone kept the keys of missing messages, only those, and threw each away after its use. One it still has.',
+    'All but the lost one were read. The phone kept the keys of the missing messages, and threw each away after its use. One it still has, in case.',
   async play(world) {
     const { alice, laptop, phone } = world.cast
     const bread = await world.says(alice, 'I bring bread,', [act('held up on the way to 2002')])

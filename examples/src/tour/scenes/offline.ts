@@ -1,33 +1,32 @@
 import { act, good, seen, waits } from '../block.ts'
-import { fact } from '../fact.ts'
 import type { Scene } from '../scene.ts'
 
 export const offline: Scene = {
-  title: 'Bob’s phone comes on',
+  title: 'Bob is away',
   before:
-    'All this time Bob’s phone was off. The server has kept its messages: Alice’s, and copies of what Bob wrote on his laptop.',
+    'Alice has never talked to Bob’s devices, and both are off. She writes all the same: each text is encrypted once, and its key once for each device. The server keeps both.',
   after:
-    'It read everything, although nobody who wrote had ever talked to it: the published keys were enough.',
+    'It could read everything, although it had never talked to Alice before: the published keys were enough to write to it.',
   async play(world) {
-    const { alice, laptop, phone } = world.cast
-    const yes = await world.says(alice, 'A picnic! Yes!', [act('kept for 2002')])
-    await world.reads(yes, laptop)
-    const kept = [...world.kept, yes]
-    fact(kept.length === 5, 'five messages wait')
-    for (const letter of kept) await world.read(letter, phone)
+    const { alice, phone } = world.cast
+    const kept = [
+      await world.says(alice, 'Hi Bob, are you there?', [act('both are off: kept for them')]),
+      await world.says(alice, 'I have an idea for Sunday!', [act('kept as well')]),
+    ]
+    await world.read(kept[0]!, phone)
+    await world.read(kept[1]!, phone)
     await world.show({
       people: [
         waits('Bob switches his phone on'),
         ...kept.map(({ body }) => good(`${phone.name} reads “${body}”`)),
       ],
       server: [
-        act(`${kept.length} kept messages delivered to 2002`),
-        seen('  who, when, how long: yes'),
-        seen('  what they say: no'),
+        act('2 kept messages delivered to 2002'),
+        seen('  who, when, how much: I know'),
+        seen('  what: I do not'),
       ],
     })
-    await world.agree(alice, laptop, phone)
-    const train = await world.says(phone, 'Reading all this on the train.')
-    await world.reads(train, alice, laptop)
+    await world.agree(phone, alice)
+    world.kept.push(...kept)
   },
 }
