@@ -4,8 +4,6 @@
  *     <list xmlns='eu.siacs.conversations.axolotl'><device id='12345'/></list>
  *     <devices xmlns='urn:xmpp:omemo:2'><device id='12345' label='Phone' labelsig='…base64…'/></devices>
  */
-
-import { utf8ToBytes } from '@noble/hashes/utils.js'
 import { attr, base64, codec, type Element, type Infer, optional } from '@xmpp-e2e/xml'
 import type { Bytes } from '../bytes.ts'
 import type { Namespace } from '../protocol.ts'
@@ -23,10 +21,7 @@ export const MAX_LABEL_LENGTH = 53
 export interface Device {
   /** 1 to 2³² − 1. */
   readonly id: number
-  /**
-   * As it was signed: unverified, of any length, not fit for display. Never without `labelSignature`. Readers that
-   * check against the schema of before 0.9 refuse a list with signed labels (twomemo 1.0 does).
-   */
+  /** As it was read: unverified, of any length, not fit for display. See `verifiedLabel` and `signedLabel`. */
   readonly label?: string
   /** 64 bytes. */
   readonly labelSignature?: Bytes
@@ -100,36 +95,4 @@ function written({ id, label, labelSignature }: Device): WrittenDevice {
 function labelled({ id, label, labelsig }: WrittenDevice): Device {
   const labelSignature = labelsig === undefined ? undefined : signature.decode(labelsig)
   return label === undefined || labelSignature === undefined ? { id } : { id, label, labelSignature }
-}
-
-/** What `labelsig` signs, with the identity key as omemo:2 has it: the label in UTF-8 (§5.3.1). */
-export function labelMessage(label: string): Bytes {
-  return utf8ToBytes(label)
-}
-
-/** @throws RangeError when a label of our own is longer than `MAX_LABEL_LENGTH` code points */
-export function assertLabel(label: string): void {
-  const length = [...label].length
-  if (length > MAX_LABEL_LENGTH)
-    throw new RangeError(`label: expected at most ${MAX_LABEL_LENGTH} code points, got ${length}`)
-}
-
-/**
- * The label to show for a device: `undefined` when there is none or `verify` does not accept its signature.
- * Shortened to `MAX_LABEL_LENGTH`, without control, formatting and line-breaking characters, which could make it
- * look like something else.
- */
-export function verifiedLabel(
-  device: Device,
-  verify: (signature: Bytes, message: Bytes) => boolean,
-): string | undefined {
-  const { label, labelSignature } = device
-  if (label === undefined || labelSignature === undefined) return undefined
-  return verify(labelSignature, labelMessage(label)) ? displayed(label) : undefined
-}
-
-function displayed(label: string): string | undefined {
-  // U+200C and U+200D are formatting too, but scripts and emoji need them, and they cannot reorder anything.
-  const plain = label.replace(/[\p{Cc}\p{Zl}\p{Zp}]|(?![\u200c\u200d])\p{Cf}/gu, '').trim()
-  return plain === '' ? undefined : [...plain].slice(0, MAX_LABEL_LENGTH).join('')
 }

@@ -1,18 +1,8 @@
 import { element, elements } from '@xmpp-e2e/xml'
 import { describe, expect, test } from 'vitest'
-import { nobleCurve } from '../../src/curve.ts'
-import { generateIdentity, sign } from '../../src/identity-key.ts'
-import {
-  assertLabel,
-  type Device,
-  deviceLists,
-  labelMessage,
-  MAX_DEVICES,
-  MAX_LABEL_LENGTH,
-  verifiedLabel,
-} from '../../src/stanza/device-list.ts'
+import { deviceLists, MAX_DEVICES } from '../../src/stanza/device-list.ts'
 import { AXOLOTL, currentItem, OMEMO_2 } from '../../src/stanza/namespace.ts'
-import { failure } from './formats.ts'
+import { failure } from '../support.ts'
 
 const both = [AXOLOTL, OMEMO_2] as const
 
@@ -71,48 +61,5 @@ describe('XEP-0060 §12.20: items of a node that should have one', () => {
   ] as const)('%j: %s', (ids, index) => {
     const items = ids.map((id) => ({ id }))
     expect(currentItem(items)).toBe(index === undefined ? undefined : items[index])
-  })
-})
-
-describe('XEP-0384 §5.3.1: labels', () => {
-  const identity = generateIdentity()
-  const verify = (signature: Uint8Array, message: Uint8Array) =>
-    nobleCurve.verify(signature, message, identity.edwards)
-  const labelled = (label: string): Device => ({
-    id: 1,
-    label,
-    labelSignature: sign(identity, labelMessage(label)),
-  })
-
-  test('are shown when the identity key signed them', () => {
-    expect(verifiedLabel(labelled('Phone ✓'), verify)).toBe('Phone ✓')
-    expect(verifiedLabel({ ...labelled('Phone'), label: 'Phome' }, verify)).toBeUndefined()
-    expect(verifiedLabel({ id: 1, label: 'Phone' }, () => true)).toBeUndefined()
-    expect(verifiedLabel({ id: 1 }, () => true)).toBeUndefined()
-  })
-
-  test('the signature covers UTF-8', () => {
-    expect(labelMessage('é✓')).toEqual(Uint8Array.of(0xc3, 0xa9, 0xe2, 0x9c, 0x93))
-  })
-
-  test('are at most MAX_LABEL_LENGTH code points', () => {
-    const full = '📱'.repeat(MAX_LABEL_LENGTH)
-    expect(() => assertLabel(full)).not.toThrow()
-    expect(() => assertLabel(`${full}x`)).toThrow(RangeError)
-    expect(verifiedLabel(labelled(full), verify)).toBe(full)
-    expect(verifiedLabel(labelled(`${full}x`), verify)).toBe(full)
-  })
-
-  test.each([
-    ['abc\u202edef\u2066\u200f', 'abcdef'],
-    ['a\u0000b\u0007c\u001b[31m\u009f', 'abc[31m'],
-    ['two\r\nlines\u2028and\u2029more', 'twolinesandmore'],
-    ['\ufeffzero\u200bwidth\u00ad', 'zerowidth'],
-    ['family 👨\u200d👩', 'family 👨\u200d👩'],
-    ['  spaces  ', 'spaces'],
-    ['\u202e \u200b', undefined],
-    ['', undefined],
-  ])('%j is shown as %j', (label, shown) => {
-    expect(verifiedLabel(labelled(label), verify)).toBe(shown)
   })
 })
