@@ -1,7 +1,7 @@
 /** Bundles: what a device publishes so that others can open sessions to it (XEP-0384 §5.3.2). */
 import { randomBytes } from '@noble/hashes/utils.js'
-import type { Bytes, Random } from './bytes.ts'
-import { assertMontgomery, type CurveStep, verify } from './curve.ts'
+import { type Bytes, type Random, randomBelow } from './bytes.ts'
+import { assertMontgomery, type CurveStep, isMontgomery, verify } from './curve.ts'
 import { OmemoError } from './error.ts'
 import { type Identity, type IdentityKey, sign } from './identity-key.ts'
 import type { PreKeys } from './pre-keys.ts'
@@ -24,42 +24,29 @@ export interface VerifiedBundle {
 
 /** What to publish for this device. The signature is deterministic: the same keys give the same bundle. */
 export function publishedBundle(protocol: Protocol, identity: Identity, preKeys: PreKeys): Bundle {
-  const signedPreKey = protocol.publicKeyBytes(preKeys.signed.publicKey)
+  const { id, publicKey } = preKeys.signed
   return {
-    identityKey: protocol.bundleIdentityBytes(identity),
-    signedPreKey: {
-      id: preKeys.signed.id,
-      publicKey: signedPreKey,
-      signature: sign(identity, signedPreKey),
-    },
-    preKeys: preKeys.oneTime.map(({ id, publicKey }) => ({
-      id,
-      publicKey: protocol.publicKeyBytes(publicKey),
-    })),
+    identityKey: protocol.identityBytes(identity),
+    signedPreKey: { id, publicKey, signature: sign(identity, protocol.signedBytes(publicKey)) },
+    preKeys: preKeys.oneTime.map(({ id, publicKey }) => ({ id, publicKey })),
   }
 }
 
 /**
  * Verifies a peer's bundle. One-time prekeys that are not acceptable are left out, one by one.
- * @throws OmemoError `bundle-malformed`, `bundle-signature-invalid`, `bundle-without-pre-keys`, `key-invalid`
+ * @throws OmemoError `bundle-signature-invalid`, `bundle-without-pre-keys`, `key-invalid`
  */
 export function* verifyBundle(protocol: Protocol, bundle: Bundle): CurveStep<VerifiedBundle> {
-  const identityKey = protocol.readBundleIdentity(bundle.identityKey, 'bundle/identity key')
-  const signedPreKey = readPreKey(protocol, bundle.signedPreKey, 'bundle/signed prekey')
-  const { publicKey, signature } = protocol.verification(identityKey, bundle.signedPreKey.signature)
-  if (!(yield* verify(signature, protocol.publicKeyBytes(signedPreKey.publicKey), publicKey)))
+  const identityKey = protocol.readIdentity(bundle.identityKey, 'bundle/identity key')
+  const { signedPreKey } = bundle
+  assertMontgomery(signedPreKey.publicKey, 'bundle/signed prekey')
+  const { publicKey, signature } = protocol.verification(identityKey, signedPreKey.signature)
+  if (!(yield* verify(signature, protocol.signedBytes(signedPreKey.publicKey), publicKey)))
     throw new OmemoError(
       'bundle-signature-invalid',
       'bundle: the signed prekey is not signed by its identity key',
     )
-  const preKeys = bundle.preKeys.flatMap((preKey) => {
-    try {
-      return [readPreKey(protocol, preKey, `bundle/prekey ${preKey.id}`)]
-    } catch (error) {
-      if (error instanceof OmemoError) return []
-      throw error
-    }
-  })
+  const preKeys = bundle.preKeys.filter(({ publicKey }) => isMontgomery(publicKey))
   if (preKeys.length === 0)
     throw new OmemoError('bundle-without-pre-keys', 'bundle: no usable one-time prekey, which sessions need')
   return { identityKey, signedPreKey, preKeys }
@@ -67,17 +54,5 @@ export function* verifyBundle(protocol: Protocol, bundle: Bundle): CurveStep<Ver
 
 /** A one-time prekey drawn at random, so that two senders seldom draw the same. */
 export function pickPreKey(bundle: VerifiedBundle, random: Random = randomBytes): PublicPreKey {
-  const drawn = new DataView(Uint8Array.from(random(4)).buffer).getUint32(0)
-  // Some prekeys are likelier by at most one in four million (1000 / 2³²), which nobody can make use of.
-  return bundle.preKeys[drawn % bundle.preKeys.length] as PublicPreKey
-}
-
-function readPreKey(
-  protocol: Protocol,
-  preKey: { readonly id: number; readonly publicKey: Bytes },
-  path: string,
-): PublicPreKey {
-  const publicKey = protocol.readPublicKey(preKey.publicKey, path)
-  assertMontgomery(publicKey, path)
-  return { id: preKey.id, publicKey }
+  return bundle.preKeys[randomBelow(bundle.preKeys.length, random)] as PublicPreKey
 }

@@ -21,3 +21,19 @@ export function compareBytes(a: Uint8Array, b: Uint8Array): number {
 export function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
   return compareBytes(a, b) === 0
 }
+
+/** The number that bytes spell with the least significant one first. */
+export function littleEndian(bytes: Uint8Array): bigint {
+  let value = 0n
+  for (let i = bytes.length - 1; i >= 0; i--) value = (value << 8n) | BigInt(bytes[i] as number)
+  return value
+}
+
+/**
+ * A number from 0 to `count` − 1, from four random bytes: none is likelier than another by more than
+ * `count` / 2³². For choices that are no secret.
+ */
+export function randomBelow(count: number, random: Random): number {
+  const drawn = new DataView(Uint8Array.from(random(4)).buffer).getUint32(0)
+  return Math.floor((drawn / 2 ** 32) * count)
+}

@@ -3,10 +3,10 @@
  *
  * A step of the protocol that needs a curve is a generator that yields `CurveRequest`s and is given their
  * answers: `run` serves it synchronously from `nobleCurve`, `runAsync` from any backend, all requests of one
- * yield at the same time. Backends compute; `guardCurve` decides what is acceptable, for all of them alike.
+ * yield at the same time. Backends compute; `answer` decides what is acceptable, for all of them alike.
  */
 import { ed25519, x25519 } from '@noble/curves/ed25519.js'
-import type { Bytes } from './bytes.ts'
+import { type Bytes, littleEndian } from './bytes.ts'
 import { OmemoError } from './error.ts'
 
 export const PUBLIC_KEY_LENGTH = 32
@@ -53,16 +53,24 @@ export const nobleCurve: SyncCurve = {
 const FIELD_PRIME = 2n ** 255n - 19n
 const GROUP_ORDER = 2n ** 252n + 27742317777372353535851937790883648493n
 
-function littleEndian(bytes: Uint8Array): bigint {
-  let value = 0n
-  for (let i = bytes.length - 1; i >= 0; i--) value = (value << 8n) | BigInt(bytes[i] as number)
-  return value
+/** The u of all points whose order divides 8, on the curve and on its twist: with them every secret is zero. */
+const SMALL_ORDER: ReadonlySet<bigint> = new Set([
+  0n,
+  1n,
+  FIELD_PRIME - 1n,
+  325606250916557431795983626356110631294008115727848805560023387167927233504n,
+  39382357235489614581723060781553021112529911719440698176882885853963445705823n,
+])
+
+/** Whether the bytes are a canonical Montgomery u, 32 bytes below 2²⁵⁵ − 19, and not of small order. */
+export function isMontgomery(publicKey: Uint8Array): boolean {
+  const u = littleEndian(publicKey)
+  return publicKey.length === PUBLIC_KEY_LENGTH && u < FIELD_PRIME && !SMALL_ORDER.has(u)
 }
 
-/** Throws unless the bytes are a canonical Montgomery u: 32 bytes, little-endian, below 2²⁵⁵ − 19. */
+/** @throws OmemoError `key-invalid` unless `isMontgomery` */
 export function assertMontgomery(publicKey: Uint8Array, path?: string): void {
-  if (publicKey.length !== PUBLIC_KEY_LENGTH || littleEndian(publicKey) >= FIELD_PRIME)
-    throw keyInvalid('public key: not a canonical X25519 key', path)
+  if (!isMontgomery(publicKey)) throw keyInvalid('public key: not a canonical X25519 key', path)
 }
 
 /**
@@ -130,11 +138,12 @@ function ask(curve: Curve, request: CurveRequest): CurveAnswer | Promise<CurveAn
   }
 }
 
-/** The checks after it: an all-zero secret, and a backend that throws for a key that it refuses. */
+/** The check after it: no all-zero secret, whatever the backend thinks of it. */
 function checkAnswer(request: CurveRequest, answer: CurveAnswer): CurveAnswer {
   return request.op === 'sharedSecret' && typeof answer !== 'boolean' ? assertContributory(answer) : answer
 }
 
+/** What a backend threw, which may refuse keys in its own words. */
 function refused(error: unknown): unknown {
   if (error instanceof OmemoError || error instanceof RangeError || error instanceof TypeError) return error
   return new OmemoError('key-invalid', 'public key: refused by the curve', { cause: error })
@@ -197,6 +206,18 @@ export async function runAsync<T>(step: CurveStep<T>, curve: Curve): Promise<T> 
   return next.value
 }
 
+/** Asks for the X25519 public key of a secret. */
+export function* publicKey(secret: Uint8Array): CurveStep<Bytes> {
+  const [key] = yield [{ op: 'publicKey', secret }]
+  return asBytes(key)
+}
+
+/** Asks for one X25519 shared secret. */
+export function* sharedSecret(secret: Uint8Array, publicKey: Uint8Array): CurveStep<Bytes> {
+  const [shared] = yield [{ op: 'sharedSecret', secret, publicKey }]
+  return asBytes(shared)
+}
+
 /** Asks for the X25519 public keys of some secrets. */
 export function* publicKeys(secrets: readonly Uint8Array[]): CurveStep<readonly Bytes[]> {
   return (yield secrets.map((secret) => ({ op: 'publicKey', secret }))).map(asBytes)
@@ -219,7 +240,7 @@ export function* verify(
   return good === true
 }
 
-function asBytes(value: CurveAnswer): Bytes {
-  if (typeof value === 'boolean') throw new TypeError('curve: expected bytes, got a verdict')
+function asBytes(value: CurveAnswer | undefined): Bytes {
+  if (typeof value !== 'object') throw new TypeError('curve: expected bytes')
   return value
 }

@@ -15,9 +15,9 @@ import { equalBytes } from '@noble/ciphers/utils.js'
 import { concatBytes } from '@noble/hashes/utils.js'
 import { aesCbc } from './aes.ts'
 import { type Bytes, type Random, sameBytes } from './bytes.ts'
-import { type CurveStep, publicKeys, SECRET_KEY_LENGTH, sharedSecrets } from './curve.ts'
+import { type CurveStep, publicKey, SECRET_KEY_LENGTH, sharedSecret } from './curve.ts'
 import { OmemoError } from './error.ts'
-import { deriveKey, hmacSha256, stepChain, turnRoot } from './kdf.ts'
+import { type CipherKeys, deriveCipherKeys, hmacSha256, messageKeyAt, nextChainKey, turnRoot } from './kdf.ts'
 import type { Protocol } from './protocol.ts'
 import {
   addSkipped,
@@ -30,11 +30,17 @@ import {
 } from './skipped-keys.ts'
 import type { RatchetMessage } from './wire/wire.ts'
 
-/** XEP-0384 §4.3: message keys derived for one message at most; 1000 × 2 HMACs take about 10 ms. */
+/**
+ * XEP-0384 §4.3: messages of a chain that one message may leave out. Until its MAC is checked that costs 1000 HMACs,
+ * about 5 ms; an authentic one may cost 3000 more, for the keys it skips here and at the end of the chain before.
+ */
 export const MAX_MESSAGE_GAP = 1000
 
-/** A sending chain ends here: 2³² − 1 is the highest counter a uint32 can carry. */
-export const MAX_COUNTER = 0xffff_ffff
+/** The last counter of a sending chain: then the length of the chain is a uint32 still, for the next `pn`. */
+export const MAX_COUNTER = 0xffff_fffe
+
+/** XEP-0384 §6: a chain that came this far without an answer of ours asks for one. */
+export const HEARTBEAT_COUNTER = 53
 
 export interface KeyPair {
   readonly secret: Bytes
@@ -64,14 +70,19 @@ interface RatchetBase {
  * - `sending`: our T_i is made, and C_i,j can be stepped. They may not have answered yet.
  * - `waiting`: their newest ratchet key is known, ours is not made yet.
  */
-export type Ratchet =
-  | (RatchetBase & {
-      readonly state: 'sending'
-      readonly ours: KeyPair
-      readonly sending: SendingChain
-      readonly receiving: ReceivingChain | undefined
-    })
-  | (RatchetBase & { readonly state: 'waiting'; readonly receiving: ReceivingChain })
+export type Ratchet = SendingRatchet | WaitingRatchet
+
+interface SendingRatchet extends RatchetBase {
+  readonly state: 'sending'
+  readonly ours: KeyPair
+  readonly sending: SendingChain
+  readonly receiving: ReceivingChain | undefined
+}
+
+interface WaitingRatchet extends RatchetBase {
+  readonly state: 'waiting'
+  readonly receiving: ReceivingChain
+}
 
 /** The initiator's ratchet: their signed prekey stands for their first ratchet key. */
 export function* startRatchet(
@@ -80,7 +91,7 @@ export function* startRatchet(
   theirSignedPreKey: Bytes,
   random: Random,
 ): CurveStep<Ratchet> {
-  return yield* turnSending(protocol, sharedKey, theirSignedPreKey, undefined, 0, noSkippedKeys, random)
+  return yield* turnSending(protocol, initial(sharedKey), undefined, theirSignedPreKey, random)
 }
 
 /** The responder's ratchet once the initiator's first ratchet key is there, which nothing has authenticated yet. */
@@ -90,26 +101,29 @@ export function* answerRatchet(
   signedPreKeySecret: Uint8Array,
   theirRatchetKey: Bytes,
 ): CurveStep<Ratchet> {
-  return yield* turnReceiving(protocol, sharedKey, signedPreKeySecret, theirRatchetKey, 0, noSkippedKeys)
+  return yield* turnReceiving(protocol, initial(sharedKey), signedPreKeySecret, theirRatchetKey)
 }
 
+/** What every ratchet starts from: the key that X3DH agreed on is the first root key. */
+function initial(rootKey: Bytes): RatchetBase {
+  return { rootKey, previousCounter: 0, skipped: noSkippedKeys }
+}
+
+/** Makes a ratchet key and turns the root with theirs: a new sending chain. */
 function* turnSending(
   protocol: Protocol,
-  rootKey: Bytes,
-  theirRatchetKey: Bytes,
+  { rootKey, previousCounter, skipped }: RatchetBase,
   receiving: ReceivingChain | undefined,
-  previousCounter: number,
-  skipped: SkippedKeys,
+  theirRatchetKey: Bytes,
   random: Random,
-): CurveStep<Extract<Ratchet, { state: 'sending' }>> {
+): CurveStep<SendingRatchet> {
   const secret = Uint8Array.from(random(SECRET_KEY_LENGTH))
-  const [publicKey] = yield* publicKeys([secret])
-  const [shared] = yield* sharedSecrets([[secret, theirRatchetKey]])
-  const turned = turnRoot(rootKey, shared as Bytes, protocol.info.rootChain)
+  const ours = { secret, publicKey: yield* publicKey(secret) }
+  const turned = turnRoot(rootKey, yield* sharedSecret(secret, theirRatchetKey), protocol.info.rootChain)
   return {
     state: 'sending',
     rootKey: turned.rootKey,
-    ours: { secret, publicKey: publicKey as Bytes },
+    ours,
     sending: { chainKey: turned.chainKey, next: 0 },
     receiving,
     previousCounter,
@@ -117,16 +131,14 @@ function* turnSending(
   }
 }
 
+/** Turns the root with their new ratchet key: a new receiving chain. */
 function* turnReceiving(
   protocol: Protocol,
-  rootKey: Bytes,
+  { rootKey, previousCounter, skipped }: RatchetBase,
   ourSecret: Uint8Array,
   theirRatchetKey: Bytes,
-  previousCounter: number,
-  skipped: SkippedKeys,
-): CurveStep<Extract<Ratchet, { state: 'waiting' }>> {
-  const [shared] = yield* sharedSecrets([[ourSecret, theirRatchetKey]])
-  const turned = turnRoot(rootKey, shared as Bytes, protocol.info.rootChain)
+): CurveStep<WaitingRatchet> {
+  const turned = turnRoot(rootKey, yield* sharedSecret(ourSecret, theirRatchetKey), protocol.info.rootChain)
   return {
     state: 'waiting',
     rootKey: turned.rootKey,
@@ -136,7 +148,11 @@ function* turnReceiving(
   }
 }
 
-/** RatchetEncrypt. @returns the authenticated message, encoded @throws RangeError at the end of the chain, 2³² messages */
+/**
+ * RatchetEncrypt.
+ * @returns the authenticated message, encoded
+ * @throws RangeError at the end of the chain, after 2³² − 1 messages without an answer
+ */
 export function* encryptRatchet(
   protocol: Protocol,
   ratchet: Ratchet,
@@ -147,31 +163,19 @@ export function* encryptRatchet(
   const ready =
     ratchet.state === 'sending'
       ? ratchet
-      : yield* turnSending(
-          protocol,
-          ratchet.rootKey,
-          ratchet.receiving.ratchetKey,
-          ratchet.receiving,
-          ratchet.previousCounter,
-          ratchet.skipped,
-          random,
-        )
+      : yield* turnSending(protocol, ratchet, ratchet.receiving, ratchet.receiving.ratchetKey, random)
   const { chainKey, next } = ready.sending
-  if (next > MAX_COUNTER) throw new RangeError('sending chain: 2³² messages without an answer')
-  const step = stepChain(chainKey)
-  const keys = messageKeys(protocol, step.messageKey)
-  const message = protocol.wire.encodeMessage({
+  if (next > MAX_COUNTER) throw new RangeError('sending chain: 2³² − 1 messages without an answer')
+  const keys = deriveCipherKeys(messageKeyAt(chainKey), protocol.info.messageKeys)
+  const message = protocol.wire.encodeRatchetMessage({
     counter: next,
     previousCounter: ready.previousCounter,
     ratchetKey: ready.ours.publicKey,
-    ciphertext: aesCbc.encrypt(keys.encryption, keys.iv, plaintext),
+    ciphertext: aesCbc.encrypt(keys.encryptionKey, keys.iv, plaintext),
   })
-  const mac = hmacSha256(keys.authentication, concatBytes(associatedData, message)).slice(
-    0,
-    protocol.macLength,
-  )
+  const mac = macOf(protocol, keys, associatedData, message)
   return {
-    ratchet: { ...ready, sending: { chainKey: step.chainKey, next: next + 1 } },
+    ratchet: { ...ready, sending: { chainKey: nextChainKey(chainKey), next: next + 1 } },
     message: protocol.wire.encodeAuthenticated({ mac, message }),
   }
 }
@@ -190,7 +194,7 @@ export function* decryptRatchet(
   associatedData: Uint8Array,
 ): CurveStep<{ readonly ratchet: Ratchet; readonly plaintext: Bytes; readonly late: boolean }> {
   const { mac, message } = protocol.wire.decodeAuthenticated(encoded)
-  const header = protocol.wire.decodeMessage(message)
+  const header = protocol.wire.decodeRatchetMessage(message)
   const open = (messageKey: Bytes): Bytes =>
     openMessage(protocol, messageKey, associatedData, message, mac, header.ciphertext)
 
@@ -200,47 +204,50 @@ export function* decryptRatchet(
     const skipped = dropSkipped(ratchet.skipped, header.ratchetKey, header.counter)
     return { ratchet: { ...ratchet, skipped }, plaintext, late: true }
   }
-  const turned = yield* receivingRatchet(protocol, ratchet, header)
-  const reached = skipTo(turned.receiving, header.counter)
-  const plaintext = open(reached.messageKey)
-  const { ratchetKey } = turned.receiving
-  const { skippedKeys, chain } = reached
-  const skipped =
-    skippedKeys.length === 0
-      ? turned.skipped
-      : addSkipped(turned.skipped, ratchetKey, skippedKeys, chain.next)
-  return { ratchet: { ...turned, receiving: chain, skipped }, plaintext, late: false }
+  const { turned, ended } = yield* receivingRatchet(protocol, ratchet, header)
+  const { ratchetKey, next } = turned.receiving
+  const chainKeys = chainKeysTo(turned.receiving, header.counter)
+  const chainKey = chainKeys.at(-1) as Bytes
+  const plaintext = open(messageKeyAt(chainKey))
+  // Authentic from here on: what the counters say was left out is worth keeping.
+  const before =
+    ended === undefined ? turned.skipped : endChain(turned.skipped, ended, header.previousCounter)
+  const passed = keysOf(chainKeys.slice(0, -1), next)
+  const skipped = passed.length === 0 ? before : addSkipped(before, ratchetKey, passed, header.counter + 1)
+  const receiving = { ratchetKey, chainKey: nextChainKey(chainKey), next: header.counter + 1 }
+  return { ratchet: { ...turned, receiving, skipped }, plaintext, late: false }
 }
 
-type Receiving = Ratchet & { readonly receiving: ReceivingChain }
+/** Whether their chain has come far without an answer of ours: the ratchet should turn, send an empty message. */
+export function needsHeartbeat(ratchet: Ratchet): boolean {
+  return ratchet.state === 'waiting' && ratchet.receiving.next > HEARTBEAT_COUNTER
+}
 
-/** The ratchet whose receiving chain the message belongs to, turned if its ratchet key is new. */
+/** The ratchet whose receiving chain the message belongs to, turned if its ratchet key is new, and what that ended. */
 function* receivingRatchet(
   protocol: Protocol,
   ratchet: Ratchet,
   header: RatchetMessage,
-): CurveStep<Receiving> {
+): CurveStep<{
+  readonly turned: Ratchet & { readonly receiving: ReceivingChain }
+  readonly ended: ReceivingChain | undefined
+}> {
   const { receiving, skipped } = ratchet
   if (receiving !== undefined && sameBytes(receiving.ratchetKey, header.ratchetKey)) {
     if (header.counter < receiving.next) throw duplicate()
     assertGap(header.counter - receiving.next)
-    return { ...ratchet, receiving }
+    return { turned: { ...ratchet, receiving }, ended: undefined }
   }
   if (wasPassed(skipped, header.ratchetKey, header.counter)) throw duplicate()
   if (ratchet.state === 'waiting')
     throw new OmemoError('message-authentication-failed', 'message: of a chain that is not known')
   assertGap(header.counter)
-  return yield* turnReceiving(
-    protocol,
-    ratchet.rootKey,
-    ratchet.ours.secret,
-    header.ratchetKey,
-    ratchet.sending.next,
-    receiving === undefined ? skipped : endChain(skipped, receiving, header.previousCounter),
-  )
+  const base = { rootKey: ratchet.rootKey, previousCounter: ratchet.sending.next, skipped }
+  const turned = yield* turnReceiving(protocol, base, ratchet.ours.secret, header.ratchetKey)
+  return { turned, ended: receiving }
 }
 
-/** Asked before anything is computed: a counter made up costs nothing. */
+/** Asked before anything is computed: a counter far ahead costs nothing. */
 function assertGap(ahead: number): void {
   if (ahead > MAX_MESSAGE_GAP)
     throw new OmemoError(
@@ -256,49 +263,20 @@ function assertGap(ahead: number): void {
  */
 function endChain(skipped: SkippedKeys, chain: ReceivingChain, theirCount: number): SkippedKeys {
   const last = Math.min(theirCount, chain.next + MAX_MESSAGE_GAP - 1)
-  const keys = last < chain.next ? [] : [...skip(chain, last + 1).keys]
+  const keys = last < chain.next ? [] : keysOf(chainKeysTo(chain, last), chain.next)
   return addSkipped(skipped, chain.ratchetKey, keys, Math.max(theirCount, chain.next))
 }
 
-/** Steps a chain up to a counter, which it does not reach. */
-function skip(
-  chain: SendingChain,
-  counter: number,
-): { readonly chainKey: Bytes; readonly keys: readonly SkippedKey[] } {
-  const keys: SkippedKey[] = []
-  let { chainKey } = chain
-  for (let index = chain.next; index < counter; index++) {
-    const step = stepChain(chainKey)
-    keys.push({ counter: index, messageKey: step.messageKey })
-    chainKey = step.chainKey
-  }
-  return { chainKey, keys }
+/** The chain keys from the next place of a chain to the one at a counter, which is not before it. */
+function chainKeysTo(chain: SendingChain, counter: number): readonly Bytes[] {
+  const keys = [chain.chainKey]
+  for (let place = chain.next; place < counter; place++) keys.push(nextChainKey(keys.at(-1) as Bytes))
+  return keys
 }
 
-/** The message key at a counter, the chain after it, and the keys that were passed. */
-function skipTo(
-  chain: ReceivingChain,
-  counter: number,
-): {
-  readonly messageKey: Bytes
-  readonly chain: ReceivingChain
-  readonly skippedKeys: readonly SkippedKey[]
-} {
-  const { chainKey, keys } = skip(chain, counter)
-  const step = stepChain(chainKey)
-  return {
-    messageKey: step.messageKey,
-    chain: { ...chain, chainKey: step.chainKey, next: counter + 1 },
-    skippedKeys: keys,
-  }
-}
-
-function messageKeys(
-  protocol: Protocol,
-  messageKey: Uint8Array,
-): { readonly encryption: Bytes; readonly authentication: Bytes; readonly iv: Bytes } {
-  const derived = deriveKey(messageKey, protocol.info.messageKeys, 80)
-  return { encryption: derived.slice(0, 32), authentication: derived.slice(32, 64), iv: derived.slice(64) }
+/** The message keys at consecutive places of a chain. */
+function keysOf(chainKeys: readonly Bytes[], first: number): readonly SkippedKey[] {
+  return chainKeys.map((chainKey, i) => ({ counter: first + i, messageKey: messageKeyAt(chainKey) }))
 }
 
 /** MAC first, over the bytes as received, then CBC. A wrong padding under a right MAC looks no different. */
@@ -310,13 +288,17 @@ function openMessage(
   mac: Uint8Array,
   ciphertext: Uint8Array,
 ): Bytes {
-  const keys = messageKeys(protocol, messageKey)
-  const expected = hmacSha256(keys.authentication, concatBytes(associatedData, message))
-  const authentic = equalBytes(expected.subarray(0, protocol.macLength), mac)
-  const plaintext = authentic ? aesCbc.decrypt(keys.encryption, keys.iv, ciphertext) : undefined
+  const keys = deriveCipherKeys(messageKey, protocol.info.messageKeys)
+  const authentic = equalBytes(macOf(protocol, keys, associatedData, message), mac)
+  const plaintext = authentic ? aesCbc.decrypt(keys.encryptionKey, keys.iv, ciphertext) : undefined
   if (plaintext === undefined)
     throw new OmemoError('message-authentication-failed', 'message: does not belong to this session')
   return plaintext
+}
+
+function macOf(protocol: Protocol, keys: CipherKeys, associatedData: Uint8Array, message: Uint8Array): Bytes {
+  const mac = hmacSha256(keys.authenticationKey, concatBytes(associatedData, message))
+  return mac.slice(0, protocol.wire.macLength)
 }
 
 function duplicate(): OmemoError {

@@ -6,7 +6,7 @@ export type OmemoErrorCode =
   | 'version-unsupported'
   /** No key tried opens the message: MAC, padding and lengths look alike from outside. */
   | 'message-authentication-failed'
-  /** The message key was used before: the message was delivered twice. */
+  /** Opened before, or so old that its key was dropped (`MAX_SKIPPED_KEYS`). Nothing authenticates this answer. */
   | 'message-duplicate'
   /** The message is further ahead than `MAX_MESSAGE_GAP`. */
   | 'message-gap-too-big'
@@ -20,7 +20,7 @@ export type OmemoErrorCode =
   | 'signed-pre-key-unknown'
   /** A public key that is not canonical, of small or mixed order, or gives an all-zero secret. */
   | 'key-invalid'
-  /** The same ephemeral key with another identity key. */
+  /** Another identity key than the sessions with this device have, or our own. */
   | 'identity-mismatch'
   | 'bundle-malformed'
   | 'bundle-signature-invalid'

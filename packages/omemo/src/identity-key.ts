@@ -11,9 +11,9 @@
 import { ed25519 } from '@noble/curves/ed25519.js'
 import { sha512 } from '@noble/hashes/sha2.js'
 import { bytesToHex, concatBytes, randomBytes, utf8ToBytes } from '@noble/hashes/utils.js'
-import { type Bytes, type Random, sameBytes } from './bytes.ts'
+import { type Bytes, littleEndian, type Random, sameBytes } from './bytes.ts'
 import { assertEdwards, assertMontgomery, SECRET_KEY_LENGTH } from './curve.ts'
-import { OmemoError } from './error.ts'
+import { ByteReader } from './state-bytes.ts'
 
 const { Fp, Fn, BASE } = ed25519.Point
 
@@ -35,7 +35,7 @@ export interface Identity extends IdentityKey {
   readonly prefix: Bytes
 }
 
-const PREFIX_INFO = utf8ToBytes('xmpp-e2e identity prefix')
+const PREFIX_INFO = 'xmpp-e2e identity prefix'
 
 /** Every second seed does: a source of randomness that fails this often gives the same bytes every time. */
 const MAX_DRAWS = 128
@@ -68,7 +68,7 @@ export function importCurve25519(secret: Uint8Array): Identity {
   if (secret.length !== SECRET_KEY_LENGTH)
     throw new RangeError(`identity secret: expected ${SECRET_KEY_LENGTH} bytes, got ${secret.length}`)
   const clamped = clamp(secret)
-  return expand(clamped, sha512(concatBytes(PREFIX_INFO, clamped)).slice(32))
+  return expand(clamped, sha512(concatBytes(utf8ToBytes(PREFIX_INFO), clamped)).slice(32))
 }
 
 /**
@@ -112,9 +112,7 @@ function clamp(secret: Uint8Array): Bytes {
 
 /** Up to 64 little-endian bytes modulo L. */
 function reduce(bytes: Uint8Array): bigint {
-  let value = 0n
-  for (let i = bytes.length - 1; i >= 0; i--) value = (value << 8n) | BigInt(bytes[i] as number)
-  return Fn.create(value)
+  return Fn.create(littleEndian(bytes))
 }
 
 function signBit(edwards: Uint8Array): number {
@@ -154,17 +152,25 @@ export function fromMontgomery(montgomery: Uint8Array, path?: string): IdentityK
   return { montgomery: Uint8Array.from(montgomery), edwards }
 }
 
-/** The Ed25519 form of a u, with the sign bit given. */
+/**
+ * Throws unless a canonical u is on the curve and in its prime-order group: for keys that no MAC covers, where a
+ * point of small order added would agree on the same secret under another name.
+ * @throws OmemoError `key-invalid`
+ */
+export function assertPrimeOrder(montgomery: Uint8Array, path: string): void {
+  fromMontgomery(montgomery, path)
+}
+
+/** The Ed25519 form of a u that `assertMontgomery` accepts, with the sign bit given. */
 export function toEdwards(montgomery: Uint8Array, sign: 0 | 1): Bytes {
   const u = Fp.fromBytes(montgomery)
-  const divisor = Fp.add(u, Fp.ONE)
-  if (Fp.is0(divisor)) throw new OmemoError('key-invalid', 'public key: u = −1 has no Ed25519 form')
-  const edwards = Uint8Array.from(Fp.toBytes(Fp.div(Fp.sub(u, Fp.ONE), divisor)))
+  // u = −1 has none; it is of small order.
+  const edwards = Uint8Array.from(Fp.toBytes(Fp.div(Fp.sub(u, Fp.ONE), Fp.add(u, Fp.ONE))))
   edwards[31] = (edwards[31] as number) | (sign << 7)
   return edwards
 }
 
-/** XEP-0384 §Security: the Montgomery form in lowercase hex, 64 digits. Group by eight to show it. */
+/** XEP-0384 §8: the Montgomery form in lowercase hex, 64 digits. Group by eight to show it. */
 export function fingerprint(key: Pick<IdentityKey, 'montgomery'>): string {
   return bytesToHex(key.montgomery)
 }
@@ -180,14 +186,13 @@ export function encodeIdentity(identity: Identity): Bytes {
 
 /** @throws OmemoError `state-malformed`, `state-version-unknown` */
 export function decodeIdentity(bytes: Uint8Array): Identity {
-  if (bytes.length > 0 && (bytes[0] as number) > IDENTITY_VERSION)
-    throw new OmemoError('state-version-unknown', `identity: version ${bytes[0]} is newer than this package`)
-  if (bytes.length !== 65 || bytes[0] !== IDENTITY_VERSION)
-    throw new OmemoError('state-malformed', 'identity: expected 65 bytes of version 1')
-  const secret = clamp(bytes.subarray(1, 33))
-  if (!sameBytes(secret, bytes.subarray(1, 33)))
-    throw new OmemoError('state-malformed', 'identity: a secret that is not clamped')
-  return expand(secret, bytes.slice(33))
+  const reader = new ByteReader(bytes, 'identity')
+  reader.version(IDENTITY_VERSION)
+  const secret = reader.bytes(32)
+  if (!sameBytes(secret, clamp(secret))) throw reader.malformed('a secret that is not clamped')
+  const prefix = reader.bytes(32)
+  reader.finish()
+  return expand(secret, prefix)
 }
 
 const IDENTITY_VERSION = 1

@@ -16,7 +16,9 @@ export {
   runAsync,
   type SyncCurve,
 } from './curve.ts'
+export { signedLabel, verifiedLabel } from './device-label.ts'
 export {
+  HEARTBEAT_COUNTER,
   type KeyPair,
   MAX_COUNTER,
   MAX_MESSAGE_GAP,
@@ -55,8 +57,6 @@ export {
   consumePreKey,
   decodePreKeys,
   encodePreKeys,
-  findPreKey,
-  findSignedPreKey,
   forgetPreviousSignedPreKey,
   generatePreKeys,
   MAX_PRE_KEY_ID,
@@ -68,22 +68,27 @@ export {
   rotateSignedPreKey,
   TARGET_PRE_KEYS,
 } from './pre-keys.ts'
-export { axolotl, type Namespace, omemo2, type Parties, type Protocol, protocols } from './protocol.ts'
 export {
-  acceptSession,
-  decryptRepeatedExchange,
-  decryptSession,
+  axolotl,
+  type Namespace,
+  omemo2,
+  type Parties,
+  type Protocol,
+  protocols,
+} from './protocol.ts'
+export {
   type Exchange,
-  encryptSession,
   initiateSession,
   type Self,
   type Session,
   type SessionMessage,
 } from './session.ts'
-export { decodeSessions, encodeSessions, SESSION_VERSION, type StoredSessions } from './session-codec.ts'
+export { decodeSessions, encodeSessions, type StoredSessions } from './session-codec.ts'
 export {
   type Arrival,
+  type DecryptState,
   decryptMessage,
+  type EncryptOptions,
   encryptMessage,
   MAX_ARCHIVED_SESSIONS,
   type Opened,
@@ -100,15 +105,12 @@ export {
 } from './skipped-keys.ts'
 export { type Bundle, type BundleFormat, bundles, MAX_PREKEYS } from './stanza/bundle.ts'
 export {
-  assertLabel,
   type Device,
   type DeviceList,
   type DeviceListFormat,
   deviceLists,
-  labelMessage,
   MAX_DEVICES,
   MAX_LABEL_LENGTH,
-  verifiedLabel,
 } from './stanza/device-list.ts'
 export {
   type Encrypted,

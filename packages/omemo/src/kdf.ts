@@ -47,10 +47,29 @@ export function turnRoot(
   return { rootKey: derived.slice(0, 32), chainKey: derived.slice(32) }
 }
 
-/** KDF_CK: one step of a sending or receiving chain. */
-export function stepChain(chainKey: Uint8Array): { readonly messageKey: Bytes; readonly chainKey: Bytes } {
+/** KDF_CK, first half: the message key at a place of a chain. */
+export function messageKeyAt(chainKey: Uint8Array): Bytes {
+  return hmacSha256(chainKey, MESSAGE_KEY_INPUT)
+}
+
+/** KDF_CK, second half: the chain key of the next place. */
+export function nextChainKey(chainKey: Uint8Array): Bytes {
+  return hmacSha256(chainKey, CHAIN_KEY_INPUT)
+}
+
+/** What encrypts and authenticates under one key: AES-256 key 32, HMAC key 32, IV 16. */
+export interface CipherKeys {
+  readonly encryptionKey: Bytes
+  readonly authenticationKey: Bytes
+  readonly iv: Bytes
+}
+
+/** The keys of a ratchet message, from its message key, and of a payload of omemo:2. */
+export function deriveCipherKeys(ikm: Uint8Array, info: string): CipherKeys {
+  const derived = deriveKey(ikm, info, 80)
   return {
-    messageKey: hmacSha256(chainKey, MESSAGE_KEY_INPUT),
-    chainKey: hmacSha256(chainKey, CHAIN_KEY_INPUT),
+    encryptionKey: derived.slice(0, 32),
+    authenticationKey: derived.slice(32, 64),
+    iv: derived.slice(64),
   }
 }

@@ -21,7 +21,7 @@ export const MIN_PRE_KEYS = 25
 /** Ids are 1 … 2³¹ − 1: zero breaks several readers, and some take more for negative. They start over after. */
 export const MAX_PRE_KEY_ID = 0x7fff_ffff
 
-/** 2¹⁶: bounds stored bytes; no device publishes that many. */
+/** 65 536 × up to 69 bytes are 4.5 MB of state; no device publishes that many. */
 export const MAX_STORED_PRE_KEYS = 0x1_0000
 
 export interface PreKey extends KeyPair {

@@ -12,11 +12,17 @@
 import { concatBytes } from '@noble/hashes/utils.js'
 import type { Bytes } from './bytes.ts'
 import { fromEdwards, fromMontgomery, type IdentityKey, toEdwards } from './identity-key.ts'
-import { axolotlWire, decodePublicKey, encodePublicKey } from './wire/axolotl.ts'
+import { axolotlWire, encodePublicKey } from './wire/axolotl.ts'
 import { omemo2Wire } from './wire/omemo-2.ts'
 import type { Wire } from './wire/wire.ts'
 
-export type Namespace = 'eu.siacs.conversations.axolotl' | 'urn:xmpp:omemo:2'
+/** XEP-0384 0.3.0. */
+export const AXOLOTL = 'eu.siacs.conversations.axolotl'
+
+/** XEP-0384 0.8 and later. */
+export const OMEMO_2 = 'urn:xmpp:omemo:2'
+
+export type Namespace = typeof AXOLOTL | typeof OMEMO_2
 
 /** The four places two identity keys can have in associated data. Keys are 32 bytes as the namespace writes them. */
 export interface Parties {
@@ -30,8 +36,6 @@ export interface Protocol {
   readonly namespace: Namespace
   /** HKDF info strings. */
   readonly info: { readonly keyExchange: string; readonly rootChain: string; readonly messageKeys: string }
-  /** Length of the MAC of a ratchet message, in bytes. */
-  readonly macLength: number
   readonly wire: Wire
   /** What a MAC covers before the message. */
   associatedData(parties: Parties): Bytes
@@ -44,19 +48,13 @@ export interface Protocol {
     key: IdentityKey,
     signature: Uint8Array,
   ): { readonly publicKey: Bytes; readonly signature: Bytes }
-  /** How bundles and signatures write an X25519 key. */
-  publicKeyBytes(key: Uint8Array): Bytes
-  /** Reads an X25519 key of a bundle. @throws OmemoError `bundle-malformed`, `key-invalid` */
-  readPublicKey(bytes: Uint8Array, path: string): Bytes
-  /** How bundles write an identity key, and how to read one. */
-  bundleIdentityBytes(key: IdentityKey): Bytes
-  readBundleIdentity(bytes: Uint8Array, path: string): IdentityKey
+  /** What the signature of a signed prekey covers. */
+  signedBytes(signedPreKey: Uint8Array): Bytes
 }
 
 export const axolotl: Protocol = {
-  namespace: 'eu.siacs.conversations.axolotl',
+  namespace: AXOLOTL,
   info: { keyExchange: 'WhisperText', rootChain: 'WhisperRatchet', messageKeys: 'WhisperMessageKeys' },
-  macLength: 8,
   wire: axolotlWire,
   associatedData: ({ sender, receiver }) => concatBytes(encodePublicKey(sender), encodePublicKey(receiver)),
   identityBytes: (key) => key.montgomery,
@@ -68,33 +66,26 @@ export const axolotl: Protocol = {
     if (plain.length > 63) plain[63] = (plain[63] as number) & 0x7f
     return { publicKey: toEdwards(key.montgomery, sign === 1 ? 1 : 0), signature: plain }
   },
-  publicKeyBytes: encodePublicKey,
-  readPublicKey: (bytes, path) => decodePublicKey(bytes, path, 'bundle-malformed'),
-  bundleIdentityBytes: (key) => encodePublicKey(key.montgomery),
-  readBundleIdentity: (bytes, path) => fromMontgomery(decodePublicKey(bytes, path, 'bundle-malformed'), path),
+  signedBytes: encodePublicKey,
 }
 
 export const omemo2: Protocol = {
-  namespace: 'urn:xmpp:omemo:2',
+  namespace: OMEMO_2,
   info: {
     keyExchange: 'OMEMO X3DH',
     rootChain: 'OMEMO Root Chain',
     messageKeys: 'OMEMO Message Key Material',
   },
-  macLength: 16,
   wire: omemo2Wire,
   associatedData: ({ initiator, responder }) => concatBytes(initiator, responder),
   identityBytes: (key) => key.edwards,
   readIdentity: fromEdwards,
   verification: (key, signature) => ({ publicKey: key.edwards, signature: Uint8Array.from(signature) }),
-  publicKeyBytes: (key) => Uint8Array.from(key),
-  readPublicKey: (bytes) => Uint8Array.from(bytes),
-  bundleIdentityBytes: (key) => key.edwards,
-  readBundleIdentity: fromEdwards,
+  signedBytes: (signedPreKey) => Uint8Array.from(signedPreKey),
 }
 
 /** The row of each namespace, the preferred one first. */
 export const protocols: Readonly<Record<Namespace, Protocol>> = {
-  'urn:xmpp:omemo:2': omemo2,
-  'eu.siacs.conversations.axolotl': axolotl,
+  [OMEMO_2]: omemo2,
+  [AXOLOTL]: axolotl,
 }

@@ -12,12 +12,12 @@
  *     rival    : EK 32 ‖ crossed 1 ‖ streak
  *     skipped  : chains ‖ { ratchet key 32 ‖ length ‖ keys ‖ { counter ‖ message key 32 } … } …
  *
- * Numbers without a length are varints. A head takes at most 3 + 64 + 8 + 10 + 37 + 101 + 69 = 292 bytes, and
- * 12 less in fact, because a pending session has no receiving chain.
+ * Numbers without a length are varints. A head takes at most 3 + 64 + 8 + 37 + 101 + 69 = 282 bytes with a receiving
+ * chain, which a pending session has not; 280 until the year 2109, when stamps take a seventh byte.
  */
 import type { Bytes } from './bytes.ts'
 import type { Ratchet, ReceivingChain } from './double-ratchet.ts'
-import type { Namespace } from './protocol.ts'
+import { AXOLOTL, type Namespace, OMEMO_2 } from './protocol.ts'
 import type { Exchange, Session } from './session.ts'
 import { MAX_ARCHIVED_SESSIONS, type Rival, type SessionList } from './session-list.ts'
 import { MAX_ENDED_CHAINS, MAX_SKIPPED_KEYS, type SkippedKeys } from './skipped-keys.ts'
@@ -26,7 +26,7 @@ import { ByteReader, ByteWriter } from './state-bytes.ts'
 /** The newest version of both records. One reader for each version ever released stands in `headReaders`. */
 export const SESSION_VERSION = 1
 
-const NAMESPACES: readonly Namespace[] = ['urn:xmpp:omemo:2', 'eu.siacs.conversations.axolotl']
+const NAMESPACES: readonly Namespace[] = [OMEMO_2, AXOLOTL]
 const EXCHANGES: readonly Exchange['state'][] = ['pending', 'accepted', 'confirmed']
 
 /** Bits of the flags byte; the two lowest are the index of the exchange's state. */

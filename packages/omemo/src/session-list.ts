@@ -1,6 +1,6 @@
 /**
- * All sessions with one device in one namespace: the current one, which messages are sent on, and a few
- * archived ones that only decrypt (XEP-0384 §4.3, §5.6).
+ * All sessions with one device, which has one identity, in one namespace: the current one, which messages are sent
+ * on, and a few archived ones that only decrypt (XEP-0384 §4.3, §5.6).
  *
  * A new key exchange becomes the current session, and the one before it becomes its rival. Where that one was
  * our own exchange without an answer, the two have *crossed*: each side may now prefer the other's. Both come
@@ -17,6 +17,7 @@
 import { randomBytes } from '@noble/hashes/utils.js'
 import { type Bytes, compareBytes, type Random, sameBytes } from './bytes.ts'
 import type { CurveStep } from './curve.ts'
+import { needsHeartbeat } from './double-ratchet.ts'
 import { OmemoError, type OmemoErrorCode } from './error.ts'
 import type { PreKeys } from './pre-keys.ts'
 import type { Protocol } from './protocol.ts'
@@ -31,7 +32,10 @@ import {
 } from './session.ts'
 import type { KeyExchange } from './wire/wire.ts'
 
-/** Each costs a Diffie-Hellman to try and 280 bytes to keep. libsignal keeps 40, python-omemo none. */
+/**
+ * Each costs a Diffie-Hellman and up to `MAX_MESSAGE_GAP` HMACs to try, so 9 × 6 ms for a message that nobody
+ * authenticated, and 280 bytes to keep. libsignal keeps 40, python-omemo none.
+ */
 export const MAX_ARCHIVED_SESSIONS = 8
 
 /** Messages in a row that show a rival to be in use, by whether its ephemeral key is the lower one. */
@@ -57,7 +61,10 @@ export interface Rival {
 export interface Arrival {
   /** `archive`: read from a message archive, perhaps long after and in any order. */
   readonly channel: 'live' | 'archive'
-  /** Milliseconds since 1970: the delay stamp where there is one, else the present. */
+  /**
+   * Milliseconds since 1970: the delay stamp where there is one, but not later than now; else the present. Of two
+   * sessions from an archive the later one is used.
+   */
   readonly sentAt: number
 }
 
@@ -66,78 +73,106 @@ export interface Opened {
   readonly plaintext: Bytes
   /** The session that opened it, by its ephemeral key. */
   readonly ephemeralKey: Bytes
+  /**
+   * Who wrote it: the identity key as the namespace authenticates it, 32 bytes. `readIdentity` of the protocol
+   * gives its fingerprint. A key exchange says nothing else about its sender: compare it with whom you expect.
+   */
+  readonly theirIdentity: Bytes
   /** The one-time prekey that a new session has used: delete it in the same commit. */
   readonly usedPreKeyId: number | undefined
   /** Send one empty message on `ephemeralKey`: the peer does not know yet that its key exchange arrived. */
   readonly completion: boolean
-}
-
-/** The list after we opened a session ourselves. What was current is kept for decrypting. */
-export function withInitiated(sessions: SessionList | undefined, session: Session): SessionList {
-  return { current: session, archived: archive(sessions), rival: undefined }
+  /**
+   * XEP-0384 §6: they have come far without an answer. Send one empty message on `ephemeralKey`, unless something
+   * else leaves on it first; true again until then.
+   */
+  readonly heartbeat: boolean
 }
 
 /**
- * Encrypts on the current session, or on the one given: completions and heartbeats go out on the session that
- * needs them. Commit the new list before the message leaves.
+ * The list after we opened a session ourselves. What was current is kept for decrypting.
+ * @throws OmemoError `identity-mismatch`: a list is of one identity, another one is another list
+ */
+export function withInitiated(sessions: SessionList | undefined, session: Session): SessionList {
+  assertSameIdentity(sessions, session)
+  return { current: session, archived: archive(sessions), rival: undefined }
+}
+
+export interface EncryptOptions {
+  /** The ephemeral key of another session than the current one: completions and heartbeats say which. */
+  readonly on?: Uint8Array
+  readonly random?: Random
+}
+
+/**
+ * Encrypts on the current session, or on the one given. Commit the new list before the message leaves.
  * @throws OmemoError `session-missing` for a session that is no longer kept
  */
 export function* encryptMessage(
   self: Self,
   sessions: SessionList,
   plaintext: Uint8Array,
-  random: Random = randomBytes,
-  ephemeralKey: Uint8Array = sessions.current.ephemeralKey,
+  { on = sessions.current.ephemeralKey, random = randomBytes }: EncryptOptions = {},
 ): CurveStep<{ readonly sessions: SessionList; readonly message: SessionMessage }> {
-  const chosen = find(sessions, ephemeralKey)
+  const chosen = find(sessions, on)
   if (chosen === undefined) throw new OmemoError('session-missing', 'session: no longer kept')
   const { session, message } = yield* encryptSession(self, chosen, plaintext, random)
   return { sessions: replace(sessions, session), message }
 }
 
+/** What opening a message needs of our state. */
+export interface DecryptState {
+  readonly self: Self
+  readonly preKeys: PreKeys
+  /** The sessions with that device and identity; undefined when there is none yet. */
+  readonly sessions: SessionList | undefined
+}
+
 /**
  * Opens what a `<key/>` of that device holds, with whichever session fits, or with a new one.
- * @param sessions undefined when there is none with that device yet
- * @throws OmemoError `session-missing`, and all of `acceptSession` and `decryptSession`; nothing has changed then
+ * @throws OmemoError `session-missing`, `identity-mismatch` for a key exchange by another identity than the list's,
+ *   and all of `acceptSession` and `decryptSession`; nothing has changed then
+ * @throws TypeError for sessions of the other namespace
  */
 export function* decryptMessage(
   protocol: Protocol,
-  self: Self,
-  preKeys: PreKeys,
-  sessions: SessionList | undefined,
+  state: DecryptState,
   data: Uint8Array,
   arrival: Arrival,
 ): CurveStep<Opened> {
+  const { self, sessions } = state
+  if (sessions !== undefined && sessions.current.namespace !== protocol.namespace)
+    throw new TypeError(`sessions: expected those of ${protocol.namespace}`)
   if (!protocol.wire.isKeyExchange(data)) return yield* decryptWithAny(self, sessions, data, arrival)
   const keyExchange = protocol.wire.decodeKeyExchange(data)
   const known = sessions && find(sessions, keyExchange.ephemeralKey)
   if (sessions === undefined || known === undefined)
-    return yield* accept(protocol, self, preKeys, sessions, keyExchange, arrival)
+    return yield* accept(protocol, state, keyExchange, arrival)
   const { session, plaintext, late } = yield* decryptRepeatedExchange(self, known, keyExchange)
   return opened(select(sessions, session, late, arrival), session, plaintext)
 }
 
 function* accept(
   protocol: Protocol,
-  self: Self,
-  preKeys: PreKeys,
-  sessions: SessionList | undefined,
+  { self, preKeys, sessions }: DecryptState,
   keyExchange: KeyExchange,
   arrival: Arrival,
 ): CurveStep<Opened> {
   const accepted = yield* acceptSession(protocol, self, preKeys, keyExchange, arrival.sentAt)
   const { session, plaintext, preKeyId } = accepted
+  assertSameIdentity(sessions, session)
   const outdated =
     sessions !== undefined && arrival.channel === 'archive' && sessions.current.stamp > session.stamp
-  return {
-    sessions: outdated
-      ? { ...sessions, archived: [session, ...sessions.archived].slice(0, MAX_ARCHIVED_SESSIONS) }
-      : { current: session, archived: archive(sessions), rival: sessions && rivalOf(sessions.current) },
-    plaintext,
-    ephemeralKey: session.ephemeralKey,
-    usedPreKeyId: preKeyId,
-    completion: !outdated,
-  }
+  const next: SessionList = outdated
+    ? { ...sessions, archived: [session, ...sessions.archived].slice(0, MAX_ARCHIVED_SESSIONS) }
+    : { current: session, archived: archive(sessions), rival: sessions && rivalOf(sessions.current) }
+  return { ...opened(next, session, plaintext), usedPreKeyId: preKeyId, completion: !outdated }
+}
+
+/** Anybody can make a key exchange. One by a stranger must not take the place of the sessions with a contact. */
+function assertSameIdentity(sessions: SessionList | undefined, session: Session): void {
+  if (sessions !== undefined && !sameBytes(sessions.current.theirIdentity, session.theirIdentity))
+    throw new OmemoError('identity-mismatch', 'session: of another identity than those with this device')
 }
 
 function* decryptWithAny(
@@ -173,8 +208,10 @@ function opened(sessions: SessionList, session: Session, plaintext: Bytes): Open
     sessions,
     plaintext,
     ephemeralKey: session.ephemeralKey,
+    theirIdentity: session.theirIdentity,
     usedPreKeyId: undefined,
     completion: false,
+    heartbeat: needsHeartbeat(session.ratchet),
   }
 }
 
@@ -188,13 +225,12 @@ function select(sessions: SessionList, session: Session, late: boolean, arrival:
   if (!sameBytes(session.ephemeralKey, rival.ephemeralKey)) return updated
 
   const lower = compareBytes(session.ephemeralKey, current.ephemeralKey) < 0
-  const bothConfirmed = session.exchange.state === 'confirmed' && current.exchange.state === 'confirmed'
+  const confirmed = current.exchange.state === 'confirmed'
   const streak = late ? rival.streak : rival.streak + 1
-  if (
-    (rival.crossed && (current.exchange.state !== 'confirmed' || (bothConfirmed && lower))) ||
-    streak >= STREAK[lower ? 'lower' : 'higher']
-  )
-    return promote(updated, session, rival.crossed)
+  const onlyExchanges = rival.crossed && !confirmed
+  const lowerWins = rival.crossed && confirmed && session.exchange.state === 'confirmed' && lower
+  const inUse = streak >= STREAK[lower ? 'lower' : 'higher']
+  if (onlyExchanges || lowerWins || inUse) return promote(updated, session, rival.crossed)
   return { ...updated, rival: { ...rival, streak } }
 }
 

@@ -13,7 +13,7 @@
 import { randomBytes } from '@noble/hashes/utils.js'
 import { pickPreKey, type VerifiedBundle } from './bundle.ts'
 import { type Bytes, type Random, sameBytes } from './bytes.ts'
-import { type CurveStep, publicKeys, SECRET_KEY_LENGTH } from './curve.ts'
+import { type CurveStep, publicKey, SECRET_KEY_LENGTH } from './curve.ts'
 import {
   answerRatchet,
   decryptRatchet,
@@ -22,7 +22,7 @@ import {
   startRatchet,
 } from './double-ratchet.ts'
 import { OmemoError } from './error.ts'
-import { fromMontgomery, type Identity, type IdentityKey } from './identity-key.ts'
+import { assertPrimeOrder, type Identity, type IdentityKey } from './identity-key.ts'
 import { findPreKey, findSignedPreKey, type PreKeys } from './pre-keys.ts'
 import { type Namespace, type Protocol, protocols } from './protocol.ts'
 import type { KeyExchange } from './wire/wire.ts'
@@ -62,7 +62,7 @@ export interface SessionMessage {
  * Opens a session to the device of a bundle. Nothing is sent by this; the first `encryptSession` carries the
  * key exchange.
  * @param now milliseconds since 1970
- * @throws OmemoError `key-invalid`
+ * @throws OmemoError `key-invalid`; `identity-mismatch` for a bundle with our own identity key
  */
 export function* initiateSession(
   protocol: Protocol,
@@ -71,9 +71,10 @@ export function* initiateSession(
   now: number,
   random: Random = randomBytes,
 ): CurveStep<Session> {
+  assertForeign(self, bundle.identityKey)
   const preKey = pickPreKey(bundle, random)
   const ephemeralSecret = Uint8Array.from(random(SECRET_KEY_LENGTH))
-  const [ephemeralKey] = yield* publicKeys([ephemeralSecret])
+  const ephemeralKey = yield* publicKey(ephemeralSecret)
   const sharedKey = yield* agreeAsInitiator(
     {
       identitySecret: self.identity.secret,
@@ -87,9 +88,9 @@ export function* initiateSession(
   return {
     namespace: protocol.namespace,
     role: 'initiator',
-    ephemeralKey: ephemeralKey as Bytes,
+    ephemeralKey,
     theirIdentity: protocol.identityBytes(bundle.identityKey),
-    stamp: now,
+    stamp: stampOf(now),
     exchange: { state: 'pending', preKeyId: preKey.id, signedPreKeyId: bundle.signedPreKey.id },
     ratchet: yield* startRatchet(protocol, sharedKey, bundle.signedPreKey.publicKey, random),
   }
@@ -99,8 +100,8 @@ export function* initiateSession(
  * Accepts a key exchange and opens the message in it. The one-time prekey `preKeyId` is used by this: delete it
  * in the commit that stores the session.
  * @param stamp when it was sent, as far as known; milliseconds since 1970
- * @throws OmemoError `pre-key-missing`, `pre-key-unknown`, `signed-pre-key-unknown`, `key-invalid` and all of
- *   `decryptRatchet`
+ * @throws OmemoError `pre-key-missing`, `pre-key-unknown`, `signed-pre-key-unknown`, `key-invalid`,
+ *   `identity-mismatch` for our own identity key, and all of `decryptRatchet`
  */
 export function* acceptSession(
   protocol: Protocol,
@@ -112,8 +113,9 @@ export function* acceptSession(
   const preKey = findPreKey(preKeys, keyExchange.preKeyId)
   const signedPreKey = findSignedPreKey(preKeys, keyExchange.signedPreKeyId)
   const theirKey = protocol.readIdentity(keyExchange.identityKey, 'key exchange/identity key')
+  assertForeign(self, theirKey)
   // No MAC covers it: with a point of small order added it would agree on the same key under another name.
-  fromMontgomery(keyExchange.ephemeralKey, 'key exchange/ephemeral key')
+  assertPrimeOrder(keyExchange.ephemeralKey, 'key exchange/ephemeral key')
   const sharedKey = yield* agreeAsResponder(
     {
       identitySecret: self.identity.secret,
@@ -125,13 +127,13 @@ export function* acceptSession(
     protocol.info.keyExchange,
   )
   const { message } = protocol.wire.decodeAuthenticated(keyExchange.message)
-  const { ratchetKey } = protocol.wire.decodeMessage(message)
+  const { ratchetKey } = protocol.wire.decodeRatchetMessage(message)
   const unproven: Session = {
     namespace: protocol.namespace,
     role: 'responder',
     ephemeralKey: keyExchange.ephemeralKey,
     theirIdentity: protocol.identityBytes(theirKey),
-    stamp,
+    stamp: stampOf(stamp),
     exchange: { state: 'accepted' },
     ratchet: yield* answerRatchet(protocol, sharedKey, signedPreKey.secret, ratchetKey),
   }
@@ -142,6 +144,21 @@ export function* acceptSession(
     preKeyId: preKey.id,
   }
 }
+
+/** A server that gives us our own bundle, or our own message back, could have us talk to ourselves as to a contact. */
+function assertForeign(self: Self, theirs: IdentityKey): void {
+  if (sameBytes(self.identity.montgomery, theirs.montgomery))
+    throw new OmemoError('identity-mismatch', 'session: their identity key is our own')
+}
+
+/** Whole milliseconds from 1970 on: the time of a message may be what a stranger wrote. */
+function stampOf(time: number): number {
+  if (Number.isNaN(time)) throw new RangeError('time: expected milliseconds since 1970, got NaN')
+  return Math.min(Math.max(0, Math.trunc(time)), MAX_STAMP)
+}
+
+/** The last moment that a `Date` can hold, in milliseconds since 1970. */
+const MAX_STAMP = 8.64e15
 
 /** Encrypts for the session's device; while the exchange is pending the message is a key exchange. */
 export function* encryptSession(

@@ -6,12 +6,12 @@
  */
 import { type Bytes, sameBytes } from './bytes.ts'
 
-/** XEP-0384 §4.3: keys kept per session; the oldest go first. 1000 × 36 bytes = 36 kB at most. */
+/** XEP-0384 §4.3: keys kept per session; the oldest go first. 1000 × up to 37 bytes = 37 kB. */
 export const MAX_SKIPPED_KEYS = 1000
 
 /**
- * Chains remembered after they ended, counted from the newest. Each costs 44 bytes, and 36 more for the extra
- * key of `endChain` until the chain is older than this.
+ * Chains remembered after they ended, counted from the newest. Each costs 38 bytes, and up to 37 more for the
+ * extra key of `endChain` until the chain is older than this.
  */
 export const MAX_ENDED_CHAINS = 5
 
@@ -45,7 +45,10 @@ export function findSkipped(
   return find(skipped, ratchetKey)?.keys.find((key) => key.counter === counter)?.messageKey
 }
 
-/** Whether the message belongs to a remembered chain and is not new: with no key for it, it was opened before. */
+/**
+ * Whether the message belongs to a remembered chain and is not new: with no key for it, it was opened before, or its
+ * key was among the oldest and is gone.
+ */
 export function wasPassed(skipped: SkippedKeys, ratchetKey: Uint8Array, counter: number): boolean {
   return counter < (find(skipped, ratchetKey)?.length ?? 0)
 }

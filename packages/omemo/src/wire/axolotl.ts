@@ -11,7 +11,7 @@
 import { concatBytes } from '@noble/hashes/utils.js'
 import type { Bytes } from '../bytes.ts'
 import { OmemoError, type OmemoErrorCode } from '../error.ts'
-import { decodeMessage, encodeMessage } from './protobuf.ts'
+import { decodeFields, encodeFields } from './protobuf.ts'
 import type { Wire } from './wire.ts'
 
 const VERSION = 0x33
@@ -70,18 +70,19 @@ function versioned(bytes: Uint8Array, name: string): Uint8Array {
 }
 
 export const axolotlWire: Wire = {
-  encodeMessage: ({ counter, previousCounter, ratchetKey, ciphertext }) =>
+  macLength: MAC_LENGTH,
+  encodeRatchetMessage: ({ counter, previousCounter, ratchetKey, ciphertext }) =>
     concatBytes(
       Uint8Array.of(VERSION),
-      encodeMessage(signalMessage, {
+      encodeFields(signalMessage, {
         ratchetKey: encodePublicKey(ratchetKey),
         counter,
         previousCounter,
         ciphertext,
       }),
     ),
-  decodeMessage: (bytes) => {
-    const message = decodeMessage(signalMessage, versioned(bytes, signalMessage.name))
+  decodeRatchetMessage: (bytes) => {
+    const message = decodeFields(signalMessage, versioned(bytes, signalMessage.name))
     return {
       counter: message.counter,
       previousCounter: message.previousCounter ?? 0,
@@ -103,7 +104,7 @@ export const axolotlWire: Wire = {
   encodeKeyExchange: ({ preKeyId, signedPreKeyId, identityKey, ephemeralKey, message }, deviceId) =>
     concatBytes(
       Uint8Array.of(VERSION),
-      encodeMessage(preKeySignalMessage, {
+      encodeFields(preKeySignalMessage, {
         registrationId: deviceId,
         preKeyId,
         signedPreKeyId,
@@ -113,7 +114,7 @@ export const axolotlWire: Wire = {
       }),
     ),
   decodeKeyExchange: (bytes) => {
-    const exchange = decodeMessage(preKeySignalMessage, versioned(bytes, preKeySignalMessage.name))
+    const exchange = decodeFields(preKeySignalMessage, versioned(bytes, preKeySignalMessage.name))
     return {
       preKeyId: exchange.preKeyId,
       signedPreKeyId: exchange.signedPreKeyId,

@@ -1,13 +1,15 @@
 /**
- * The messages of `urn:xmpp:omemo:2`, XEP-0384 §Protobuf Schemas.
+ * The messages of `urn:xmpp:omemo:2`, XEP-0384 §12.
  *
  *     OMEMOAuthenticatedMessage { 1 mac 16 B, 2 message }     ← what a <key/> holds
  *     OMEMOKeyExchange { 1 pk_id, 2 spk_id, 3 ik 32 B, 4 ek 32 B, 5 message }     ← with kex='true'
  *     OMEMOMessage { 1 n, 2 pn, 3 dh_pub 32 B, 4 ciphertext }     ← `message` of the first, MAC-ed as received
  */
 
-import { decodeMessage, encodeMessage } from './protobuf.ts'
+import { decodeFields, encodeFields } from './protobuf.ts'
 import type { Wire } from './wire.ts'
+
+const MAC_LENGTH = 16
 
 const ratchetMessage = {
   name: 'OMEMOMessage',
@@ -21,7 +23,7 @@ const ratchetMessage = {
 
 const authenticatedMessage = {
   name: 'OMEMOAuthenticatedMessage',
-  fields: { mac: { number: 1, type: 'bytes', length: 16 }, message: { number: 2, type: 'bytes' } },
+  fields: { mac: { number: 1, type: 'bytes', length: MAC_LENGTH }, message: { number: 2, type: 'bytes' } },
 } as const
 
 const keyExchange = {
@@ -37,16 +39,17 @@ const keyExchange = {
 } as const
 
 export const omemo2Wire: Wire = {
-  encodeMessage: ({ counter, previousCounter, ratchetKey, ciphertext }) =>
-    encodeMessage(ratchetMessage, { n: counter, pn: previousCounter, dh_pub: ratchetKey, ciphertext }),
-  decodeMessage: (bytes) => {
-    const { n, pn, dh_pub, ciphertext } = decodeMessage(ratchetMessage, bytes)
+  macLength: MAC_LENGTH,
+  encodeRatchetMessage: ({ counter, previousCounter, ratchetKey, ciphertext }) =>
+    encodeFields(ratchetMessage, { n: counter, pn: previousCounter, dh_pub: ratchetKey, ciphertext }),
+  decodeRatchetMessage: (bytes) => {
+    const { n, pn, dh_pub, ciphertext } = decodeFields(ratchetMessage, bytes)
     return { counter: n, previousCounter: pn, ratchetKey: dh_pub, ciphertext }
   },
-  encodeAuthenticated: ({ mac, message }) => encodeMessage(authenticatedMessage, { mac, message }),
-  decodeAuthenticated: (bytes) => decodeMessage(authenticatedMessage, bytes),
+  encodeAuthenticated: ({ mac, message }) => encodeFields(authenticatedMessage, { mac, message }),
+  decodeAuthenticated: (bytes) => decodeFields(authenticatedMessage, bytes),
   encodeKeyExchange: ({ preKeyId, signedPreKeyId, identityKey, ephemeralKey, message }) =>
-    encodeMessage(keyExchange, {
+    encodeFields(keyExchange, {
       pk_id: preKeyId,
       spk_id: signedPreKeyId,
       ik: identityKey,
@@ -54,9 +57,9 @@ export const omemo2Wire: Wire = {
       message,
     }),
   decodeKeyExchange: (bytes) => {
-    const { pk_id, spk_id, ik, ek, message } = decodeMessage(keyExchange, bytes)
+    const { pk_id, spk_id, ik, ek, message } = decodeFields(keyExchange, bytes)
     return { preKeyId: pk_id, signedPreKeyId: spk_id, identityKey: ik, ephemeralKey: ek, message }
   },
-  // Field 1 of a key exchange is a varint (tag 08), of an authenticated message bytes (tag 0a).
-  isKeyExchange: (bytes) => bytes[0] === 0x08,
+  // An authenticated message starts with its MAC (tag 0a); a key exchange with 08, or 10 where it has no pk_id.
+  isKeyExchange: (bytes) => bytes[0] !== 0x0a,
 }

@@ -44,7 +44,7 @@ const UINT32_MAX = 0xffff_ffff
 /** ⌈32 / 7⌉: more bytes cannot be a uint32 written without padding. */
 const MAX_VARINT_LENGTH = 5
 
-export function encodeMessage<F extends Fields>(message: Message<F>, values: Values<F>): Bytes {
+export function encodeFields<F extends Fields>(message: Message<F>, values: Values<F>): Bytes {
   const parts: Uint8Array[] = []
   for (const [name, field] of Object.entries(message.fields)) {
     const value: number | Uint8Array | undefined = values[name]
@@ -57,7 +57,7 @@ export function encodeMessage<F extends Fields>(message: Message<F>, values: Val
 }
 
 /** @throws OmemoError `message-malformed` with the path of the field */
-export function decodeMessage<F extends Fields>(message: Message<F>, bytes: Uint8Array): Values<F> {
+export function decodeFields<F extends Fields>(message: Message<F>, bytes: Uint8Array): Values<F> {
   const names = new Map(Object.entries(message.fields).map(([name, field]) => [field.number, name]))
   const values = new Map<string, number | Bytes>()
   let at = 0

@@ -32,8 +32,10 @@ export interface KeyExchange {
 
 /** How one namespace writes its messages. Decoders throw OmemoError `message-malformed`. */
 export interface Wire {
-  encodeMessage(message: RatchetMessage): Bytes
-  decodeMessage(bytes: Uint8Array): RatchetMessage
+  /** Length of the MAC of a ratchet message, in bytes. */
+  readonly macLength: number
+  encodeRatchetMessage(message: RatchetMessage): Bytes
+  decodeRatchetMessage(bytes: Uint8Array): RatchetMessage
   encodeAuthenticated(message: AuthenticatedMessage): Bytes
   decodeAuthenticated(bytes: Uint8Array): AuthenticatedMessage
   encodeKeyExchange(exchange: KeyExchange & { readonly preKeyId: number }, deviceId: number): Bytes
