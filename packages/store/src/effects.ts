@@ -28,7 +28,7 @@ import {
 import { StoreError } from './error.ts'
 import { escapeName } from './scoped.ts'
 import { type Bytes, checkBatch, checkKey, type Put, type Store } from './store.ts'
-import { type Reader, type Signal, update } from './transaction.ts'
+import { type Reader, type Signal, update } from './update.ts'
 
 /** A quarter of the largest value; the largest effect of the family publishes an OpenPGP key of some 100 KiB. */
 export const MAX_EFFECT_BYTES = 262_144

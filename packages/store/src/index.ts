@@ -38,4 +38,4 @@ export {
   UNKNOWN_ATTEMPTS,
   UPDATE_ATTEMPTS,
   update,
-} from './transaction.ts'
+} from './update.ts'

@@ -7,7 +7,8 @@ import { checkKey, checkPrefix, type Store } from './store.ts'
  * names (`a` and `ab`, `a/b` and `b` within `a`), and scopes nest. Tokens are those of the store itself, so
  * they may be mixed; a commit through a scope writes in that scope only.
  *
- * A key gets `name` and a slash put before it and may be as much shorter than `MAX_KEY_BYTES`.
+ * A key gets `name` and a slash put before it and may be as much shorter than `MAX_KEY_BYTES`; each `/` and `&` in
+ * the name takes one byte more.
  *
  * @throws {TypeError | RangeError} when the name is empty or has characters that no key may have
  */
@@ -33,12 +34,15 @@ export function scoped(store: Store, name: string): Store {
   }
 }
 
-/** The name without slashes; two names give two results. */
+/**
+ * The name without slashes; two names give two results. `&` escapes: neither it nor the slash may be in a bare JID
+ * (RFC 7622 §3.3.1), so that the longest one stays as long as it is.
+ */
 export function escapeName(name: string): string {
-  return name.replaceAll('%', '%25').replaceAll('/', '%2F')
+  return name.replaceAll('&', '&a').replaceAll('/', '&s')
 }
 
 /** What `escapeName` was given. */
 export function unescapeName(escaped: string): string {
-  return escaped.replaceAll('%2F', '/').replaceAll('%25', '%')
+  return escaped.replaceAll('&s', '/').replaceAll('&a', '&')
 }

@@ -22,7 +22,7 @@ const subjects: Record<string, Subject> = {
   'memoryStore, two handles': { open: memoryStore, peer: handle, reopen: handle },
   scoped: {
     open: () => scoped(memoryStore(), 'juliet@capulet.lit/omemo'),
-    keyBytes: MAX_KEY_BYTES - 'juliet@capulet.lit%2Fomemo/'.length,
+    keyBytes: MAX_KEY_BYTES - 'juliet@capulet.lit&somemo/'.length,
   },
   'scoped, beside a noisy neighbour': {
     async open() {

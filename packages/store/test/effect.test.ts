@@ -36,7 +36,7 @@ describe('effects at rest', () => {
   })
 
   test('what is decoded is what was encoded', () => {
-    const name = fc.string({ unit: fc.constantFrom(...'%/2Fa é👩'), minLength: 1 })
+    const name = fc.string({ unit: fc.constantFrom(...'&/saé👩 '), minLength: 1 })
     const time = fc.double({ noNaN: true, noDefaultInfinity: true })
     const any = fc.record({
       ...{ lane: name, kind: name, key: name, payload: fc.uint8Array() },

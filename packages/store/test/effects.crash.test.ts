@@ -11,6 +11,7 @@ import {
   memoryStore,
   type QueuedEffect,
   type Store,
+  UNKNOWN_ATTEMPTS,
   update,
 } from '../src/index.ts'
 import { add, drain, effect, name, recorder, settled, type World, world } from './effect-world.ts'
@@ -166,7 +167,10 @@ describe('the store fails without saying whether it wrote', () => {
     }, store)
     const lanes = Array.from({ length: 2 * LANES_AT_ONCE }, (_, lane) => effect(`${lane}`, 'x'))
     await add(w.store, slow, ...lanes)
-    await expect(slow.run()).rejects.toMatchObject({ code: 'outcome-unknown', cause: { message: 'disk' } })
+    await expect(slow.run()).rejects.toMatchObject({
+      code: 'outcome-unknown',
+      cause: { errors: Array(UNKNOWN_ATTEMPTS).fill(new Error('disk')) },
+    })
     expect(log.length).toBe(lanes.length - 1)
   })
 

@@ -62,8 +62,8 @@ describe('adding', () => {
     const w = world()
     const names = [
       { lane: 'юлия@capulet.lit/балкон', kind: 'a/b', key: '' },
-      { lane: '%2F', kind: '%', key: '//' },
-      { lane: '/', kind: '%25', key: '👩' },
+      { lane: '&s', kind: '&', key: '//' },
+      { lane: '/', kind: '&a', key: '👩' },
     ]
     const seen: unknown[] = []
     const queue = w.tab(async ({ lane, kind, key }) => void seen.push({ lane, kind, key }))

@@ -96,22 +96,34 @@ describe('scoped', () => {
     [['a'], ['a/b']],
     [['a', 'b'], ['a/b']],
     [['a/'], ['a']],
+    [['a&sb'], ['a/b']],
+    [['&'], ['&a']],
+    [['a&'], ['a']],
+    [['&s'], ['/']],
     [['a%2Fb'], ['a/b']],
-    [['%'], ['%25']],
-    [['a%'], ['a']],
   ])('%j and %j do not meet', async (first, second) => {
     const store = memoryStore()
     const [a, b] = [first, second].map((names) => names.reduce(scoped, store))
-    for (const key of ['b', 'b/c', '/b', '%2Fb/c', 'b/b']) await a!.commit([], { put: [[key, one]] })
+    for (const key of ['b', 'b/c', '/b', '&sb/c', 'b/b']) await a!.commit([], { put: [[key, one]] })
     const inner = (await a!.list('')).entries.map(([key]) => key).sort()
-    expect(inner).toEqual(['%2Fb/c', '/b', 'b', 'b/b', 'b/c'])
+    expect(inner).toEqual(['&sb/c', '/b', 'b', 'b/b', 'b/c'])
     expect((await b!.list('')).entries).toEqual([])
   })
 
   test('an outer scope sees its inner ones', async () => {
     const outer = scoped(memoryStore(), 'a')
     await scoped(outer, 'b/c').commit([], { put: [['d', one]] })
-    expect((await outer.list('')).entries).toEqual([['b%2Fc/d', one]])
+    expect((await outer.list('')).entries).toEqual([['b&sc/d', one]])
+  })
+
+  test('takes the longest bare JID as it is, whatever its characters', async () => {
+    // RFC 7622 §3.1 and §3.3.1: 1023 bytes on either side of the @; %, unlike & and /, may be in the first.
+    const jid = `${'%'.repeat(1023)}@${'d'.repeat(1023)}`
+    const store = memoryStore()
+    const key = 'k'.repeat(MAX_KEY_BYTES - 2047 - 1)
+    await scoped(store, jid).commit([], { put: [[key, one]] })
+    expect((await store.list('')).entries.map(([name]) => name)).toEqual([`${jid}/${key}`])
+    await expect(scoped(store, jid).commit([], { put: [[`${key}k`, one]] })).rejects.toThrow(RangeError)
   })
 
   test.each([

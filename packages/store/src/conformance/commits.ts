@@ -1,4 +1,4 @@
-import { update } from '../transaction.ts'
+import { update } from '../update.ts'
 import { type Fate, flaky } from './flaky.ts'
 import { type Checks, type Ground, holds, must, put, rejects, remove, token, value, write } from './ground.ts'
 

@@ -12,10 +12,12 @@ export const UPDATE_ATTEMPTS = 32
 /** How often a commit may fail without saying how it ended, within one update. A dead disk fails every time. */
 export const UNKNOWN_ATTEMPTS = 3
 
-/** Of an `AbortSignal`, what is used here; every real one fits. */
+/** Of an `AbortSignal`, which has no type where there is no DOM, what the family uses; every real one fits. */
 export interface Signal {
   readonly aborted: boolean
-  readonly reason: unknown
+  readonly reason?: unknown
+  addEventListener(type: 'abort', f: () => void): void
+  removeEventListener(type: 'abort', f: () => void): void
 }
 
 /** Reads within an update; all that was read counts as a dependency of its commit. */
@@ -43,9 +45,12 @@ export interface Change<T> extends Batch {
  * An abort is noticed between steps, never during a commit; it rejects with the signal's reason. After a
  * commit that failed, its outcome stays unknown.
  *
- * @throws {StoreError} `conflict`, `outcome-unknown`
+ * Once a commit has failed, nothing that goes wrong afterwards says that nothing was written: whatever `f` then
+ * throws is reported as `outcome-unknown`, whose `cause` is an `AggregateError` of all that failed, in order.
+ *
+ * @throws {StoreError} `conflict`, when nothing was written; `outcome-unknown`, when something may have been
  * @throws {TypeError | RangeError} when `f` decides on a batch that no store may take; nothing was written
- * @throws what `f` throws, and what the store rejects a read with; nothing was written
+ * @throws what `f` throws, and what the store rejects a read with, if no commit has failed; nothing was written
  */
 export async function update<T>(
   store: Store,
@@ -62,10 +67,9 @@ export async function update<T>(
       change = await f(keys.length > 0 ? await reader.read(keys) : [], reader)
       checkBatch(change)
     } catch (error) {
-      if (failures.length > 0 && moments.failed) throw unknown(error)
       // Readings of different moments may contradict each other, and that would not be an error of f.
       if (moments.count > 1 && !moments.failed && (await isStale(store, tokens))) continue
-      throw error
+      throw failures.length > 0 ? unknown([...failures, error]) : error
     }
     const writes = (change.put?.length ?? 0) + (change.delete?.length ?? 0) > 0
     // One reading is of one moment: there is nothing to check if nothing depends on it.
@@ -75,10 +79,10 @@ export async function update<T>(
       if (await store.commit(tokens, change)) return change.result
     } catch (error) {
       failures.push(error)
-      if (failures.length === UNKNOWN_ATTEMPTS) throw unknown(error)
+      if (failures.length === UNKNOWN_ATTEMPTS) throw unknown(failures)
     }
   }
-  if (failures.length > 0) throw unknown(failures.at(-1))
+  if (failures.length > 0) throw unknown(failures)
   throw new StoreError('conflict', `lost ${UPDATE_ATTEMPTS} races`)
 }
 
@@ -118,6 +122,7 @@ async function isStale(store: Store, tokens: readonly string[]): Promise<boolean
   }
 }
 
-function unknown(cause: unknown): StoreError {
-  return new StoreError('outcome-unknown', 'the store did not say whether it wrote', cause)
+function unknown(failures: readonly unknown[]): StoreError {
+  const message = 'the store did not say whether it wrote'
+  return new StoreError('outcome-unknown', message, new AggregateError(failures))
 }

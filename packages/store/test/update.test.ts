@@ -17,6 +17,9 @@ const increment = ([counter]: readonly (Bytes | undefined)[]) => {
 const value = async (store: Store, key = 'counter'): Promise<number | undefined> =>
   (await store.read([key]))[0]!.value?.[0]
 
+/** What `flaky` rejects with. */
+const lost = new Error('flaky: the connection to the store was lost')
+
 /** A store that somebody else changes so many times, each time just before a commit. */
 const contended = (store: Store, times: number): Store => ({
   ...store,
@@ -93,11 +96,15 @@ describe('update', () => {
 
   test('an error of f passes, and nothing is written', async () => {
     const store = memoryStore()
+    await update(store, ['counter'], increment)
+    const { token } = await store.list('')
     const error = new Error('no')
     const promise = update(store, ['counter'], () => {
       throw error
     })
     await expect(promise).rejects.toBe(error)
+    expect(await value(store)).toBe(1)
+    expect(await store.commit([token], {})).toBe(true)
   })
 
   test('an error of f upon readings that contradict each other does not count', async () => {
@@ -159,7 +166,7 @@ describe('update, when the store fails', () => {
     })
     await expect(update(store, ['counter'], increment)).rejects.toMatchObject({
       code: 'outcome-unknown',
-      cause: { message: 'flaky: the connection to the store was lost' },
+      cause: { errors: Array(UNKNOWN_ATTEMPTS).fill(lost) },
     })
     expect(commits).toBe(UNKNOWN_ATTEMPTS)
   })
@@ -173,8 +180,45 @@ describe('update, when the store fails', () => {
     }
     await expect(update(failing, ['counter'], increment)).rejects.toMatchObject({
       code: 'outcome-unknown',
-      cause: { message: 'disk' },
+      cause: { errors: [lost, new Error('disk')] },
     })
+  })
+
+  test.each(['lost', 'unsaid', 'late'] as const)(
+    'a commit that is %s, and then an error of f: the outcome is unknown, and both are its causes',
+    async (fate) => {
+      const store = memoryStore()
+      const error = new Error('there is no second time')
+      let runs = 0
+      const promise = update(
+        flaky(store, () => fate),
+        ['counter'],
+        (values) => {
+          if (runs++ > 0) throw error
+          return increment(values)
+        },
+      )
+      await expect(promise).rejects.toMatchObject({
+        name: 'StoreError',
+        code: 'outcome-unknown',
+        cause: { errors: [lost, error] },
+      })
+      expect(await value(store)).toBe(fate === 'unsaid' ? 1 : undefined)
+    },
+  )
+
+  test('a commit, and then a batch that no store may take: the outcome is unknown', async () => {
+    const store = memoryStore()
+    const promise = update(
+      flaky(store, () => 'unsaid'),
+      ['counter'],
+      (values) => (values[0] ? { delete: [''], result: 0 } : increment(values)),
+    )
+    await expect(promise).rejects.toMatchObject({
+      code: 'outcome-unknown',
+      cause: { errors: [lost, expect.any(RangeError)] },
+    })
+    expect(await value(store)).toBe(1)
   })
 
   test('a lost commit and then only lost races: the outcome is unknown', async () => {
