@@ -1,13 +1,23 @@
 import { readdirSync } from 'node:fs'
+import { join, relative, sep } from 'node:path'
 import { defineConfig } from 'vitest/config'
 
-const folders = [...readdirSync('packages').map((name) => `packages/${name}`), 'examples']
+const root = import.meta.dirname
+const folders = [...readdirSync(join(root, 'packages')).map((name) => `packages/${name}`), 'examples']
+
+// vitest looks upwards for this file, so it is also what runs inside a package: then only that package's tests.
+const here = relative(root, process.cwd()).split(sep).join('/')
+const selected = folders.filter((folder) => here === folder || here.startsWith(`${folder}/`))
 
 export default defineConfig({
   test: {
     // No test measures time: a minute is for machines that are busy with something else.
     testTimeout: 60_000,
     hookTimeout: 60_000,
-    projects: folders.map((root) => ({ extends: true, root, test: { name: root } })),
+    projects: (selected.length > 0 ? selected : folders).map((folder) => ({
+      extends: true,
+      root: join(root, folder),
+      test: { name: folder },
+    })),
   },
 })
