@@ -6,6 +6,7 @@
  * yield at the same time. Backends compute; `answer` decides what is acceptable, for all of them alike.
  */
 import { ed25519, x25519 } from '@noble/curves/ed25519.js'
+import { isBytes } from '@noble/hashes/utils.js'
 import { type Bytes, littleEndian } from './bytes.ts'
 import { OmemoError } from './error.ts'
 
@@ -15,13 +16,13 @@ export const SIGNATURE_LENGTH = 64
 
 /** What a step may ask for. Keys are 32 bytes: X25519 in Montgomery form, Ed25519 for `verify`. */
 export type CurveRequest =
-  | { readonly op: 'publicKey'; readonly secret: Uint8Array }
-  | { readonly op: 'sharedSecret'; readonly secret: Uint8Array; readonly publicKey: Uint8Array }
+  | { readonly op: 'publicKey'; readonly secret: Bytes }
+  | { readonly op: 'sharedSecret'; readonly secret: Bytes; readonly publicKey: Bytes }
   | {
       readonly op: 'verify'
-      readonly signature: Uint8Array
-      readonly message: Uint8Array
-      readonly publicKey: Uint8Array
+      readonly signature: Bytes
+      readonly message: Bytes
+      readonly publicKey: Bytes
     }
 
 export type CurveAnswer = Bytes | boolean
@@ -29,18 +30,24 @@ export type CurveAnswer = Bytes | boolean
 /** A computation that pauses whenever it needs the curve. Nothing has changed while it is paused. */
 export type CurveStep<T> = Generator<readonly CurveRequest[], T, readonly CurveAnswer[]>
 
-/** A backend. Secrets come from the caller; a backend that refuses an input throws. */
+/**
+ * A backend. It is asked only for keys that are acceptable; what it throws is its own failure and is passed on
+ * unchanged, never taken for a fault of the peer.
+ */
 export interface Curve {
-  publicKey(secret: Uint8Array): Bytes | Promise<Bytes>
-  sharedSecret(secret: Uint8Array, publicKey: Uint8Array): Bytes | Promise<Bytes>
-  verify(signature: Uint8Array, message: Uint8Array, publicKey: Uint8Array): boolean | Promise<boolean>
+  /** X25519 with the base point: 32 bytes from 32 bytes, which the backend clamps (RFC 7748 §5). */
+  publicKey(secret: Bytes): Bytes | Promise<Bytes>
+  /** X25519: 32 bytes. */
+  sharedSecret(secret: Bytes, publicKey: Bytes): Bytes | Promise<Bytes>
+  /** Ed25519 (RFC 8032 §5.1.7): false for a signature that is not good. */
+  verify(signature: Bytes, message: Bytes, publicKey: Bytes): boolean | Promise<boolean>
 }
 
 /** A backend that answers at once. */
 export interface SyncCurve extends Curve {
-  publicKey(secret: Uint8Array): Bytes
-  sharedSecret(secret: Uint8Array, publicKey: Uint8Array): Bytes
-  verify(signature: Uint8Array, message: Uint8Array, publicKey: Uint8Array): boolean
+  publicKey(secret: Bytes): Bytes
+  sharedSecret(secret: Bytes, publicKey: Bytes): Bytes
+  verify(signature: Bytes, message: Bytes, publicKey: Bytes): boolean
 }
 
 /** @noble/curves: pure TypeScript, everywhere. Not constant-time, see SECURITY.md. */
@@ -138,15 +145,16 @@ function ask(curve: Curve, request: CurveRequest): CurveAnswer | Promise<CurveAn
   }
 }
 
-/** The check after it: no all-zero secret, whatever the backend thinks of it. */
+/** The checks after it. @throws TypeError for a backend that gives something else than it should */
 function checkAnswer(request: CurveRequest, answer: CurveAnswer): CurveAnswer {
-  return request.op === 'sharedSecret' && typeof answer !== 'boolean' ? assertContributory(answer) : answer
-}
-
-/** What a backend threw, which may refuse keys in its own words. */
-function refused(error: unknown): unknown {
-  if (error instanceof OmemoError || error instanceof RangeError || error instanceof TypeError) return error
-  return new OmemoError('key-invalid', 'public key: refused by the curve', { cause: error })
+  if (request.op === 'verify') {
+    if (typeof answer !== 'boolean') throw new TypeError('curve.verify: expected true or false')
+    return answer
+  }
+  if (!isBytes(answer) || answer.length !== 32) throw new TypeError(`curve.${request.op}: expected 32 bytes`)
+  // A copy: what a backend gives may be a view of its own memory, or a class of its own.
+  const bytes = Uint8Array.from(answer)
+  return request.op === 'sharedSecret' ? assertContributory(bytes) : bytes
 }
 
 /**
@@ -155,23 +163,13 @@ function refused(error: unknown): unknown {
  */
 export function answer(curve: SyncCurve, request: CurveRequest): CurveAnswer {
   const known = checkRequest(request)
-  if (known !== undefined) return known
-  try {
-    return checkAnswer(request, ask(curve, request))
-  } catch (error) {
-    throw refused(error)
-  }
+  return known ?? checkAnswer(request, ask(curve, request))
 }
 
 /** The same for a backend that may take its time. */
 export async function answerAsync(curve: Curve, request: CurveRequest): Promise<CurveAnswer> {
   const known = checkRequest(request)
-  if (known !== undefined) return known
-  try {
-    return checkAnswer(request, await ask(curve, request))
-  } catch (error) {
-    throw refused(error)
-  }
+  return known ?? checkAnswer(request, await ask(curve, request))
 }
 
 /** Runs a step to its end with a synchronous backend. A refusal is thrown *into* the step, which may catch it. */
@@ -207,35 +205,31 @@ export async function runAsync<T>(step: CurveStep<T>, curve: Curve): Promise<T> 
 }
 
 /** Asks for the X25519 public key of a secret. */
-export function* publicKey(secret: Uint8Array): CurveStep<Bytes> {
+export function* publicKey(secret: Bytes): CurveStep<Bytes> {
   const [key] = yield [{ op: 'publicKey', secret }]
   return asBytes(key)
 }
 
 /** Asks for one X25519 shared secret. */
-export function* sharedSecret(secret: Uint8Array, publicKey: Uint8Array): CurveStep<Bytes> {
+export function* sharedSecret(secret: Bytes, publicKey: Bytes): CurveStep<Bytes> {
   const [shared] = yield [{ op: 'sharedSecret', secret, publicKey }]
   return asBytes(shared)
 }
 
 /** Asks for the X25519 public keys of some secrets. */
-export function* publicKeys(secrets: readonly Uint8Array[]): CurveStep<readonly Bytes[]> {
+export function* publicKeys(secrets: readonly Bytes[]): CurveStep<readonly Bytes[]> {
   return (yield secrets.map((secret) => ({ op: 'publicKey', secret }))).map(asBytes)
 }
 
 /** Asks for X25519 shared secrets, in the order of the pairs. */
 export function* sharedSecrets(
-  pairs: readonly (readonly [secret: Uint8Array, publicKey: Uint8Array])[],
+  pairs: readonly (readonly [secret: Bytes, publicKey: Bytes])[],
 ): CurveStep<readonly Bytes[]> {
   return (yield pairs.map(([secret, publicKey]) => ({ op: 'sharedSecret', secret, publicKey }))).map(asBytes)
 }
 
 /** Asks whether an Ed25519 signature is good. */
-export function* verify(
-  signature: Uint8Array,
-  message: Uint8Array,
-  publicKey: Uint8Array,
-): CurveStep<boolean> {
+export function* verify(signature: Bytes, message: Bytes, publicKey: Bytes): CurveStep<boolean> {
   const [good] = yield [{ op: 'verify', signature, message, publicKey }]
   return good === true
 }

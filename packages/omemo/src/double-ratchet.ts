@@ -98,7 +98,7 @@ export function* startRatchet(
 export function* answerRatchet(
   protocol: Protocol,
   sharedKey: Bytes,
-  signedPreKeySecret: Uint8Array,
+  signedPreKeySecret: Bytes,
   theirRatchetKey: Bytes,
 ): CurveStep<Ratchet> {
   return yield* turnReceiving(protocol, initial(sharedKey), signedPreKeySecret, theirRatchetKey)
@@ -135,7 +135,7 @@ function* turnSending(
 function* turnReceiving(
   protocol: Protocol,
   { rootKey, previousCounter, skipped }: RatchetBase,
-  ourSecret: Uint8Array,
+  ourSecret: Bytes,
   theirRatchetKey: Bytes,
 ): CurveStep<WaitingRatchet> {
   const turned = turnRoot(rootKey, yield* sharedSecret(ourSecret, theirRatchetKey), protocol.info.rootChain)

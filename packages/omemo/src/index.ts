@@ -42,15 +42,15 @@ export {
   sign,
 } from './identity-key.ts'
 export {
-  type KeyMaterial,
+  decodeKeyTransport,
+  encodeKeyTransport,
   MAX_PAYLOAD_LENGTH,
   type OpenablePayload,
   type PayloadCipher,
+  type PayloadKey,
   type PayloadPurpose,
   payloadCiphers,
   type SealedPayload,
-  transportedKey,
-  transportKey,
 } from './payload.ts'
 export { decodeBody, encodeBody } from './payload-body.ts'
 export {
@@ -103,7 +103,7 @@ export {
   type SkippedKey,
   type SkippedKeys,
 } from './skipped-keys.ts'
-export { type Bundle, type BundleFormat, bundles, MAX_PREKEYS } from './stanza/bundle.ts'
+export { type Bundle, type BundleFormat, bundles, MAX_BUNDLE_PRE_KEYS } from './stanza/bundle.ts'
 export {
   type Device,
   type DeviceList,

@@ -18,20 +18,20 @@ const DOMAIN_SEPARATOR: Bytes = new Uint8Array(32).fill(0xff)
 
 /** The initiator's secrets and the responder's public keys; all X25519, 32 bytes. */
 export interface InitiatorKeys {
-  readonly identitySecret: Uint8Array
-  readonly ephemeralSecret: Uint8Array
-  readonly theirIdentity: Uint8Array
-  readonly theirSignedPreKey: Uint8Array
-  readonly theirPreKey: Uint8Array
+  readonly identitySecret: Bytes
+  readonly ephemeralSecret: Bytes
+  readonly theirIdentity: Bytes
+  readonly theirSignedPreKey: Bytes
+  readonly theirPreKey: Bytes
 }
 
 /** The responder's secrets and the initiator's public keys; all X25519, 32 bytes. */
 export interface ResponderKeys {
-  readonly identitySecret: Uint8Array
-  readonly signedPreKeySecret: Uint8Array
-  readonly preKeySecret: Uint8Array
-  readonly theirIdentity: Uint8Array
-  readonly theirEphemeral: Uint8Array
+  readonly identitySecret: Bytes
+  readonly signedPreKeySecret: Bytes
+  readonly preKeySecret: Bytes
+  readonly theirIdentity: Bytes
+  readonly theirEphemeral: Bytes
 }
 
 /** @throws OmemoError `key-invalid` @returns SK, 32 bytes */
