@@ -19,7 +19,10 @@ export { type Fate, flaky } from './conformance/flaky.ts'
 
 /** The store to be checked, and what else can be done with it. */
 export interface Subject<S extends Store = Store> {
-  /** A store with nothing in it, which nobody else uses. */
+  /**
+   * A store with nothing in it, which nobody else uses. One check opens two, which must
+   * share nothing: two scopes of one store share its tokens.
+   */
   open(): S | Promise<S>
   /**
    * A second handle on the same data while the first stays open, as another tab or process has. All changes
@@ -68,7 +71,8 @@ export function conformance<S extends Store>(subject: Subject<S>): readonly Chec
           opened.splice(opened.indexOf(store), 1)
           return keep(await (reopen?.(store) ?? store))
         }
-        const ground: Ground = { store, other, again, keyBytes, valueBytes }
+        const another = async (): Promise<Store> => keep(await subject.open())
+        const ground: Ground = { store, other, another, again, keyBytes, valueBytes }
         await check(ground)
       } finally {
         for (const store of opened) await subject.close?.(store)

@@ -1,6 +1,7 @@
 /**
  * A store that lives as long as the process. Its tokens show the scheme that suits durable stores as well:
- * one counter of commits, a token that says "as of commit n", and a log of which key changed at which commit.
+ * one counter of commits, a token that says "as of commit n of this store", and a log of which key changed at which
+ * commit. A durable store keeps its name with the data and draws it at random.
  */
 
 import { type Batch, type Bytes, checkBatch, checkKey, checkPrefix, type Store } from './store.ts'
@@ -11,6 +12,9 @@ import { type Batch, type Bytes, checkBatch, checkKey, checkPrefix, type Store }
  */
 const LOG_LENGTH = 4096
 
+// What a memory store is called in its tokens. They are worth nothing beyond the process, so that counting will do.
+let stores = 0
+
 /** An empty store; copies go in and copies come out. */
 export function memoryStore(): Store {
   const values = new Map<string, Bytes>()
@@ -18,13 +22,14 @@ export function memoryStore(): Store {
   const sorted: string[] = []
   // The last commit that changed a key; oldest first, because a changed key is moved to the end.
   const changes = new Map<string, number>()
+  const name = `${++stores}:`
   let revision = 0
   let forgotten = 0
 
   const isCurrent = (token: string): boolean => {
-    const [, since = '', kind, subject = ''] = /^([0-9]+)([=^])(.*)$/su.exec(token) ?? []
+    const [, since = '', kind, subject = ''] = /^[0-9]+:([0-9]+)([=^])(.*)$/su.exec(token) ?? []
     const at = Number(since)
-    if (kind === undefined || at < forgotten || at > revision) return false
+    if (kind === undefined || !token.startsWith(name) || at < forgotten || at > revision) return false
     if (kind === '=') return (changes.get(subject) ?? 0) <= at
     for (const [key, changed] of changes) if (changed > at && key.startsWith(subject)) return false
     return true
@@ -55,7 +60,7 @@ export function memoryStore(): Store {
       keys.forEach(checkKey)
       return keys.map((key) => {
         const value = values.get(key)
-        return { value: value && new Uint8Array(value), token: `${revision}=${key}` }
+        return { value: value && new Uint8Array(value), token: `${name}${revision}=${key}` }
       })
     },
 
@@ -64,7 +69,7 @@ export function memoryStore(): Store {
       const entries: [string, Bytes][] = []
       for (let i = position(sorted, prefix); sorted[i]?.startsWith(prefix); i++)
         entries.push([sorted[i]!, new Uint8Array(values.get(sorted[i]!)!)])
-      return { entries, token: `${revision}^${prefix}` }
+      return { entries, token: `${name}${revision}^${prefix}` }
     },
 
     async commit(tokens, batch: Batch) {

@@ -40,6 +40,7 @@ const faulty = (fault: string, faults: Faults, ...caughtBy: string[]): FaultySto
     ...((faults.forgetsCounter || faults.forgetsAll) && {
       reopen(store: Store) {
         const { store: next, state } = honestStore(faults)
+        state.id = states.get(store)!.id
         if (faults.forgetsCounter)
           for (const [key, value] of states.get(store)!.values) state.values.set(key, value)
         return next
@@ -186,6 +187,11 @@ export const faultyStores: readonly FaultyStore[] = [
     'keys: the longest is taken, a longer one is refused',
   ),
   faulty('it takes any token', { trustsStrangers: true }, 'commit: a token of nobody is stale'),
+  faulty(
+    'its tokens do not say that they are its own',
+    { tokensOfAnyStore: true },
+    'commit: a token of another store is stale',
+  ),
   faulty('an empty commit is always true', { skipsEmpty: true }, 'commit: an empty one checks its tokens'),
   faulty('an empty commit is a change', { countsEmpty: true }, 'commit: an empty one checks its tokens'),
   faulty(

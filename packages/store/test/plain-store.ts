@@ -28,6 +28,8 @@ export interface Faults {
   trusts?: string
   /** Takes any text for a current token, unless it is one that it knows to be stale. */
   trustsStrangers?: boolean
+  /** Tokens do not say of which store they are. */
+  tokensOfAnyStore?: boolean
   /** Another handle takes none of this one's tokens. */
   tokensOfHandle?: boolean
   /** Looks at the tokens of the keys in the batch only. */
@@ -63,6 +65,8 @@ export interface Faults {
 }
 
 export interface State {
+  /** Tells stores apart; kept when a store is opened again. */
+  id: number
   values: Map<string, Bytes>
   /** When each key was last changed; deleted keys are in it too. */
   changed: Map<string, number>
@@ -71,23 +75,32 @@ export interface State {
   counter: number
 }
 
+let stores = 0
+
 const pause = (): Promise<void> => Promise.resolve()
 
 export function honestStore(faults: Faults = {}): { store: Store; state: State } {
-  const state: State = { values: new Map(), changed: new Map(), versions: new Map(), counter: 0 }
+  const state: State = {
+    id: ++stores,
+    values: new Map(),
+    changed: new Map(),
+    versions: new Map(),
+    counter: 0,
+  }
   const name = faults.key ?? ((key) => key)
   const matches = faults.matches ?? ((key, prefix) => key.startsWith(prefix))
   const keysOf = (prefix: string): string[] => [...state.values.keys()].filter((key) => matches(key, prefix))
   const tokenOf = faults.token ?? (() => `all ${state.counter}`)
   const listTokenOf = faults.listToken ?? (() => `all ${state.counter}`)
   const tokens = new Map<string, { key?: string; current: () => string }>()
-  const issue = (current: () => string, key?: string): string => {
+  const issue = (say: () => string, key?: string): string => {
+    const current = (): string => (faults.tokensOfAnyStore ? say() : `${state.id} ${say()}`)
     tokens.set(current(), key === undefined ? { current } : { current, key })
     return current()
   }
   const isCurrent = (token: string, batch: Batch): boolean => {
     const issued = tokens.get(token)
-    if (token === faults.trusts) return true
+    if (token === `${state.id} ${faults.trusts}`) return true
     if (!issued) return Boolean(faults.trustsStrangers)
     const { key, current } = issued
     const written = batch.delete?.some((one) => one === key) || batch.put?.some(([one]) => one === key)

@@ -1,6 +1,18 @@
 import { update } from '../update.ts'
 import { type Fate, flaky } from './flaky.ts'
-import { type Checks, type Ground, holds, must, put, rejects, remove, token, value, write } from './ground.ts'
+import {
+  type Checks,
+  type Ground,
+  holds,
+  must,
+  put,
+  refused,
+  rejects,
+  remove,
+  token,
+  value,
+  write,
+} from './ground.ts'
 
 /** Checks of what a commit does, all of it or nothing. */
 export const commitChecks: Checks = {
@@ -66,6 +78,21 @@ export const commitChecks: Checks = {
     await put(store, ['a', value(1)])
     for (const foreign of ['', 'x', '0', '99999999999999999999', 'a', '{}', '-1'])
       must(!(await store.commit([foreign], {})), `${JSON.stringify(foreign)} was taken for a token`)
+  },
+
+  async 'commit: a token of another store is stale'({ store, another }) {
+    const stranger = await another()
+    // The same history in both: whatever a token counts, it counts the same.
+    for (let round = 0; round < 3; round++) {
+      const foreign = [
+        await token(stranger, 'a'),
+        await token(stranger, 'absent'),
+        (await stranger.list('')).token,
+      ]
+      for (const one of foreign) await refused(store, [one], 'a token of another store')
+      for (const one of foreign) await refused(store, [await token(store, 'a'), one], 'one of them foreign')
+      for (const each of [store, stranger]) await put(each, ['a', value(round)])
+    }
   },
 
   async 'commit: tokens of both reads and lists, also twice'({ store }) {

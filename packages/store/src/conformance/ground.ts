@@ -6,6 +6,8 @@ export interface Ground {
   readonly store: Store
   /** The same data, through another handle if there is one. */
   readonly other: Store
+  /** Opens a store that has nothing to do with `store`. */
+  another(): Promise<Store>
   /** Closes `store` and opens it again. */
   again(): Promise<Store>
   readonly keyBytes: number
