@@ -1,4 +1,4 @@
-export type { Effect, EffectName, QueuedEffect } from './effect.ts'
+export type { Effect, EffectName, QueuedEffect } from './effect-codec.ts'
 export {
   BACKOFF_MAX_MS,
   BACKOFF_MIN_MS,
@@ -6,15 +6,18 @@ export {
   EFFECT_AGE_MS,
   EFFECT_ATTEMPTS,
   EFFECT_MS,
+  LEASE_MS,
+} from './effect-lane.ts'
+export {
   type EffectQueue,
   type EffectQueueOptions,
   type EffectRun,
   effectQueue,
+  type HandleOptions,
   LANES_AT_ONCE,
-  LEASE_MS,
   MAX_EFFECT_BYTES,
   MAX_LANE_EFFECTS,
-} from './effects.ts'
+} from './effect-queue.ts'
 export { StoreError, type StoreErrorCode } from './error.ts'
 export { memoryStore } from './memory.ts'
 export { scoped } from './scoped.ts'

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { decodeEffect, decodeLease, effectPath, encodeEffect, encodeLease } from '../src/effect.ts'
+import { decodeEffect, decodeLease, effectPath, encodeEffect, encodeLease } from '../src/effect-codec.ts'
 import { add, effect, recorder, world } from './effect-world.ts'
 
 interface Row {

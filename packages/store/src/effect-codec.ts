@@ -45,7 +45,7 @@ export interface QueuedEffect extends EffectName {
 }
 
 /** @internal An effect as stored; times in milliseconds since 1970. */
-export interface Stored extends EffectName {
+export interface EffectRecord extends EffectName {
   readonly payload: Uint8Array
   readonly parked: boolean
   readonly attempts: number
@@ -66,7 +66,7 @@ const HEADER = 38
 const LEASE = 17
 
 /** @internal */
-export function encodeEffect(effect: Stored): Bytes {
+export function encodeEffect(effect: EffectRecord): Bytes {
   const bytes = new Uint8Array(HEADER + effect.payload.length)
   const view = new DataView(bytes.buffer)
   view.setUint8(0, VERSION)
@@ -81,7 +81,7 @@ export function encodeEffect(effect: Stored): Bytes {
 }
 
 /** @internal `path` is the key after `<queue>/lane/`. @throws {StoreError} `record-malformed` */
-export function decodeEffect(path: string, bytes: Uint8Array): Stored {
+export function decodeEffect(path: string, bytes: Uint8Array): EffectRecord {
   const [lane, kind, key, ...more] = path.split('/').map(unescapeName)
   const view = open(path, bytes, HEADER)
   const [order, queuedAt, dueAt] = [view.getFloat64(14), view.getFloat64(22), view.getFloat64(30)]
@@ -116,7 +116,7 @@ export function effectPath({ lane, kind, key }: EffectName): string {
 }
 
 /** @internal */
-export function queued(effect: Stored): QueuedEffect {
+export function queued(effect: EffectRecord): QueuedEffect {
   const { lane, kind, key, attempts, parked } = effect
   const [queuedAt, dueAt] = [new Date(effect.queuedAt), new Date(effect.dueAt)]
   const payload = new Uint8Array(effect.payload)
