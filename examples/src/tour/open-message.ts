@@ -75,7 +75,7 @@ function open(
     const preKeys = decodePreKeys(stored!)
     const sessions = await loadSessions(reader, peer)
     const arrival = { channel: 'live', sentAt: Date.now() } as const
-    const opened = run(decryptMessage(protocols[namespace], self, preKeys, sessions, key.data, arrival))
+    const opened = run(decryptMessage(protocols[namespace], { self, preKeys, sessions }, key.data, arrival))
 
     const { payload, iv } = encrypted
     const result: Reading =

@@ -55,7 +55,14 @@ export async function tell(terminal: Terminal, python: boolean): Promise<void> {
       await say(EMPTY, ...text(scene.after))
     }
     await say(EMPTY, heading('What happened', width), EMPTY, ...(await outcome(world, width)))
-    await say(EMPTY, ...text(CLOSING), EMPTY, ...READ_ON.flatMap(text), EMPTY)
+    await say(
+      EMPTY,
+      ...text(CLOSING),
+      EMPTY,
+      ...paragraph('Read on', width, 'strong'),
+      ...READ_ON.flatMap(text),
+      EMPTY,
+    )
   } finally {
     await stop()
   }
@@ -73,8 +80,8 @@ const CLOSING =
   'The server carried everything. It knows who wrote to whom, when, and how much; it has read nothing, and when it cheated, it was caught.'
 
 const READ_ON = [
-  'Read on: a message in one file, examples/src/omemo.ts',
-  'the package and how to use it, packages/omemo/README.md',
-  'what it cannot protect, SECURITY.md',
-  'this tour, examples/src/tour',
+  'examples/src/omemo.ts: a message, in one file',
+  'packages/omemo/README.md: the package and how to use it',
+  'SECURITY.md: what it cannot protect',
+  'examples/src/tour: this story',
 ]

@@ -45,7 +45,7 @@ function messageNumbers(stanza: Element): readonly number[] {
     const { wire } = protocols[namespace]
     return encryptedFormats[namespace].decode(element).keys.map(({ data }) => {
       const authenticated = wire.isKeyExchange(data) ? wire.decodeKeyExchange(data).message : data
-      return wire.decodeMessage(wire.decodeAuthenticated(authenticated).message).counter
+      return wire.decodeRatchetMessage(wire.decodeAuthenticated(authenticated).message).counter
     })
   })
 }
