@@ -7,6 +7,7 @@ import {
   decodeEnvelope,
   decodeIdentity,
   decodePreKeys,
+  decodeSessions,
   decryptMessage,
   encodeEnvelope,
   encodeIdentity,
@@ -28,8 +29,8 @@ import {
   verifyBundle,
   withInitiated,
 } from '@xmpp-e2e/omemo'
-import { memoryStore, scoped, update } from '@xmpp-e2e/store'
-import { bareJid, element, parse, serialize, text } from '@xmpp-e2e/xml'
+import { memoryStore, type Put, scoped, update } from '@xmpp-e2e/store'
+import { bareJid, child, element, parse, serialize, text, withContent } from '@xmpp-e2e/xml'
 
 const romeo = { jid: bareJid.decode('romeo@montague.lit')!, deviceId: 27183 }
 const juliet = { jid: bareJid.decode('juliet@capulet.lit')!, deviceId: 31415 }
@@ -37,7 +38,12 @@ const { namespace } = omemo2
 const romeosStore = scoped(memoryStore(), romeo.jid) // use a durable store in an application
 const julietsStore = scoped(memoryStore(), juliet.jid)
 
-// Juliet makes her keys once, stores them, and publishes the bundle in her PEP node `bundles[namespace].location(31415)`.
+// One identity serves both namespaces; prekeys and sessions are kept for each.
+const preKeysKey = `prekeys/${namespace}`
+const sessionKeys = (jid: string, deviceId: number) =>
+  [`session/${namespace}/${jid}/${deviceId}`, `archived/${namespace}/${jid}/${deviceId}`] as const
+
+// Juliet makes her keys once, and publishes the bundle in her PEP node `bundles[namespace].location(31415).node`.
 const published = await update(julietsStore, [], () => {
   const identity = generateIdentity()
   const preKeys = run(generatePreKeys())
@@ -45,17 +51,17 @@ const published = await update(julietsStore, [], () => {
   return {
     put: [
       ['identity', encodeIdentity(identity)],
-      ['prekeys', encodePreKeys(preKeys)],
+      [preKeysKey, encodePreKeys(preKeys)],
     ],
     result: serialize(bundle),
   }
 })
 
-// Romeo has fetched it. He verifies it, looks whether he trusts its key, and opens a session.
+// Romeo has fetched it. He verifies it, asks himself whether he trusts its key, and opens a session.
 const bundle = run(verifyBundle(omemo2, bundles[namespace].decode(parse(published))))
 console.log(`Juliet's key: ${fingerprint(bundle.identityKey)}`)
 
-const stanza = await update(romeosStore, [], () => {
+const { stanza, romeosFingerprint } = await update(romeosStore, [], () => {
   const identity = generateIdentity()
   const self = { identity, deviceId: romeo.deviceId }
   const session = run(initiateSession(omemo2, self, bundle, Date.now()))
@@ -69,52 +75,71 @@ const stanza = await update(romeosStore, [], () => {
     keys: [{ jid: juliet.jid, rid: juliet.deviceId, ...message }],
     payload,
   })
+  const attrs = { to: juliet.jid, type: 'chat', id: 'm1' }
   const { current, archived } = encodeSessions(sessions)
+  const [currentKey, archivedKey] = sessionKeys(juliet.jid, juliet.deviceId)
   return {
     put: [
       ['identity', encodeIdentity(identity)],
-      [`session/${juliet.jid}/${juliet.deviceId}`, current],
-      [`archived/${juliet.jid}/${juliet.deviceId}`, archived],
+      [currentKey, current],
+      [archivedKey, archived],
     ],
-    result: serialize(
-      element('jabber:client', 'message', { to: juliet.jid, type: 'chat' }, messageChildren([encrypted])),
-    ),
+    result: {
+      stanza: serialize(element('jabber:client', 'message', attrs, messageChildren([encrypted]))),
+      romeosFingerprint: fingerprint(identity),
+    },
   }
 })
 console.log(
   `${stanza.length} characters leave, and none of them is the message: ${!stanza.includes('light')}`,
 )
 
-// Juliet's client receives the stanza, and has made sure that it comes from Romeo.
+// Juliet's client gets the stanza, and has made sure that it comes from Romeo's account.
 const received = parse(stanza)
-const content = await update(julietsStore, ['identity', 'prekeys'], ([identityBytes, preKeyBytes]) => {
-  const self = { identity: decodeIdentity(identityBytes!), deviceId: juliet.deviceId }
-  const preKeys = decodePreKeys(preKeyBytes!)
+const inboxKey = `inbox/${romeo.jid}/${received.attrs.id}`
+const readKeys = ['identity', preKeysKey, inboxKey]
+const content = await update(julietsStore, readKeys, async ([identity, preKeyBytes, kept], reader) => {
+  // After a crash, in another tab, or when the store could not say how a commit ended: it is there already.
+  if (kept !== undefined) return { result: parse(kept) }
+
   const [found] = encryptedElements(received)
   const encrypted = encryptedFormats[namespace].decode(found!.element)
   const [key] = keysFor(encrypted, juliet)
+  if (key === undefined || encrypted.payload === undefined) throw new Error('not for this device')
+  const [currentKey, archivedKey] = sessionKeys(romeo.jid, encrypted.sid)
+  const [current, archived] = await reader.read([currentKey, archivedKey])
+
+  const self = { identity: decodeIdentity(identity!), deviceId: juliet.deviceId }
+  const preKeys = decodePreKeys(preKeyBytes!)
+  const sessions = current && archived && decodeSessions({ current, archived })
   const arrival = { channel: 'live', sentAt: Date.now() } as const
-  const opened = run(decryptMessage(omemo2, self, preKeys, undefined, key!.data, arrival))
+  const opened = run(decryptMessage(omemo2, { self, preKeys, sessions }, key.data, arrival))
+  // Anybody can open a session under any name. Whose key it is decides who wrote this; they have compared theirs.
+  if (fingerprint(omemo2.readIdentity(opened.theirIdentity)) !== romeosFingerprint)
+    throw new Error('an impostor')
 
   const envelope = payloadCiphers[namespace].open({
-    payload: encrypted.payload!,
+    payload: encrypted.payload,
     keyMaterial: opened.plaintext,
   })
-  const { content } = checkAffixes(decodeEnvelope(envelope), {
+  const checked = checkAffixes(decodeEnvelope(envelope), {
     kind: 'chat',
     account: juliet.jid,
     chat: romeo.jid,
     sender: romeo.jid,
     sentAt: new Date(arrival.sentAt),
   })
-  const { current, archived } = encodeSessions(opened.sessions)
-  return {
-    put: [
-      ['prekeys', encodePreKeys(consumePreKey(preKeys, opened.usedPreKeyId!))],
-      [`session/${romeo.jid}/${encrypted.sid}`, current],
-      [`archived/${romeo.jid}/${encrypted.sid}`, archived],
-    ],
-    result: content,
-  }
+  const message = withContent(received, checked.content)
+  const stored = encodeSessions(opened.sessions)
+  const put: Put[] = [
+    [inboxKey, new TextEncoder().encode(serialize(message))],
+    [currentKey, stored.current],
+    [archivedKey, stored.archived],
+  ]
+  if (opened.usedPreKeyId !== undefined)
+    put.push([preKeysKey, encodePreKeys(consumePreKey(preKeys, opened.usedPreKeyId))])
+  // What must be sent waits in the store, too: an empty message on that session.
+  if (opened.completion) put.push([`completion/${romeo.jid}/${encrypted.sid}`, opened.ephemeralKey])
+  return { put, result: message }
 })
-console.log(`Juliet reads: ${content.map(text).join()}`)
+console.log(`Juliet reads: ${text(child(content, 'body')!)}`)

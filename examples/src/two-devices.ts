@@ -32,10 +32,13 @@ const sent = run(encryptMessage(alice, withInitiated(undefined, session), utf8.e
 
 // Bob comes online. One message is enough to open his side of the session; its one-time prekey is used up.
 const live = { channel: 'live', sentAt: Date.now() } as const
-const read = run(decryptMessage(omemo2, bob, bobsKeys, undefined, sent.message.data, live))
-const bobsNextKeys = consumePreKey(bobsKeys, read.usedPreKeyId ?? 0)
+const bobs = { self: bob, preKeys: bobsKeys, sessions: undefined }
+const read = run(decryptMessage(omemo2, bobs, sent.message.data, live))
+const bobsNextKeys = consumePreKey(bobsKeys, read.usedPreKeyId!)
+console.log('It was written by', fingerprint(omemo2.readIdentity(read.theirIdentity)))
 console.log('Bob reads:', text.decode(read.plaintext), `(${bobsNextKeys.oneTime.length} prekeys left)`)
 
 const answer = run(encryptMessage(bob, read.sessions, utf8.encode('I am now.')))
-const answered = run(decryptMessage(omemo2, alice, alicesKeys, sent.sessions, answer.message.data, live))
+const alices = { self: alice, preKeys: alicesKeys, sessions: sent.sessions }
+const answered = run(decryptMessage(omemo2, alices, answer.message.data, live))
 console.log('Alice reads:', text.decode(answered.plaintext))

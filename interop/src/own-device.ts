@@ -13,6 +13,7 @@ import {
   decodeBody,
   decodeEnvelope,
   decodeIdentity,
+  decodeKeyTransport,
   decodePreKeys,
   decodeSessions,
   decryptMessage,
@@ -20,6 +21,7 @@ import {
   encodeBody,
   encodeEnvelope,
   encodeIdentity,
+  encodeKeyTransport,
   encodePreKeys,
   encodeSessions,
   encryptedFormats,
@@ -28,12 +30,11 @@ import {
   generatePreKeys,
   type Identity,
   initiateSession,
-  type KeyMaterial,
   keysFor,
-  labelMessage,
   OmemoError,
   type OmemoErrorCode,
   type Opened,
+  type PayloadKey,
   payloadCiphers,
   protocols,
   publishedBundle,
@@ -43,9 +44,7 @@ import {
   type Self,
   type SessionList,
   type StoredSessions,
-  sign,
-  transportedKey,
-  transportKey,
+  signedLabel,
   verifyBundle,
   withInitiated,
 } from '@xmpp-e2e/omemo'
@@ -139,9 +138,9 @@ export class OwnDevice {
   /** The device list, with a signed label if given, and the bundle, as XML. */
   published(namespace: Namespace, label?: string): Published {
     const bundle = publishedBundle(protocols[namespace], this.identity, this.#preKeysOf(namespace))
-    const labelled = label && { label, labelSignature: sign(this.identity, labelMessage(label)) }
+    const labelled = label === undefined ? {} : signedLabel(this.identity, label)
     return {
-      devices: serialize(deviceLists[namespace].encode([{ id: this.deviceId, ...(labelled || {}) }])),
+      devices: serialize(deviceLists[namespace].encode([{ id: this.deviceId, ...labelled }])),
       bundle: serialize(bundles[namespace].encode(bundle)),
     }
   }
@@ -167,7 +166,7 @@ export class OwnDevice {
 
   /** Transports a key of 16 bytes; axolotl only. */
   transport(peer: Peer, key: Uint8Array, iv: Uint8Array): string {
-    return this.#encrypt(peer, transportKey(key, iv))
+    return this.#encrypt(peer, encodeKeyTransport(key, iv))
   }
 
   decrypt(from: string, namespace: Namespace, xml: string, delivery: Delivery = {}): Decrypted {
@@ -179,9 +178,7 @@ export class OwnDevice {
       const opened = run(
         decryptMessage(
           protocols[namespace],
-          this.#self,
-          this.#preKeysOf(namespace),
-          this.sessions(peer),
+          { self: this.#self, preKeys: this.#preKeysOf(namespace), sessions: this.sessions(peer) },
           key.data,
           { channel: delivery.channel ?? 'live', sentAt: delivery.sentAt ?? Date.now() },
         ),
@@ -218,16 +215,16 @@ export class OwnDevice {
     const cipher = payloadCiphers[namespace]
     const kind = cipher.classify({ hasPayload: payload !== undefined, keyMaterial })
     if (kind === 'empty') return { kind }
-    if (kind === 'key-transport') return { kind, ...transportedKey({ keyMaterial, iv }) }
+    if (kind === 'key-transport') return { kind, ...decodeKeyTransport({ keyMaterial, iv }) }
     const plaintext = cipher.open({ payload: payload ?? new Uint8Array(), keyMaterial, iv })
     return { kind, body: CONTENT[namespace].read(plaintext, this.jid, bare(jid)) }
   }
 
-  #encrypt(peer: Peer, sealed: KeyMaterial & Partial<SealedPayload>, session?: Uint8Array): string {
+  #encrypt(peer: Peer, sealed: PayloadKey & Partial<SealedPayload>, session?: Uint8Array): string {
     const sessions = this.sessions(peer)
     if (sessions === undefined) throw new Error(`no session with ${peer.jid}`)
-    const ephemeralKey = session ?? sessions.current.ephemeralKey
-    const encrypted = run(encryptMessage(this.#self, sessions, sealed.keyMaterial, undefined, ephemeralKey))
+    const on = session ?? sessions.current.ephemeralKey
+    const encrypted = run(encryptMessage(this.#self, sessions, sealed.keyMaterial, { on }))
     this.#commit(peer, encrypted.sessions)
     const { keyExchange, data } = encrypted.message
     return serialize(

@@ -104,6 +104,7 @@ export {
   type SkippedKeys,
 } from './skipped-keys.ts'
 export { type Bundle, type BundleFormat, bundles, MAX_BUNDLE_PRE_KEYS } from './stanza/bundle.ts'
+export { MAX_DEVICE_ID, MAX_FOREIGN_ID } from './stanza/device-id.ts'
 export {
   type Device,
   type DeviceList,
@@ -120,6 +121,6 @@ export {
   keysFor,
   MAX_KEYS,
 } from './stanza/encrypted.ts'
+export { currentItem, type Item } from './stanza/item.ts'
 export { encryptedElements, messageChildren } from './stanza/message.ts'
-export { currentItem, type Item, MAX_DEVICE_ID, MAX_FOREIGN_ID } from './stanza/namespace.ts'
 export type { AuthenticatedMessage, KeyExchange, RatchetMessage, Wire } from './wire/wire.ts'
