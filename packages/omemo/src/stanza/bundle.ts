@@ -7,7 +7,7 @@
  *       <signedPreKeySignature>…                               <spks>…</spks>
  *       <identityKey>…                                         <ik>…</ik>
  *       <prekeys><preKeyPublic preKeyId='1'>…                  <prekeys><pk id='1'>…</pk>…</prekeys>
- *     keys: 05 ‖ u, 33 bytes                                 keys: 32 bytes
+ *     keys: 05 ‖ u, 33 bytes                                 keys: 32 bytes, <ik/> in Ed25519
  */
 import {
   attr,
@@ -21,28 +21,24 @@ import {
   type Scalar,
   uint,
 } from '@xmpp-e2e/xml'
-import type { Bytes } from '../bytes.ts'
-import type { Namespace } from '../protocol.ts'
-import {
-  AXOLOTL,
-  assertOwnId,
-  currentItem,
-  decodeAs,
-  type Item,
-  MAX_FOREIGN_ID,
-  manyById,
-  OMEMO_2,
-} from './namespace.ts'
+import { type Bytes, sameBytes } from '../bytes.ts'
+import { AXOLOTL, type Namespace, OMEMO_2 } from '../protocol.ts'
+import { encodePublicKey } from '../wire/axolotl.ts'
+import { assertDeviceId, assertOwnId, MAX_FOREIGN_ID } from './device-id.ts'
+import { currentItem, type Item } from './item.ts'
+import { decodeAs, manyById } from './reading.ts'
 
 /** One-time prekeys in one bundle, ten times what §4.2 advises: 1000 × about 105 bytes of XML are 105 kB. */
-export const MAX_PREKEYS = 1000
+export const MAX_BUNDLE_PRE_KEYS = 1000
 
-/** Keys are in the form of the namespace: 33 bytes beginning with 05 in 0.3, 32 bytes in omemo:2. */
+/** All keys have 32 bytes; the type byte of 0.3 is only written. */
 export interface Bundle {
+  /** In the form that the namespace authenticates: Montgomery in 0.3, Ed25519 in omemo:2. */
   readonly identityKey: Bytes
   readonly signedPreKey: {
     /** 0 to 2³² − 1. */
     readonly id: number
+    /** X25519. */
     readonly publicKey: Bytes
     /** 64 bytes. */
     readonly signature: Bytes
@@ -59,7 +55,7 @@ export interface BundleFormat {
   location(deviceId: number): { readonly node: string; readonly item: string }
   /** The item of that node which is the device's, if it is among them. */
   itemOf<T extends Item>(items: readonly T[], deviceId: number): T | undefined
-  /** @throws RangeError for an id that is not 1 to 2³¹ − 1, a wrong length, no prekeys or more than `MAX_PREKEYS` */
+  /** @throws RangeError for an id that is not 1 to 2³¹ − 1, a wrong length, no prekeys or more than `MAX_BUNDLE_PRE_KEYS` */
   encode(bundle: Bundle): Element
   /**
    * Leaves out one-time prekeys that cannot be read; of two with one id it takes the first. There may be none.
@@ -75,10 +71,11 @@ const omemo2Key = base64(32)
 const axolotlKey: Scalar<Bytes> = {
   expected: '33 bytes in base64, the first of them 05',
   decode: (text) => {
-    const key = base64(33).decode(text)
-    return key?.[0] === 0x05 ? key : undefined
+    const written = base64(33).decode(text)
+    const key = written?.slice(1)
+    return written && key && sameBytes(encodePublicKey(key), written) ? key : undefined
   },
-  encode: base64().encode,
+  encode: (key) => base64().encode(encodePublicKey(key)),
 }
 
 type Names = {
@@ -100,7 +97,7 @@ function bundleCodec(ns: Namespace, names: Names, key: Scalar<Bytes>) {
     signedPreKey: one(signedPreKey),
     signature: inside(names.signature, content(signatureBytes)),
     identityKey: inside(names.identityKey, content(key)),
-    preKeys: optional(inside('prekeys', manyById(preKey, MAX_PREKEYS))),
+    preKeys: optional(inside('prekeys', manyById(preKey, MAX_BUNDLE_PRE_KEYS))),
   })
 }
 
@@ -134,31 +131,30 @@ const omemo2Bundle = bundleCodec(
 
 /** Both versions. */
 export const bundles: Readonly<Record<Namespace, BundleFormat>> = {
-  'eu.siacs.conversations.axolotl': {
+  [AXOLOTL]: {
     publishOptions: { 'pubsub#access_model': 'open' },
-    location: (deviceId) => ({ node: `${AXOLOTL}.bundles:${checkedId(deviceId)}`, item: 'current' }),
+    location: (deviceId) => ({ node: `${AXOLOTL}.bundles:${checked(deviceId)}`, item: 'current' }),
     itemOf: currentItem,
     encode: (bundle) => encode(axolotlBundle, bundle),
     decode: (el) => decode(axolotlBundle, el),
   },
-  'urn:xmpp:omemo:2': {
+  [OMEMO_2]: {
     publishOptions: { 'pubsub#access_model': 'open', 'pubsub#max_items': 'max' },
-    location: (deviceId) => ({ node: `${OMEMO_2}:bundles`, item: String(checkedId(deviceId)) }),
+    location: (deviceId) => ({ node: `${OMEMO_2}:bundles`, item: String(checked(deviceId)) }),
     itemOf: (items, deviceId) => items.findLast(({ id }) => id === String(deviceId)),
     encode: (bundle) => encode(omemo2Bundle, bundle),
     decode: (el) => decode(omemo2Bundle, el),
   },
 }
 
-function checkedId(deviceId: number): number {
-  if (!Number.isInteger(deviceId) || deviceId < 1 || deviceId > MAX_FOREIGN_ID)
-    throw new RangeError(`device id: expected an integer from 1 to ${MAX_FOREIGN_ID}`)
+function checked(deviceId: number): number {
+  assertDeviceId(deviceId, 'device id')
   return deviceId
 }
 
 function encode(bundle: BundleCodec, { identityKey, signedPreKey, preKeys }: Bundle): Element {
   // The schemas want one, python-omemo enforces it, and nobody could open a session.
-  if (preKeys.length === 0) throw new RangeError(`preKeys: expected 1 to ${MAX_PREKEYS}, got 0`)
+  if (preKeys.length === 0) throw new RangeError(`preKeys: expected 1 to ${MAX_BUNDLE_PRE_KEYS}, got 0`)
   assertOwnId(signedPreKey.id, 'signedPreKey.id')
   preKeys.forEach(({ id }, i) => {
     assertOwnId(id, `preKeys[${i}].id`)

@@ -6,8 +6,9 @@
  */
 import { attr, base64, codec, type Element, type Infer, optional } from '@xmpp-e2e/xml'
 import type { Bytes } from '../bytes.ts'
-import type { Namespace } from '../protocol.ts'
-import { AXOLOTL, decodeAs, foreignDeviceId, manyById, OMEMO_2 } from './namespace.ts'
+import { AXOLOTL, type Namespace, OMEMO_2 } from '../protocol.ts'
+import { foreignDeviceId } from './device-id.ts'
+import { decodeAs, manyById } from './reading.ts'
 
 /**
  * Devices in one list. Each costs a key of up to 330 bytes of every message (a key exchange in base64): 200 make
@@ -69,14 +70,14 @@ const signature = base64(64)
 
 /** Both versions. */
 export const deviceLists: Readonly<Record<Namespace, DeviceListFormat>> = {
-  'eu.siacs.conversations.axolotl': {
-    node: 'eu.siacs.conversations.axolotl.devicelist',
+  [AXOLOTL]: {
+    node: `${AXOLOTL}.devicelist`,
     publishOptions: { 'pubsub#access_model': 'open' },
     encode: (devices) => axolotlList.encode({ devices: devices.map(({ id }) => ({ id })) }),
     decode: (el) => decodeAs('device-list-malformed', () => axolotlList.decode(el)).devices,
   },
-  'urn:xmpp:omemo:2': {
-    node: 'urn:xmpp:omemo:2:devices',
+  [OMEMO_2]: {
+    node: `${OMEMO_2}:devices`,
     publishOptions: { 'pubsub#access_model': 'open' },
     encode: (devices) => omemo2List.encode({ devices: devices.map(written) }),
     decode: (el) => decodeAs('device-list-malformed', () => omemo2List.decode(el)).devices.map(labelled),

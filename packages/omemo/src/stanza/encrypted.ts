@@ -18,21 +18,21 @@ import {
   type BareJid,
   bareJid,
   base64,
+  children,
   codec,
   content,
   type Element,
   inside,
-  many,
   one,
   optional,
   type Scalar,
-  uint,
 } from '@xmpp-e2e/xml'
 import type { Bytes } from '../bytes.ts'
 import { OmemoError } from '../error.ts'
 import { MAX_PAYLOAD_LENGTH } from '../payload.ts'
-import type { Namespace } from '../protocol.ts'
-import { AXOLOTL, assertOwnId, decodeAs, foreignDeviceId, MAX_FOREIGN_ID, OMEMO_2 } from './namespace.ts'
+import { AXOLOTL, type Namespace, OMEMO_2 } from '../protocol.ts'
+import { assertDeviceId, assertOwnId, foreignDeviceId } from './device-id.ts'
+import { decodeAs, manyReadable } from './reading.ts'
 
 /**
  * Keys in one stanza. A key exchange of omemo:2 has up to 213 bytes, 284 in base64, 330 with its element: 1000 make
@@ -67,7 +67,12 @@ export interface EncryptedFormat {
    *   TypeError for a key without JID or a message without IV where the version needs one
    */
   encode(encrypted: Encrypted): Element
-  /** @throws OmemoError `message-malformed` */
+  /**
+   * Leaves out keys that cannot be read, since they are other devices' as a rule, and must not cost all others
+   * theirs. They count for `MAX_KEYS`.
+   *
+   * @throws OmemoError `message-malformed`
+   */
   decode(el: Element): Encrypted
 }
 
@@ -80,38 +85,37 @@ const payload: Scalar<Bytes> = {
   encode: base64().encode,
 }
 
-// Written only where true: python-omemo before 1.2 takes any value for true. Read leniently, see `keyExchange`.
-const preKeyFlag = optional(attr('prekey'))
-const kexFlag = optional(attr('kex'))
-
-// Zero is no device id, but a key for such a device must not cost all others theirs.
-const rid = attr('rid', uint(MAX_FOREIGN_ID))
+// Flags are written only where true: python-omemo before 1.2 takes any value for true. They are read as any text.
+const axolotlKey = codec(AXOLOTL, 'key', {
+  rid: attr('rid', foreignDeviceId),
+  keyExchange: optional(attr('prekey')),
+  data: content(base64()),
+})
 
 const axolotlEncrypted = codec(AXOLOTL, 'encrypted', {
   header: one(
     codec(AXOLOTL, 'header', {
       sid: attr('sid', foreignDeviceId),
-      keys: many(codec(AXOLOTL, 'key', { rid, keyExchange: preKeyFlag, data: content(base64()) }), {
-        max: MAX_KEYS,
-      }),
+      keys: manyReadable(axolotlKey, MAX_KEYS),
       iv: optional(inside('iv', content(base64()))),
     }),
   ),
   payload: optional(inside('payload', content(payload))),
 })
 
-const omemo2Keys = codec(OMEMO_2, 'keys', {
-  jid: attr('jid'),
-  keys: many(codec(OMEMO_2, 'key', { rid, keyExchange: kexFlag, data: content(base64()) }), {
-    max: MAX_KEYS,
-  }),
+const omemo2Key = codec(OMEMO_2, 'key', {
+  rid: attr('rid', foreignDeviceId),
+  keyExchange: optional(attr('kex')),
+  data: content(base64()),
 })
+
+const omemo2Keys = codec(OMEMO_2, 'keys', { jid: attr('jid'), keys: manyReadable(omemo2Key, MAX_KEYS) })
 
 const omemo2Encrypted = codec(OMEMO_2, 'encrypted', {
   header: one(
     codec(OMEMO_2, 'header', {
       sid: attr('sid', foreignDeviceId),
-      keys: many(omemo2Keys, { max: MAX_KEYS }),
+      keys: manyReadable(omemo2Keys, MAX_KEYS),
     }),
   ),
   payload: optional(inside('payload', content(payload))),
@@ -119,7 +123,7 @@ const omemo2Encrypted = codec(OMEMO_2, 'encrypted', {
 
 /** Both versions. */
 export const encryptedFormats: Readonly<Record<Namespace, EncryptedFormat>> = {
-  'eu.siacs.conversations.axolotl': {
+  [AXOLOTL]: {
     encode(encrypted) {
       const { sid, keys, iv, payload } = checked(encrypted)
       if (iv === undefined) throw new TypeError('iv: expected 12 bytes, got none')
@@ -132,35 +136,42 @@ export const encryptedFormats: Readonly<Record<Namespace, EncryptedFormat>> = {
       return { sid, keys, ...(iv && { iv }), ...(payload && { payload }) }
     },
   },
-  'urn:xmpp:omemo:2': {
+  [OMEMO_2]: {
     encode(encrypted) {
       const { sid, keys, payload } = checked(encrypted)
       const groups = [...byAccount(keys)].map(([jid, group]) => ({ jid, keys: group.map(toKey) }))
       return omemo2Encrypted.encode({ header: { sid, keys: groups }, payload })
     },
     decode(el) {
+      assertKeyCount(el)
       const { header, payload } = decodeAs('message-malformed', () => omemo2Encrypted.decode(el))
       const keys = header.keys.flatMap(({ jid, keys }) => {
         const account = canonical(jid)
         return keys.map((key) => ({ jid: account, ...fromKey(key) }))
       })
-      if (keys.length > MAX_KEYS) throw tooManyKeys(keys.length)
       return { sid: header.sid, keys, ...(payload && { payload }) }
     },
   },
 }
 
 /**
- * The keys that may be this device's, in document order. In 0.3 a key does not say whose it is, and two members
- * of a room can have devices with one id: try all.
+ * Keys that `keysFor` gives at most. None is authenticated before it is tried, and a try costs up to 9 sessions × (1
+ * Diffie-Hellman + 1000 HMACs): 4 make 36 and 36 000 of a stanza, where 1000 keys for one device would make 9 million
+ * HMACs. Two devices of one id in a room are rare already: among 1000 devices the chance is 1 in 4300.
+ */
+export const MAX_KEYS_TRIED = 4
+
+/**
+ * The keys that may be this device's, in document order, the first `MAX_KEYS_TRIED`. In 0.3 a key does not say whose
+ * it is, and two members of a room can have devices with one id: try all that are given.
  */
 export function keysFor(
   encrypted: Encrypted,
   device: { readonly jid: BareJid; readonly deviceId: number },
 ): readonly EncryptedKey[] {
-  return encrypted.keys.filter(
-    ({ jid, rid }) => rid === device.deviceId && (jid === undefined || jid === device.jid),
-  )
+  return encrypted.keys
+    .filter(({ jid, rid }) => rid === device.deviceId && (jid === undefined || jid === device.jid))
+    .slice(0, MAX_KEYS_TRIED)
 }
 
 interface WrittenKey {
@@ -198,12 +209,15 @@ function checked(encrypted: Encrypted): Encrypted {
   assertOwnId(encrypted.sid, 'sid')
   const { length } = encrypted.keys
   if (length < 1 || length > MAX_KEYS) throw new RangeError(`keys: expected 1 to ${MAX_KEYS}, got ${length}`)
-  for (const [i, { rid }] of encrypted.keys.entries())
-    if (!(rid > 0)) throw new RangeError(`keys[${i}].rid: expected an integer from 1 to ${MAX_FOREIGN_ID}`)
+  for (const [i, { rid }] of encrypted.keys.entries()) assertDeviceId(rid, `keys[${i}].rid`)
   return encrypted
 }
 
-function tooManyKeys(count: number): OmemoError {
+/** The keys of all accounts, counted before any is read. */
+function assertKeyCount(el: Element): void {
+  const groups = children(el, 'header').flatMap((header) => children(header, 'keys'))
+  const count = groups.reduce((sum, group) => sum + children(group, 'key').length, 0)
   const path = 'encrypted/header/keys/key'
-  return new OmemoError('message-malformed', `${path}: ${count}, expected ${MAX_KEYS} or less`, { path })
+  if (count > MAX_KEYS)
+    throw new OmemoError('message-malformed', `${path}: ${count}, expected ${MAX_KEYS} or less`, { path })
 }

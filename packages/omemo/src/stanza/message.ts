@@ -1,7 +1,6 @@
 /** What an encrypted message has around `<encrypted/>`: XEP-0380, XEP-0334 and the fallback body. */
 import { children, type Element, ENCRYPTION_NAMES, element, encryption, hint } from '@xmpp-e2e/xml'
-import type { Namespace } from '../protocol.ts'
-import { AXOLOTL, OMEMO_2 } from './namespace.ts'
+import { AXOLOTL, type Namespace, OMEMO_2 } from '../protocol.ts'
 
 /** The preferred version first: only its payload is safe from other recipients. */
 const PREFERENCE: readonly Namespace[] = [OMEMO_2, AXOLOTL]
@@ -20,7 +19,7 @@ export function encryptedElements(
 
 /**
  * The children of an encrypted message: the `<encrypted/>` elements, an encryption hint for each, `<store/>` so that
- * archives keep it (XEP-0384 §6), and the fallback body, if there is a 0.3 element: XEP-0420 forbids it otherwise.
+ * archives keep it (XEP-0420 §7 and §10), and the fallback body, if there is a 0.3 element: §7 forbids it otherwise.
  */
 export function messageChildren(encrypted: readonly Element[], fallbackBody?: string): readonly Element[] {
   const namespaces = new Set(encrypted.map(({ ns }) => ns))

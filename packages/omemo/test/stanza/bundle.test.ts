@@ -1,22 +1,18 @@
-import { element } from '@xmpp-e2e/xml'
+import { base64, child, element, elements, parse, serialize, text } from '@xmpp-e2e/xml'
 import { describe, expect, test } from 'vitest'
-import { type Bundle, bundles, MAX_PREKEYS } from '../../src/stanza/bundle.ts'
-import { AXOLOTL, OMEMO_2 } from '../../src/stanza/namespace.ts'
-import { failure } from './formats.ts'
+import { AXOLOTL, OMEMO_2 } from '../../src/protocol.ts'
+import { type Bundle, bundles, MAX_BUNDLE_PRE_KEYS } from '../../src/stanza/bundle.ts'
+import { failure } from '../support.ts'
 
 const both = [AXOLOTL, OMEMO_2] as const
 
-function key(ns: string, fill: number): Uint8Array<ArrayBuffer> {
-  const key = new Uint8Array(ns === AXOLOTL ? 33 : 32).fill(fill)
-  if (ns === AXOLOTL) key[0] = 5
-  return key
-}
+const key = (fill: number, length = 32) => new Uint8Array(length).fill(fill)
 
-function example(ns: string, preKeys = 2): Bundle {
+function example(preKeys = 2): Bundle {
   return {
-    identityKey: key(ns, 1),
-    signedPreKey: { id: 1, publicKey: key(ns, 2), signature: new Uint8Array(64).fill(3) },
-    preKeys: Array.from({ length: preKeys }, (_, i) => ({ id: i + 1, publicKey: key(ns, 4) })),
+    identityKey: key(1),
+    signedPreKey: { id: 1, publicKey: key(2), signature: new Uint8Array(64).fill(3) },
+    preKeys: Array.from({ length: preKeys }, (_, i) => ({ id: i + 1, publicKey: key(4) })),
   }
 }
 
@@ -50,11 +46,11 @@ describe('XEP-0384 §5.3.2 and 0.3.0 §4.3: where bundles are', () => {
 })
 
 describe('XEP-0384 §5.3.2 and 0.3.0 §4.3: bundles', () => {
-  test.each(both)('%s: at most MAX_PREKEYS, counted before anything is left out', (ns) => {
-    const full = bundles[ns].encode(example(ns, MAX_PREKEYS))
-    expect(bundles[ns].decode(full).preKeys.length).toBe(MAX_PREKEYS)
-    expect(() => bundles[ns].encode(example(ns, MAX_PREKEYS + 1))).toThrow(RangeError)
-    expect(() => bundles[ns].encode(example(ns, 0))).toThrow(RangeError)
+  test.each(both)('%s: at most MAX_BUNDLE_PRE_KEYS, counted before anything is left out', (ns) => {
+    const full = bundles[ns].encode(example(MAX_BUNDLE_PRE_KEYS))
+    expect(bundles[ns].decode(full).preKeys.length).toBe(MAX_BUNDLE_PRE_KEYS)
+    expect(() => bundles[ns].encode(example(MAX_BUNDLE_PRE_KEYS + 1))).toThrow(RangeError)
+    expect(() => bundles[ns].encode(example(0))).toThrow(RangeError)
     const preKeys = full.children.at(-1)
     if (typeof preKeys !== 'object') throw new Error('no prekeys')
     const name = ns === AXOLOTL ? 'preKeyPublic' : 'pk'
@@ -70,11 +66,11 @@ describe('XEP-0384 §5.3.2 and 0.3.0 §4.3: bundles', () => {
   })
 
   test.each(both)('%s: our own ids are 1 to 2³¹ − 1', (ns) => {
-    const bundle = example(ns)
+    const bundle = example()
     const withIds = (signed: number, oneTime: number): Bundle => ({
       ...bundle,
       signedPreKey: { ...bundle.signedPreKey, id: signed },
-      preKeys: [{ id: oneTime, publicKey: key(ns, 4) }],
+      preKeys: [{ id: oneTime, publicKey: key(4) }],
     })
     expect(bundles[ns].decode(bundles[ns].encode(withIds(2 ** 31 - 1, 2 ** 31 - 1)))).toEqual(
       withIds(2 ** 31 - 1, 2 ** 31 - 1),
@@ -86,15 +82,52 @@ describe('XEP-0384 §5.3.2 and 0.3.0 §4.3: bundles', () => {
   })
 
   test.each(both)('%s: keys and signatures of another length are not written', (ns) => {
-    const bundle = example(ns)
-    const other = key(ns === AXOLOTL ? OMEMO_2 : AXOLOTL, 1)
+    const bundle = example()
     const signed = bundle.signedPreKey
-    for (const bad of [
-      { ...bundle, identityKey: other },
-      { ...bundle, signedPreKey: { ...signed, publicKey: other } },
-      { ...bundle, signedPreKey: { ...signed, signature: new Uint8Array(63) } },
-      { ...bundle, preKeys: [{ id: 1, publicKey: other }] },
-    ])
-      expect(() => bundles[ns].encode(bad)).toThrow(RangeError)
+    for (const other of [key(5, 31), key(5, 33)])
+      for (const bad of [
+        { ...bundle, identityKey: other },
+        { ...bundle, signedPreKey: { ...signed, publicKey: other } },
+        { ...bundle, preKeys: [{ id: 1, publicKey: other }] },
+      ])
+        expect(() => bundles[ns].encode(bad)).toThrow(RangeError)
+    const bad = { ...bundle, signedPreKey: { ...signed, signature: new Uint8Array(63) } }
+    expect(() => bundles[ns].encode(bad)).toThrow(RangeError)
+  })
+
+  test('0.3 writes the type byte of keys, which they do not have here', () => {
+    const written = bundles[AXOLOTL].encode(example())
+    expect(elements(written).map((el) => base64().decode(text(el))?.length)).toEqual([33, 64, 33, 0])
+    expect(base64().decode(text(child(written, 'identityKey') ?? written))).toEqual(
+      Uint8Array.of(5, ...key(1)),
+    )
+    expect(bundles[AXOLOTL].decode(written)).toEqual(example())
+  })
+
+  // 32 bytes are a key without its type; 05 is the only type there is.
+  test.each([
+    [33, 5, true],
+    [33, 0, false],
+    [33, 4, false],
+    [33, 133, false],
+    [32, 5, false],
+    [34, 5, false],
+  ])('0.3: a key of %i bytes and type %i is one: %s', (length, type, good) => {
+    const written = base64().encode(Uint8Array.of(type, ...key(7, length - 1)))
+    const read = (replaced: string) => {
+      const xml = serialize(bundles[AXOLOTL].encode(example()))
+      const place = new RegExp(`(<${replaced}[^>]*>)[^<]*`)
+      return bundles[AXOLOTL].decode(parse(xml.replace(place, `$1${written}`)))
+    }
+    expect(read('preKeyPublic').preKeys.map(({ id }) => id)).toEqual(good ? [1, 2] : [2])
+    if (good) {
+      expect(read('identityKey').identityKey).toEqual(key(7))
+      expect(read('signedPreKeyPublic').signedPreKey.publicKey).toEqual(key(7))
+      return
+    }
+    for (const name of ['identityKey', 'signedPreKeyPublic']) {
+      const error = failure(() => read(name))
+      expect([error.code, error.path]).toEqual(['bundle-malformed', `bundle/${name}`])
+    }
   })
 })

@@ -1,7 +1,8 @@
 import { element, elements } from '@xmpp-e2e/xml'
 import { describe, expect, test } from 'vitest'
+import { AXOLOTL, OMEMO_2 } from '../../src/protocol.ts'
 import { deviceLists, MAX_DEVICES } from '../../src/stanza/device-list.ts'
-import { AXOLOTL, currentItem, OMEMO_2 } from '../../src/stanza/namespace.ts'
+import { currentItem } from '../../src/stanza/item.ts'
 import { failure } from '../support.ts'
 
 const both = [AXOLOTL, OMEMO_2] as const

@@ -1,16 +1,17 @@
 import { bare, children, element, elements, parse, serialize } from '@xmpp-e2e/xml'
 import { describe, expect, test } from 'vitest'
 import { MAX_PAYLOAD_LENGTH } from '../../src/payload.ts'
+import { AXOLOTL, OMEMO_2 } from '../../src/protocol.ts'
 import {
   type Encrypted,
   type EncryptedKey,
   encryptedFormats,
   keysFor,
   MAX_KEYS,
+  MAX_KEYS_TRIED,
 } from '../../src/stanza/encrypted.ts'
 import { encryptedElements, messageChildren } from '../../src/stanza/message.ts'
-import { AXOLOTL, OMEMO_2 } from '../../src/stanza/namespace.ts'
-import { failure } from './formats.ts'
+import { failure } from '../support.ts'
 
 const both = [AXOLOTL, OMEMO_2] as const
 const juliet = bare('juliet@capulet.lit')
@@ -128,7 +129,7 @@ describe('XEP-0384 §5.5.3, 0.3.0 §4.5: limits when reading', () => {
 
   // In one account, spread over accounts, and accounts without any key.
   test.each([
-    [1, MAX_KEYS, 'encrypted/header/keys[1]/key'],
+    [1, MAX_KEYS, 'encrypted/header/keys/key'],
     [2, MAX_KEYS / 2, 'encrypted/header/keys/key'],
     [MAX_KEYS, 0, 'encrypted/header/keys'],
   ])('omemo:2: %i accounts with %i keys each', (accounts, keysEach, path) => {
@@ -144,6 +145,20 @@ describe('XEP-0384 §5.5.3, 0.3.0 §4.5: limits when reading', () => {
     expect(read(0).keys.length).toBe(accounts * keysEach)
     const error = failure(() => read(1))
     expect([error.code, error.path]).toEqual(['message-malformed', path])
+  })
+
+  // Without it, junk would be read for as long as the stanza lasts.
+  test.each(both)('%s: keys that cannot be read count', (ns) => {
+    const read = (count: number) => {
+      const keys = Array.from({ length: count }, () => element(ns, 'key', { rid: 'x' }, '*'))
+      const inHeader =
+        ns === AXOLOTL ? keys : [keys.slice(1), keys.slice(0, 1)].map((some) => element(ns, 'keys', {}, some))
+      return encryptedFormats[ns].decode(
+        element(ns, 'encrypted', {}, element(ns, 'header', { sid: 1 }, inHeader)),
+      )
+    }
+    expect(read(MAX_KEYS)).toEqual({ sid: 1, keys: [] })
+    expect(failure(() => read(MAX_KEYS + 1)).code).toBe('message-malformed')
   })
 
   test.each(both)('%s: MAX_PAYLOAD_LENGTH', (ns) => {
@@ -168,6 +183,22 @@ describe('XEP-0384 §5.6, 0.3.0 §4.7: which keys are ours', () => {
     )
     expect(keysFor(encrypted, { jid: juliet, deviceId: 7 }).map((k) => k.data)).toEqual([bytes(1), bytes(3)])
     expect(keysFor(encrypted, { jid: juliet, deviceId: 9 })).toEqual([])
+  })
+
+  test.each(both)('%s: at most MAX_KEYS_TRIED, the first', (ns) => {
+    const keys = (count: number) =>
+      Array.from({ length: count }, (_, i) => ({ ...key(7), data: bytes(i) })).flatMap((ours) => [
+        key(8),
+        ours,
+      ])
+    const found = (count: number) => {
+      const encrypted = encryptedFormats[ns].decode(encryptedFormats[ns].encode(example(keys(count))))
+      return keysFor(encrypted, { jid: juliet, deviceId: 7 }).map((k) => k.data)
+    }
+    const first = Array.from({ length: MAX_KEYS_TRIED }, (_, i) => bytes(i))
+    expect(found(MAX_KEYS_TRIED)).toEqual(first)
+    expect(found(MAX_KEYS_TRIED + 1)).toEqual(first)
+    expect(found(MAX_KEYS / 2)).toEqual(first)
   })
 
   test('omemo:2: those with our JID in any spelling and our device id', () => {

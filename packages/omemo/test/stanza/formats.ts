@@ -1,5 +1,4 @@
 import { base64, type Element } from '@xmpp-e2e/xml'
-import { OmemoError } from '../../src/error.ts'
 import type { Namespace } from '../../src/protocol.ts'
 import { type Bundle, bundles } from '../../src/stanza/bundle.ts'
 import { type DeviceList, deviceLists } from '../../src/stanza/device-list.ts'
@@ -28,15 +27,4 @@ export function withBytes(value: unknown): unknown {
   return JSON.parse(JSON.stringify(value), (key, inner: unknown) =>
     BYTES.includes(key) && typeof inner === 'string' ? base64().decode(inner) : inner,
   )
-}
-
-/** What `f` throws, which must be an `OmemoError`. */
-export function failure(f: () => unknown): OmemoError {
-  try {
-    f()
-  } catch (error) {
-    if (error instanceof OmemoError) return error
-    throw error
-  }
-  throw new Error('nothing was thrown')
 }

@@ -2,8 +2,7 @@ import { type Element, element, parse, XmlError } from '@xmpp-e2e/xml'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { OmemoError } from '../../src/error.ts'
-import type { Namespace } from '../../src/protocol.ts'
-import { AXOLOTL, OMEMO_2 } from '../../src/stanza/namespace.ts'
+import { AXOLOTL, type Namespace, OMEMO_2 } from '../../src/protocol.ts'
 import vectors from '../vectors/stanzas.json' with { type: 'json' }
 import { formats } from './formats.ts'
 

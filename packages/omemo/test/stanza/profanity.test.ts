@@ -3,11 +3,11 @@ import { bare, type Element, elements, equal, parse } from '@xmpp-e2e/xml'
 import { describe, expect, test } from 'vitest'
 import { axolotlPayload } from '../../src/payload.ts'
 import { decodeBody } from '../../src/payload-body.ts'
+import { AXOLOTL } from '../../src/protocol.ts'
 import { bundles } from '../../src/stanza/bundle.ts'
 import { deviceLists } from '../../src/stanza/device-list.ts'
 import { encryptedFormats, keysFor } from '../../src/stanza/encrypted.ts'
 import { encryptedElements } from '../../src/stanza/message.ts'
-import { AXOLOTL } from '../../src/stanza/namespace.ts'
 import vectors from '../vectors/profanity.json' with { type: 'json' }
 
 const deviceList = deviceLists[AXOLOTL]
@@ -37,9 +37,9 @@ describe('0.3.0 §4: what Profanity publishes and sends', () => {
       const { node, item, el } = published(stanza)
       expect({ node, item: item.attrs.id }).toEqual(bundle.location(deviceId ?? 0))
       const read = bundle.decode(el)
-      expect(bytesToHex(read.identityKey)).toBe(expected?.identityKey)
+      expect(`05${bytesToHex(read.identityKey)}`).toBe(expected?.identityKey)
       expect(read.signedPreKey.id).toBe(expected?.signedPreKeyId)
-      expect(bytesToHex(read.signedPreKey.publicKey)).toBe(expected?.signedPreKey)
+      expect(`05${bytesToHex(read.signedPreKey.publicKey)}`).toBe(expected?.signedPreKey)
       expect(bytesToHex(read.signedPreKey.signature)).toBe(expected?.signature)
       expect(read.preKeys.map(({ id }) => id)).toEqual(expected?.preKeyIds)
       expect(equal(bundle.encode(read), el)).toBe(true)

@@ -1,8 +1,9 @@
 import { equal, parse, ShapeError, serialize } from '@xmpp-e2e/xml'
 import { describe, expect, test } from 'vitest'
 import type { Namespace } from '../../src/protocol.ts'
+import { failure } from '../support.ts'
 import vectors from '../vectors/stanzas.json' with { type: 'json' }
-import { failure, formats, withBytes } from './formats.ts'
+import { formats, withBytes } from './formats.ts'
 
 interface Case {
   readonly name: string

@@ -1,0 +1,12 @@
+/** What pubsub gives: an item with its id. */
+export interface Item {
+  readonly id: string
+}
+
+/**
+ * The item of a node that should hold one: `current`, or the last where a client used another id (XEP-0060
+ * §12.20). Nodes with many items, left by clients that let the server choose ids, are a fact.
+ */
+export function currentItem<T extends Item>(items: readonly T[]): T | undefined {
+  return items.findLast((item) => item.id === 'current') ?? items.at(-1)
+}
