@@ -6,7 +6,7 @@
  * | `from`        | sender         | own account    | sender     |
  * | `to`          | own account    | contact        | room       |
  * | `from` absent | warning        | warning        | warning    |
- * | `to` absent   | accepted       | accepted       | refused    |
+ * | `to` absent   | warning        | warning        | refused    |
  */
 import { type BareJid, type Element, parseJid } from '@xmpp-e2e/xml'
 import type { Envelope } from './envelope.ts'
@@ -34,9 +34,11 @@ export interface AffixContext {
 
 /**
  * - `from-missing`: nothing but the session says who wrote this.
+ * - `to-missing`: nothing says for whom it was meant. A server can show it in another chat of the same sender, and
+ *   somebody who republishes another's identity key as their own can have what was written to them shown to us.
  * - `time-skew`: a clock is wrong, or an old message is delivered as new.
  */
-export type AffixWarning = 'from-missing' | 'time-skew'
+export type AffixWarning = 'from-missing' | 'to-missing' | 'time-skew'
 
 /**
  * Checks the affixes and gives the content that is allowed there. JIDs are compared
@@ -55,6 +57,7 @@ export function checkAffixes(
     throw mismatch('to', 'missing in a group chat')
   const warnings: AffixWarning[] = []
   if (envelope.from === undefined) warnings.push('from-missing')
+  if (envelope.to === undefined) warnings.push('to-missing')
   if (isSkewed(envelope.time, context.sentAt)) warnings.push('time-skew')
   return { content: envelope.content.filter(isAllowedContent), warnings }
 }

@@ -3,7 +3,7 @@
  * stay outside when sending and are dropped when receiving.
  */
 import type { Element } from '@xmpp-e2e/xml'
-import { AXOLOTL, OMEMO_2, SCE } from './stanza/namespace.ts'
+import { AXOLOTL, OMEMO_2 } from './protocol.ts'
 
 /** By namespace; where names are given, only those. */
 const FORBIDDEN: ReadonlyMap<string, readonly string[] | undefined> = new Map([
@@ -17,7 +17,7 @@ const FORBIDDEN: ReadonlyMap<string, readonly string[] | undefined> = new Map([
   ['urn:xmpp:carbons:2', undefined],
   ['urn:xmpp:mam:2', undefined],
   // Opened again, these would have the provenance of this message (§10). Opting out of OMEMO happens in content.
-  [SCE, undefined],
+  ['urn:xmpp:sce:1', undefined],
   [AXOLOTL, undefined],
   [OMEMO_2, ['encrypted']],
 ])

@@ -25,15 +25,18 @@ import {
   serialize,
   XmlError,
 } from '@xmpp-e2e/xml'
-import type { Bytes, Random } from './bytes.ts'
+import { type Bytes, type Random, randomBelow } from './bytes.ts'
 import { isAllowedContent } from './envelope-content.ts'
 import { OmemoError } from './error.ts'
 import { MAX_PAYLOAD_LENGTH } from './payload.ts'
-import { decodeAs, SCE } from './stanza/namespace.ts'
+import { decodeAs } from './stanza/reading.ts'
+
+const SCE = 'urn:xmpp:sce:1'
 
 /**
- * Envelopes are padded to this many bytes before the random part. The affixes of two JIDs of 20 characters take 230,
- * so messages of up to 280 bytes look alike.
+ * Envelopes are padded to this many bytes, not counting the 13 of `<rpad></rpad>`, before the random part. With two
+ * JIDs of 20 characters 200 bytes are around the text of a body, and 204 when the time has milliseconds, so that
+ * messages of up to 307 bytes look alike.
  */
 export const MIN_ENVELOPE_LENGTH = 512
 
@@ -78,7 +81,12 @@ export function encodeEnvelope(
     if (!isAllowedContent(el)) throw new TypeError(`content: <${el.name}/> may not be encrypted`)
   const plain = envelope.encode({ content: elements, ...affixes })
   const missing = Math.max(0, MIN_ENVELOPE_LENGTH - utf8ToBytes(serialize(plain)).length)
-  const rpad = element(SCE, 'rpad', {}, padding(missing + randomLength(random), random))
+  const rpad = element(
+    SCE,
+    'rpad',
+    {},
+    padding(missing + randomBelow(MAX_RANDOM_PADDING + 1, random), random),
+  )
   const bytes = utf8ToBytes(serialize(element(SCE, 'envelope', {}, plain.children, rpad)))
   if (bytes.length >= MAX_PAYLOAD_LENGTH)
     throw new RangeError(`envelope: expected less than ${MAX_PAYLOAD_LENGTH} bytes, got ${bytes.length}`)
@@ -109,10 +117,4 @@ const PADDING = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-
 
 function padding(length: number, random: Random): string {
   return Array.from(random(length), (byte) => PADDING.charAt(byte & 63)).join('')
-}
-
-// 2³² is no multiple of 201: some lengths are likelier by 201 / 2³², which nobody will measure.
-function randomLength(random: Random): number {
-  const drawn = new DataView(Uint8Array.from(random(4)).buffer).getUint32(0)
-  return Math.floor((drawn * (MAX_RANDOM_PADDING + 1)) / 2 ** 32)
 }

@@ -13,7 +13,7 @@ import {
 import { type AffixContext, checkAffixes, TIME_TOLERANCE } from '../src/envelope-affixes.ts'
 import { isAllowedContent } from '../src/envelope-content.ts'
 import { MAX_PAYLOAD_LENGTH, omemo2Payload } from '../src/payload.ts'
-import { failure } from './stanza/formats.ts'
+import { failure } from './support.ts'
 
 const romeo = bare('romeo@montague.lit')
 const juliet = bare('juliet@capulet.lit')
@@ -62,6 +62,17 @@ describe('XEP-0384 §5.5.1: writing an envelope', () => {
       encodeEnvelope([element('jabber:client', 'body', {}, 'x'.repeat(chars))], affixes, constant(0)).length
     expect(new Set([1, 10, 100, 250].map(length)).size).toBe(1)
     expect(length(2001) - length(2000)).toBe(1)
+  })
+
+  test('the arithmetic of MIN_ENVELOPE_LENGTH: JIDs of 20 characters leave 307 bytes to the text', () => {
+    const jid = bare('twenty@characters.eu')
+    expect(jid.length).toBe(20)
+    const length = (chars: number) => {
+      const content = [element('jabber:client', 'body', {}, 'x'.repeat(chars))]
+      return encodeEnvelope(content, { from: jid, to: jid, time: new Date(1) }, constant(0)).length
+    }
+    // Nothing is missing at 308, and without any padding `<rpad/>` is six bytes shorter.
+    expect([0, 1, 306, 307, 308].map(length)).toEqual([525, 525, 525, 525, 519])
   })
 
   test('each of the 64 characters comes from four bytes', () => {
@@ -255,11 +266,17 @@ describe('XEP-0420 §4, XEP-0384 §5.5.1: affixes against the stanza', () => {
     ['a note to oneself', { from: romeo, to: romeo }, noteToSelf, []],
     ['full JIDs', { from: 'romeo@montague.lit/orchard', to: 'juliet@capulet.lit/x/y' }, received, []],
     ['other spellings', { from: 'Romeo@MONTAGUE.lit', to: 'juliet@capulet.lit.' }, received, []],
-    ['no recipient', { from: romeo }, received, []],
+    ['no recipient', { from: romeo }, received, ['to-missing']],
+    ['no recipient of a copy of our own', { from: romeo }, ownCopy, ['to-missing']],
     ['no sender', { to: juliet }, received, ['from-missing']],
-    ['nothing', {}, received, ['from-missing']],
-    ['another time', { time: new Date(0) }, received, ['from-missing', 'time-skew']],
-    ['the stanza has no time', { from: romeo, time: new Date(0) }, { ...received, sentAt: undefined }, []],
+    ['nothing', {}, received, ['from-missing', 'to-missing']],
+    ['another time', { time: new Date(0) }, received, ['from-missing', 'to-missing', 'time-skew']],
+    [
+      'the stanza has no time',
+      { from: romeo, to: juliet, time: new Date(0) },
+      { ...received, sentAt: undefined },
+      [],
+    ],
   ] as const)('%s', (_, affixes, context, warnings) => {
     expect(checkAffixes(envelope(affixes), context)).toEqual({ content: [body], warnings })
   })
@@ -285,7 +302,11 @@ describe('XEP-0420 §4, XEP-0384 §5.5.1: affixes against the stanza', () => {
   })
 
   test.each([1, -1])('a clock may be off by TIME_TOLERANCE (%i)', (sign) => {
-    const at = (offset: number) => ({ from: romeo, time: new Date(time.getTime() + sign * offset) })
+    const at = (offset: number) => ({
+      from: romeo,
+      to: juliet,
+      time: new Date(time.getTime() + sign * offset),
+    })
     expect(checkAffixes(envelope(at(TIME_TOLERANCE)), received).warnings).toEqual([])
     expect(checkAffixes(envelope(at(TIME_TOLERANCE + 1)), received).warnings).toEqual(['time-skew'])
   })
