@@ -15,8 +15,8 @@ import { concatBytes, randomBytes } from '@noble/hashes/utils.js'
 import { aesCbc, aesGcm, GCM_TAG_LENGTH } from './aes.ts'
 import type { Bytes, Random } from './bytes.ts'
 import { OmemoError } from './error.ts'
-import { deriveKey, hmacSha256 } from './kdf.ts'
-import type { Namespace } from './protocol.ts'
+import { deriveCipherKeys, hmacSha256 } from './kdf.ts'
+import { AXOLOTL, type Namespace, OMEMO_2 } from './protocol.ts'
 
 /**
  * Largest payload, in bytes of ciphertext: 512 KiB are 683 KiB of base64, which leaves a third of the 1 MiB that a
@@ -25,12 +25,12 @@ import type { Namespace } from './protocol.ts'
 export const MAX_PAYLOAD_LENGTH = 512 * 1024
 
 /** What the ratchet carries, with what `<encrypted/>` shows beside it. `iv` exists in 0.3 only. */
-export interface KeyMaterial {
+export interface PayloadKey {
   readonly keyMaterial: Bytes
   readonly iv?: Bytes
 }
 
-export interface SealedPayload extends KeyMaterial {
+export interface SealedPayload extends PayloadKey {
   readonly payload: Bytes
 }
 
@@ -63,8 +63,11 @@ export interface PayloadCipher {
    */
   open(sealed: OpenablePayload): Bytes
   /** The key material of a message without payload. */
-  empty(random?: Random): KeyMaterial
-  /** @throws OmemoError `message-malformed` when the key material has a length that this version does not know */
+  empty(random?: Random): PayloadKey
+  /**
+   * @throws OmemoError `message-malformed` when the key material has a length that this version does not know, or is
+   *   that of a payload which is missing (omemo:2; 0.3 cannot tell)
+   */
   classify(received: { readonly hasPayload: boolean; readonly keyMaterial: Uint8Array }): PayloadPurpose
 }
 
@@ -113,7 +116,7 @@ function sealGcm(plaintext: Uint8Array, random: Random = randomBytes): Required<
  *
  * @throws RangeError when the key has not 16 bytes or the IV neither 12 nor 16
  */
-export function transportKey(key: Uint8Array, iv: Uint8Array): Required<KeyMaterial> {
+export function encodeKeyTransport(key: Uint8Array, iv: Uint8Array): Required<PayloadKey> {
   if (key.length !== AXOLOTL_KEY_LENGTH) throw new RangeError(`key: expected 16 bytes, got ${key.length}`)
   if (!isIvLength(iv.length)) throw new RangeError(`iv: expected 12 or 16 bytes, got ${iv.length}`)
   return { keyMaterial: Uint8Array.from(key), iv: Uint8Array.from(iv) }
@@ -124,7 +127,7 @@ export function transportKey(key: Uint8Array, iv: Uint8Array): Required<KeyMater
  *
  * @throws OmemoError `message-malformed` for an IV that is missing or has neither 12 nor 16 bytes
  */
-export function transportedKey(received: {
+export function decodeKeyTransport(received: {
   readonly keyMaterial: Uint8Array
   readonly iv?: Uint8Array | undefined
 }): { readonly key: Bytes; readonly iv: Bytes } {
@@ -137,6 +140,7 @@ const OMEMO_2_KEY_LENGTH = 32
 const OMEMO_2_TAG_LENGTH = 16
 const OMEMO_2_MATERIAL_LENGTH = OMEMO_2_KEY_LENGTH + OMEMO_2_TAG_LENGTH
 const OMEMO_2_EMPTY_LENGTH = 32
+const PAYLOAD_INFO = 'OMEMO Payload'
 
 /** `urn:xmpp:omemo:2`, §4.4 and §4.5. The plaintext is an envelope: see `encodeEnvelope`. */
 export const omemo2Payload: PayloadCipher = {
@@ -144,7 +148,7 @@ export const omemo2Payload: PayloadCipher = {
     // Padding adds 1 to 16 bytes.
     checkPlaintext(plaintext, MAX_PAYLOAD_LENGTH - 1)
     const key = random(OMEMO_2_KEY_LENGTH)
-    const { encryptionKey, authenticationKey, iv } = omemo2Keys(key)
+    const { encryptionKey, authenticationKey, iv } = deriveCipherKeys(key, PAYLOAD_INFO)
     const payload = aesCbc.encrypt(encryptionKey, iv, plaintext)
     return { payload, keyMaterial: concatBytes(key, omemo2Tag(authenticationKey, payload)) }
   },
@@ -153,7 +157,10 @@ export const omemo2Payload: PayloadCipher = {
     checkPayload(payload)
     if (keyMaterial.length !== OMEMO_2_MATERIAL_LENGTH)
       throw malformed('header/keys/key', `expected a key and HMAC of 48 bytes, got ${keyMaterial.length}`)
-    const { encryptionKey, authenticationKey, iv } = omemo2Keys(keyMaterial.subarray(0, OMEMO_2_KEY_LENGTH))
+    const { encryptionKey, authenticationKey, iv } = deriveCipherKeys(
+      keyMaterial.subarray(0, OMEMO_2_KEY_LENGTH),
+      PAYLOAD_INFO,
+    )
     const tag = keyMaterial.subarray(OMEMO_2_KEY_LENGTH)
     if (!equalBytes(omemo2Tag(authenticationKey, payload), tag)) return authentic(undefined)
     return authentic(aesCbc.decrypt(encryptionKey, iv, payload))
@@ -163,30 +170,21 @@ export const omemo2Payload: PayloadCipher = {
   empty: () => ({ keyMaterial: new Uint8Array(OMEMO_2_EMPTY_LENGTH) }),
 
   classify({ hasPayload, keyMaterial: { length } }) {
-    // Without a payload nothing is decrypted, so what the ratchet carried does not matter.
-    if (!hasPayload) return 'empty'
-    if (length === OMEMO_2_MATERIAL_LENGTH) return 'message'
-    throw malformed('header/keys/key', `unexpected key material of ${length} bytes`)
+    if (length === OMEMO_2_MATERIAL_LENGTH) {
+      // A key and an HMAC are of a payload: a server that takes it away must not make a message pass for an empty one.
+      if (!hasPayload) throw malformed('payload', 'the payload of this key is missing')
+      return 'message'
+    }
+    if (hasPayload) throw malformed('header/keys/key', `unexpected key material of ${length} bytes`)
+    // Nothing is decrypted with it, so what else the ratchet carried does not matter.
+    return 'empty'
   },
 }
 
 /** Both versions. */
 export const payloadCiphers: Readonly<Record<Namespace, PayloadCipher>> = {
-  'eu.siacs.conversations.axolotl': axolotlPayload,
-  'urn:xmpp:omemo:2': omemo2Payload,
-}
-
-function omemo2Keys(key: Uint8Array): {
-  readonly encryptionKey: Bytes
-  readonly authenticationKey: Bytes
-  readonly iv: Bytes
-} {
-  const derived = deriveKey(key, 'OMEMO Payload', 80)
-  return {
-    encryptionKey: derived.slice(0, 32),
-    authenticationKey: derived.slice(32, 64),
-    iv: derived.slice(64),
-  }
+  [AXOLOTL]: axolotlPayload,
+  [OMEMO_2]: omemo2Payload,
 }
 
 function omemo2Tag(authenticationKey: Uint8Array, ciphertext: Uint8Array): Bytes {

@@ -1,19 +1,18 @@
 import { bytesToHex, hexToBytes } from '@noble/hashes/utils.js'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { OmemoError } from '../src/error.ts'
 import {
   axolotlPayload,
+  decodeKeyTransport,
+  encodeKeyTransport,
   MAX_PAYLOAD_LENGTH,
   type OpenablePayload,
   omemo2Payload,
   payloadCiphers,
-  transportedKey,
-  transportKey,
 } from '../src/payload.ts'
 import { decodeBody, encodeBody } from '../src/payload-body.ts'
-import type { Namespace } from '../src/protocol.ts'
-import { AXOLOTL, OMEMO_2 } from '../src/stanza/namespace.ts'
+import { AXOLOTL, type Namespace, OMEMO_2 } from '../src/protocol.ts'
+import { failure, flipped } from './support.ts'
 import vectors from './vectors/payload.json' with { type: 'json' }
 
 const namespaces = [AXOLOTL, OMEMO_2] as const
@@ -37,16 +36,6 @@ function sealedOf(row: Case): OpenablePayload {
     keyMaterial: hexToBytes(row.keyMaterial),
     iv: row.iv === undefined ? undefined : hexToBytes(row.iv),
   }
-}
-
-function failure(f: () => unknown): OmemoError {
-  try {
-    f()
-  } catch (error) {
-    if (error instanceof OmemoError) return error
-    throw error
-  }
-  throw new Error('nothing was thrown')
 }
 
 /** Gives the bytes prepared, in order; refuses to give others. */
@@ -94,8 +83,7 @@ describe('XEP-0384 §4.4 and §4.5, 0.3.0 §4.5: payload', () => {
     for (const part of ['payload', 'keyMaterial', 'iv'] as const) {
       const good = sealed[part]
       for (let bit = 0; good !== undefined && bit < 8 * good.length; bit++) {
-        const bad = Uint8Array.from(good)
-        bad[bit >> 3] = (bad[bit >> 3] as number) ^ (1 << (bit & 7))
+        const bad = flipped(good, bit >> 3, bit & 7)
         const error = failure(() => cipher.open({ ...sealed, [part]: bad }))
         expect(error.code).toBe('payload-authentication-failed')
       }
@@ -179,7 +167,9 @@ describe('XEP-0384 §5.5.3 and 0.3.0 §4.6: without a payload', () => {
     [OMEMO_2, true, 47, undefined],
     [OMEMO_2, true, 49, undefined],
     [OMEMO_2, false, 32, 'empty'],
-    [OMEMO_2, false, 48, 'empty'],
+    [OMEMO_2, false, 48, undefined],
+    [OMEMO_2, false, 47, 'empty'],
+    [OMEMO_2, false, 49, 'empty'],
     [OMEMO_2, false, 0, 'empty'],
   ] as const)('%s, payload %s, key material of %i bytes: %s', (namespace, hasPayload, length, purpose) => {
     const classify = () =>
@@ -188,29 +178,35 @@ describe('XEP-0384 §5.5.3 and 0.3.0 §4.6: without a payload', () => {
     else expect(failure(classify).code).toBe('message-malformed')
   })
 
+  test('omemo:2: a message whose payload was taken away is no empty message', () => {
+    const { keyMaterial } = omemo2Payload.seal(encodeBody('Wherefore art thou Romeo?'))
+    const error = failure(() => omemo2Payload.classify({ hasPayload: false, keyMaterial }))
+    expect([error.code, error.path]).toEqual(['message-malformed', 'encrypted/payload'])
+  })
+
   test.each([12, 16])('a key is transported with an IV of %i bytes', (length) => {
     const key = Uint8Array.from({ length: 16 }, (_, i) => i)
-    const sent = transportKey(key, new Uint8Array(length).fill(7))
+    const sent = encodeKeyTransport(key, new Uint8Array(length).fill(7))
     expect(axolotlPayload.classify({ hasPayload: false, keyMaterial: sent.keyMaterial })).toBe(
       'key-transport',
     )
-    expect(transportedKey(sent)).toEqual({ key, iv: new Uint8Array(length).fill(7) })
+    expect(decodeKeyTransport(sent)).toEqual({ key, iv: new Uint8Array(length).fill(7) })
     const withTag = Uint8Array.from([...key, ...new Uint8Array(16)])
-    expect(transportedKey({ ...sent, keyMaterial: withTag }).key).toEqual(key)
+    expect(decodeKeyTransport({ ...sent, keyMaterial: withTag }).key).toEqual(key)
   })
 
   test.each([11, 13, 15, 17])('nor sent nor received with an IV of %i bytes', (length) => {
-    expect(() => transportKey(new Uint8Array(16), new Uint8Array(length))).toThrow(RangeError)
+    expect(() => encodeKeyTransport(new Uint8Array(16), new Uint8Array(length))).toThrow(RangeError)
     const received = { keyMaterial: new Uint8Array(16), iv: new Uint8Array(length) }
-    expect(failure(() => transportedKey(received)).path).toBe('encrypted/header/iv')
+    expect(failure(() => decodeKeyTransport(received)).path).toBe('encrypted/header/iv')
   })
 
   test('nor with a key of another length or without an IV', () => {
-    expect(() => transportKey(new Uint8Array(32), new Uint8Array(12))).toThrow(RangeError)
-    expect(failure(() => transportedKey({ keyMaterial: new Uint8Array(17) })).path).toBe(
+    expect(() => encodeKeyTransport(new Uint8Array(32), new Uint8Array(12))).toThrow(RangeError)
+    expect(failure(() => decodeKeyTransport({ keyMaterial: new Uint8Array(17) })).path).toBe(
       'encrypted/header/key',
     )
-    expect(failure(() => transportedKey({ keyMaterial: new Uint8Array(16) })).path).toBe(
+    expect(failure(() => decodeKeyTransport({ keyMaterial: new Uint8Array(16) })).path).toBe(
       'encrypted/header/iv',
     )
   })
