@@ -17,7 +17,7 @@ export function parseDateTime(text: string): Date | undefined {
 }
 
 /**
- * In UTC, as XEP-0082 §7 advises, so that no place is revealed; milliseconds only where there are any.
+ * In UTC, as XEP-0082 §6 advises, so that no place is revealed; milliseconds only where there are any.
  *
  * @throws {RangeError} when the date is invalid
  */

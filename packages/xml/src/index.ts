@@ -27,7 +27,7 @@ export {
   type RequestOptions,
   type Wire,
 } from './connection.ts'
-export { DELAY_NAMESPACE, type Delay, delay, delays } from './delay.ts'
+export { DELAY_NAMESPACE, type Delay, delay, delays, MAX_DELAYS } from './delay.ts'
 export {
   type Attrs,
   type AttrsInput,
@@ -64,6 +64,8 @@ export { type Event, LIMITS, type Limits } from './parse-tree.ts'
 export { StanzaReader, type StanzaReaderOptions } from './reader.ts'
 export {
   type Channel,
+  EARLIEST_SENT,
+  MAX_STANZA_IDS,
   type NotReceived,
   type Received,
   type ReceiveOptions,

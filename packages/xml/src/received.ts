@@ -3,8 +3,8 @@
  * nobody has to guess from `from` what has been checked.
  */
 
-import { delays } from './delay.ts'
-import { child, children, type Element, elements } from './element.ts'
+import { delays, hasTooManyDelays } from './delay.ts'
+import { child, children, type Element } from './element.ts'
 import { CLIENT_NAMESPACE, type ForgedCode, type Opened, open } from './forwarded.ts'
 import { type BareJid, bareJid, type Jid, jid, parseJid } from './jid.ts'
 import { SID_NAMESPACE } from './with-content.ts'
@@ -24,13 +24,23 @@ export type Sender =
   | { readonly known: 'stream' | 'occupant'; readonly jid: string }
   | { readonly known: 'no'; readonly candidates: readonly BareJid[] }
 
+/**
+ * `<stanza-id/>` that are looked at; of more than these, none counts. Each entity on the way adds one (XEP-0359 §3),
+ * and there are two or three; what it costs to read their addresses, see `MAX_DELAYS`.
+ */
+export const MAX_STANZA_IDS = 16
+
+/** Milliseconds since 1970. Jabber was announced in January 1999: no message is older. */
+export const EARLIEST_SENT = Date.UTC(1999, 0)
+
 const CHANNELS = ['live', 'carbon', 'archive', 'offline'] as const
 
 /**
  * - `live`: as it was sent.
  * - `carbon`: a copy of what another client of the account sent or got.
  * - `archive`: a result of a query.
- * - `offline`: held back by the account's server, or what a room shows of its past on joining.
+ * - `offline`: held back by the account's server, or what a room shows of its past on joining. Only a mark says so,
+ *   and servers do not remove one that the sender has written: a live message can pass for a late one.
  */
 export type Channel = (typeof CHANNELS)[number]
 
@@ -45,7 +55,11 @@ export interface Received {
   readonly channel: Channel
   /** Whether the account sent it. */
   readonly own: boolean
-  /** Only if stamped by who delivered it: the account's server, the room, the archive. */
+  /**
+   * Of a carbon or archive result, what the account's server or the archive says. Of others, what a mark says in the
+   * name of the account, its server or the room; the sender may have written it (XEP-0203 §5), so it is no more than
+   * the sender's word. Never before `EARLIEST_SENT`.
+   */
   readonly sentAt?: Date
   /**
    * Unique in the archive of the account or, of a groupchat message, of the room. Except in archive results it is
@@ -66,6 +80,12 @@ export interface ReceiveOptions {
   readonly queries?: ReadonlyMap<string, BareJid>
   /** The real bare JID of who is in a room under that occupant JID *now*, from the room's presence. */
   occupant?(roomJid: string): BareJid | undefined
+  /**
+   * Whether a room has sent its subject since it was joined, which ends the history (XEP-0045 §7.2.15). A stamp of the
+   * room on what comes later was written by an occupant and does not count. Without this, any occupant can make
+   * its own messages look like history, from a sender that is not known.
+   */
+  joined?(room: BareJid): boolean
 }
 
 /**
@@ -87,14 +107,14 @@ export function receive(raw: Element, options: ReceiveOptions): Received | NotRe
 
   const { from, chat } = parties
   const groupchat = type === 'groupchat'
-  const server = account.slice(account.indexOf('@') + 1)
-  const trusted: readonly string[] = [account, server, ...(groupchat ? [chat] : [])]
-  const stamps = delays(stanza).filter((delay) => delay.from !== undefined && trusted.includes(delay.from))
-  const late = source === 'stream' && stamps.length > 0
-  // Two trusted stamps: one of them has been written by somebody else.
-  const sentAt = opened.sentAt ?? (stamps.length === 1 ? stamps[0]?.stamp : undefined)
+  const history = groupchat && !options.joined?.(chat)
+  const stamps = stampsOf(stanza, account, history ? chat : undefined)
+  const late = source === 'stream' && stamps.late
+  const sentAt = [opened.sentAt ?? stamps.sentAt].find((date) => date && +date >= EARLIEST_SENT)
   const archiveId = opened.archiveId ?? stanzaId(stanza, groupchat ? chat : account)
-  const sender = senderOf(opened, from, !late, options)
+  // What the server holds back of a room keeps its place among the room's presence; history does not, nor do
+  // private messages that waited for another session.
+  const sender = senderOf(opened, from, groupchat ? !stamps.byRoom : !late, options)
   return Object.freeze({
     stanza,
     account,
@@ -218,10 +238,34 @@ function disclosed(stanza: Element): BareJid | undefined {
   return found?.bare
 }
 
+/** What is marked in the name of the account, its server or the room. */
+function stampsOf(
+  stanza: Element,
+  account: BareJid,
+  room: BareJid | undefined,
+): { late: boolean; byRoom: boolean; sentAt: Date | undefined } {
+  const server = account.slice(account.indexOf('@') + 1)
+  const trusted: readonly (string | undefined)[] = [account, server, room]
+  const found = delays(stanza).filter(({ from }) => from !== undefined && trusted.includes(from))
+  // Nobody has looked at all of them, so one may be of the room.
+  const tooMany = hasTooManyDelays(stanza)
+  return {
+    late: tooMany || found.length > 0,
+    byRoom: room !== undefined && (tooMany || found.some(({ from }) => from === room)),
+    // Of two, one has been written by somebody else.
+    sentAt: !tooMany && found.length === 1 ? found[0]?.stamp : undefined,
+  }
+}
+
 // XEP-0359 §3: at most one by the same entity, with both attributes; a second one is somebody else's.
 function stanzaId(stanza: Element, by: BareJid): string | undefined {
-  const ids = elements(stanza).filter(
-    (el) => el.ns === SID_NAMESPACE && el.name === 'stanza-id' && bareJid.decode(el.attrs.by ?? '') === by,
-  )
-  return ids.length === 1 && ids[0]?.attrs.id ? ids[0].attrs.id : undefined
+  const ids = children(stanza, 'stanza-id', SID_NAMESPACE)
+  if (ids.length > MAX_STANZA_IDS) return undefined
+  let found: string | undefined
+  for (const { attrs } of ids) {
+    if (bareJid.decode(attrs.by ?? '') !== by) continue
+    if (found !== undefined) return undefined
+    found = attrs.id ?? ''
+  }
+  return found || undefined
 }

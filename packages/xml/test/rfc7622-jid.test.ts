@@ -157,3 +157,37 @@ describe('in codecs', () => {
     expect(bareJid.decode('@b')).toBeUndefined()
   })
 })
+
+describe('work', () => {
+  test('no pattern looks back without bound from every character, which would cost the square', () => {
+    const used = new Set<string>()
+    const names = [Symbol.replace, Symbol.match, Symbol.search, Symbol.split, 'exec', 'test'] as const
+    const originals = names.map((name) => Object.getOwnPropertyDescriptor(RegExp.prototype, name))
+    for (const [i, name] of names.entries()) {
+      const original = originals[i]?.value as (...args: unknown[]) => unknown
+      const watched = function (this: RegExp, ...args: unknown[]): unknown {
+        used.add(this.source)
+        return original.apply(this, args)
+      }
+      Object.defineProperty(RegExp.prototype, name, { ...originals[i], value: watched })
+    }
+    try {
+      const strange = [
+        'a\u0301',
+        '\u0628\u200c\u0628',
+        '\u05d0\u0661',
+        'l\u00b7l',
+        '\u30fb\u30a2',
+        '[::1.2.3.4]',
+      ]
+      for (const text of strange) for (const jid of [text, `${text}@b`, `a@b/${text}`]) codeOf(jid)
+    } finally {
+      for (const [i, name] of names.entries())
+        Object.defineProperty(RegExp.prototype, name, originals[i] ?? {})
+    }
+    expect(used.size).toBeGreaterThan(15)
+    expect(
+      [...used].filter((source) => /^\(\?<[=!](?:[^)\\]|\\.)*[*+{]/.test(source.replace(/\\p\{.*?\}/g, 'p'))),
+    ).toEqual([])
+  })
+})
