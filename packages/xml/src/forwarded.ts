@@ -10,11 +10,9 @@
 import { DELAY_NAMESPACE, delays } from './delay.ts'
 import { children, type Element, elements } from './element.ts'
 import { type BareJid, jid } from './jid.ts'
-import { isHarmless } from './with-content.ts'
+import { CARBONS_NAMESPACE, MAM_NAMESPACE, mayStandOutside } from './server-processed.ts'
 
 export const CLIENT_NAMESPACE = 'jabber:client'
-const CARBONS = 'urn:xmpp:carbons:2'
-const MAM = 'urn:xmpp:mam:2'
 const FORWARD = 'urn:xmpp:forward:0'
 
 /**
@@ -64,13 +62,13 @@ export function open(
   if (raw.attrs.from !== undefined && source === undefined) return 'bad-address'
 
   let archive: BareJid | undefined
-  if (wrapper.ns === MAM) {
+  if (wrapper.ns === MAM_NAMESPACE) {
     archive = queries?.get(wrapper.attrs.queryid ?? '')
     if (archive === undefined) return 'unsolicited'
     if ((source ?? account) !== archive) return 'wrong-source'
   } else if (source !== account) return 'wrong-source'
 
-  if (!elements(raw).every((el) => el === wrapper || isHarmless(el))) return 'smuggled'
+  if (!elements(raw).every((el) => el === wrapper || mayStandOutside(el))) return 'smuggled'
   const [forwarded] = children(wrapper, 'forwarded', FORWARD)
   if (!forwarded) return 'malformed'
   if (elements(wrapper).length > 1) return 'smuggled'
@@ -90,7 +88,7 @@ export function open(
 }
 
 function isWrapper(el: Element): boolean {
-  return el.ns === CARBONS
+  return el.ns === CARBONS_NAMESPACE
     ? el.name === 'sent' || el.name === 'received'
-    : el.ns === MAM && el.name === 'result'
+    : el.ns === MAM_NAMESPACE && el.name === 'result'
 }

@@ -75,5 +75,6 @@ export {
 } from './received.ts'
 export { base64, bool, dateTime, hex, type Scalar, string, uint } from './scalar.ts'
 export { serialize } from './serialize.ts'
+export { isAllowedContent } from './server-processed.ts'
 export { STANZA_ERROR_NAMESPACE, StanzaError, type StanzaErrorType, stanzaError } from './stanza-error.ts'
 export { withContent } from './with-content.ts'

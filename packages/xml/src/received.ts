@@ -7,10 +7,7 @@ import { delays, hasTooManyDelays } from './delay.ts'
 import { child, children, type Element } from './element.ts'
 import { CLIENT_NAMESPACE, type ForgedCode, type Opened, open } from './forwarded.ts'
 import { type BareJid, bareJid, type Jid, jid, parseJid } from './jid.ts'
-import { SID_NAMESPACE } from './with-content.ts'
-
-const MUC_USER = 'http://jabber.org/protocol/muc#user'
-const PUBSUB_EVENT = 'http://jabber.org/protocol/pubsub#event'
+import { MUC_USER_NAMESPACE, PUBSUB_EVENT_NAMESPACE, SID_NAMESPACE } from './server-processed.ts'
 
 /**
  * Who sent a message.
@@ -99,7 +96,7 @@ export function receive(raw: Element, options: ReceiveOptions): Received | NotRe
   if (typeof opened === 'string') return forged(opened)
   const { stanza, from: source } = opened
   const { type } = stanza.attrs
-  if (!isMessage(stanza) || child(stanza, 'event', PUBSUB_EVENT)) return NOT_A_MESSAGE
+  if (!isMessage(stanza) || child(stanza, 'event', PUBSUB_EVENT_NAMESPACE)) return NOT_A_MESSAGE
   if (source !== 'stream' && type === 'headline') return NOT_A_MESSAGE
   if (source !== 'stream' && source !== 'archive' && type === 'groupchat') return forged('groupchat-carbon')
   const parties = partiesOf(opened, account)
@@ -222,7 +219,7 @@ function senderOf(opened: Opened, from: Jid, current: boolean, options: ReceiveO
   const { stanza, archive } = opened
   const now = from.full && from.bare !== options.account ? options.occupant?.(from.full) : undefined
   // A private message (XEP-0045 §7.5) is marked, by rooms that know the mark; the room's presence tells too.
-  const inRoom = stanza.attrs.type === 'groupchat' || child(stanza, 'x', MUC_USER) || now
+  const inRoom = stanza.attrs.type === 'groupchat' || child(stanza, 'x', MUC_USER_NAMESPACE) || now
   if (!inRoom || !from.full || from.bare === options.account)
     return Object.freeze({ known: 'stream', jid: from.full ?? from.bare })
   const real = archive === from.bare ? disclosed(stanza) : archive === undefined && current ? now : undefined
@@ -233,7 +230,7 @@ function senderOf(opened: Opened, from: Jid, current: boolean, options: ReceiveO
 
 // XEP-0313 §6.1.2: the archive of a room strips what occupants write and adds the real JID. Live, rooms strip nothing.
 function disclosed(stanza: Element): BareJid | undefined {
-  const items = children(stanza, 'x', MUC_USER).flatMap((x) => children(x, 'item'))
+  const items = children(stanza, 'x', MUC_USER_NAMESPACE).flatMap((x) => children(x, 'item'))
   const found = items.length === 1 ? addressOf(items[0]?.attrs.jid ?? '') : undefined
   return found?.bare
 }

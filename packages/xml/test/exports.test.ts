@@ -43,6 +43,7 @@ test('the exported names', () => {
       "hint",
       "hintsOf",
       "inside",
+      "isAllowedContent",
       "jid",
       "many",
       "ns",
