@@ -12,11 +12,11 @@ const FINGERPRINT = /\b[0-9a-f]{64}\b/g
 const PROGRAMS = [
   [
     'two-devices',
-    'Bob is FINGERPRINT\nBob reads: Are you there? (99 prekeys left)\nAlice reads: I am now.\n',
+    'Bob is FINGERPRINT\nIt was written by FINGERPRINT\nBob reads: Are you there? (99 prekeys left)\nAlice reads: I am now.\n',
   ],
   [
     'omemo',
-    'Juliet’s key: FINGERPRINT\nLENGTH characters leave, and none of them is the message: true\n' +
+    "Juliet's key: FINGERPRINT\nLENGTH characters leave, and none of them is the message: true\n" +
       'Juliet reads: But, soft! what light through yonder window breaks?\n',
   ],
   [
@@ -37,10 +37,7 @@ test.each(PROGRAMS)(
   async (name, expected) => {
     const program = fileURLToPath(new URL(`../dist/${name}.js`, import.meta.url))
     const { stdout, stderr } = await run(process.execPath, [program])
-    const plain = stdout
-      .replace(FINGERPRINT, 'FINGERPRINT')
-      .replace(/^\d+ characters/m, 'LENGTH characters')
-      .replace("Juliet's", 'Juliet’s')
+    const plain = stdout.replace(FINGERPRINT, 'FINGERPRINT').replace(/^\d+ characters/m, 'LENGTH characters')
     expect(plain).toBe(expected)
     expect(stderr).toBe('')
   },
