@@ -12,7 +12,6 @@
  *     38  …  payload
  */
 
-import { StoreError } from './error.ts'
 import { escapeName, unescapeName } from './scoped.ts'
 import type { Bytes } from './store.ts'
 
@@ -42,12 +41,20 @@ export interface QueuedEffect extends EffectName {
   readonly attempts: number
   /** Given up: it is kept, but not run and not waited for, until `retry` or `discard`. */
   readonly parked: boolean
+  /**
+   * What is stored under this name cannot be read; a later version may have written it. It is parked and stays
+   * as it is, `retry` included, until it is discarded or an effect of the same name is added. Its payload is empty,
+   * its times are 1970; if it has not even a name of an effect, `kind` is empty and `key` is where it is.
+   */
+  readonly malformed: boolean
 }
 
 /** @internal An effect as stored; times in milliseconds since 1970. */
 export interface EffectRecord extends EffectName {
   readonly payload: Uint8Array
   readonly parked: boolean
+  /** Not to be encoded. */
+  readonly malformed: boolean
   readonly attempts: number
   readonly id: bigint
   readonly order: number
@@ -80,15 +87,20 @@ export function encodeEffect(effect: EffectRecord): Bytes {
   return bytes
 }
 
-/** @internal `path` is the key after `<queue>/lane/`. @throws {StoreError} `record-malformed` */
+/** @internal `path` is the key after `<queue>/lane/`. What cannot be read is a parked effect: it may stop no other. */
 export function decodeEffect(path: string, bytes: Uint8Array): EffectRecord {
-  const [lane, kind, key, ...more] = path.split('/').map(unescapeName)
-  const view = open(path, bytes, HEADER)
+  const [lane = '', kind = '', key = ''] = path.split('/').map(unescapeName)
+  const isName = lane !== '' && kind !== '' && effectPath({ lane, kind, key }) === path
+  const name = isName ? { lane, kind, key } : { lane, kind: '', key: path }
+  const none = { id: 0n, order: 0, queuedAt: 0, dueAt: 0, payload: new Uint8Array(0) }
+  const unreadable = { ...name, ...none, parked: true, malformed: true, attempts: 0 }
+  const view = open(bytes, HEADER)
+  if (!view || !isName || view.getUint8(1) > 1) return unreadable
   const [order, queuedAt, dueAt] = [view.getFloat64(14), view.getFloat64(22), view.getFloat64(30)]
-  if (lane === undefined || kind === undefined || key === undefined || more.length > 0) throw malformed(path)
-  if (view.getUint8(1) > 1 || ![order, queuedAt, dueAt].every(Number.isFinite)) throw malformed(path)
+  if (![order, queuedAt, dueAt].every(Number.isFinite)) return unreadable
   const [parked, attempts, id] = [view.getUint8(1) === 1, view.getUint32(2), view.getBigUint64(6)]
-  return { lane, kind, key, payload: bytes.slice(HEADER), parked, attempts, id, order, queuedAt, dueAt }
+  const payload = bytes.slice(HEADER)
+  return { ...name, payload, parked, malformed: false, attempts, id, order, queuedAt, dueAt }
 }
 
 /** @internal */
@@ -101,12 +113,13 @@ export function encodeLease(lease: Lease): Bytes {
   return bytes
 }
 
-/** @internal @throws {StoreError} `record-malformed` */
-export function decodeLease(path: string, bytes: Uint8Array): Lease {
-  const view = open(path, bytes, LEASE)
-  const until = view.getFloat64(1)
-  if (!Number.isFinite(until)) throw malformed(path)
-  return { until, owner: view.getBigUint64(9) }
+/** @internal What cannot be read is no lease: at worst an effect is done twice, which handlers must bear anyway. */
+export function decodeLease(bytes: Uint8Array | undefined): Lease | undefined {
+  const view = bytes && open(bytes, LEASE)
+  const until = view?.getFloat64(1)
+  return view && Number.isFinite(until)
+    ? { until: view.getFloat64(1), owner: view.getBigUint64(9) }
+    : undefined
 }
 
 /** @internal The key after `<queue>/lane/`. @throws {RangeError} when lane or kind is empty */
@@ -117,17 +130,13 @@ export function effectPath({ lane, kind, key }: EffectName): string {
 
 /** @internal */
 export function queued(effect: EffectRecord): QueuedEffect {
-  const { lane, kind, key, attempts, parked } = effect
+  const { lane, kind, key, attempts, parked, malformed } = effect
   const [queuedAt, dueAt] = [new Date(effect.queuedAt), new Date(effect.dueAt)]
   const payload = new Uint8Array(effect.payload)
-  return { lane, kind, key, payload, queuedAt, dueAt, attempts, parked }
+  return { lane, kind, key, payload, queuedAt, dueAt, attempts, parked, malformed }
 }
 
-function open(path: string, bytes: Uint8Array, least: number): DataView {
-  if (bytes.length < least || bytes[0] !== VERSION) throw malformed(path)
+function open(bytes: Uint8Array, least: number): DataView | undefined {
+  if (bytes.length < least || bytes[0] !== VERSION) return undefined
   return new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
-}
-
-function malformed(path: string): StoreError {
-  return new StoreError('record-malformed', `effects: ${path} has another format`)
 }

@@ -23,25 +23,34 @@ import {
 } from './effect-codec.ts'
 import { escapeName } from './scoped.ts'
 import type { Bytes, Put, Store } from './store.ts'
-import { type Reader, update } from './update.ts'
+import { update } from './update.ts'
 
-/** How long a handler may take: two requests of XMPP at the customary 30 s each. */
-export const EFFECT_MS = 60_000
+/** How long each request of a handler may take: the minute that `REQUEST_TIMEOUT` of the package `xml` is, too. */
+export const REQUEST_MS = 60_000
 
-/** How long a lane is leased: a handler's time, and as much for commits and clocks that differ. */
-export const LEASE_MS = 2 * EFFECT_MS
+/**
+ * How long a handler may take: two requests, each to its timeout, and half a minute for what lies between. So it is
+ * the handler that reports a request without a reply, and its lane is free at once.
+ */
+export const EFFECT_MS = 2 * REQUEST_MS + 30_000
+
+/** How long a lane is leased: a handler's time, and a minute for commits and for clocks that differ. */
+export const LEASE_MS = EFFECT_MS + 60_000
 
 /** The wait after the first failure; it doubles with each further one. */
 export const BACKOFF_MIN_MS = 1000
 
-/** The longest wait, an hour, reached after 12 doublings (4095 s in all). */
+/** The longest wait, an hour. The 13th is the first of them, after 12 that double from 1 to 2048 s, 4095 s in all. */
 export const BACKOFF_MAX_MS = 3_600_000
 
-/** Attempts until an effect is parked: 12 doublings and 188 hours are 8 days without jitter, 4 with the least. */
+/**
+ * Attempts until an effect is parked. The 199 waits between them are 12 that double and 187 of an hour: 188 hours or
+ * 7.8 days, less the jitter, which takes half of that at most.
+ */
 export const EFFECT_ATTEMPTS = 200
 
 /** An effect that fails when it is older than this, 14 days, is parked; it has been tried at least once. */
-export const EFFECT_AGE_MS = 14 * 24 * BACKOFF_MAX_MS
+export const EFFECT_AGE_MS = 14 * 86_400_000
 
 /** Time, as the application sees it. */
 export interface Clock {
@@ -90,24 +99,49 @@ export function readEffects(lanes: Lanes, entries: readonly (readonly [string, B
     .sort((a, b) => (a.lane < b.lane ? -1 : a.lane > b.lane ? 1 : a.order - b.order))
 }
 
-/** @internal All that is queued in one lane, in order. */
-export async function readLane(lanes: Lanes, reader: Reader, lane: string): Promise<EffectRecord[]> {
-  return readEffects(lanes, await reader.list(`${lanesOf(lanes)}${escapeName(lane)}/`))
+/** @internal The prefix of all effects of a lane. */
+export function lanePrefix(lanes: Lanes, lane: string): string {
+  return `${lanesOf(lanes)}${escapeName(lane)}/`
 }
 
-/** @internal Leases the lane and counts an attempt of its first effect; `undefined` when there is nothing to do now. */
-export function begin(lanes: Lanes, lane: string, owner: bigint): Promise<EffectRecord | undefined> {
+/** @internal An effect that has been begun, and what waits behind it. */
+export interface Begun {
+  readonly effect: EffectRecord
+  readonly rest: readonly EffectRecord[]
+}
+
+/**
+ * @internal Leases the lane and counts an attempt of its first effect; `undefined` when there is nothing to do now.
+ *
+ * `ahead` is what was seen to wait behind an effect that is done now. If its first is still what it was, it is the
+ * first of the lane, because adding goes to the end; so the lane, which may be large, is not read again. Only an
+ * effect that `retry` has brought back meanwhile comes after the rest.
+ */
+export function begin(
+  lanes: Lanes,
+  lane: string,
+  owner: bigint,
+  ahead: readonly EffectRecord[],
+): Promise<Begun | undefined> {
   const leased = leaseKey(lanes, lane)
-  return update<EffectRecord | undefined>(lanes.store, [leased], async ([bytes], reader) => {
+  const keys = [leased, ...ahead.slice(0, 1).map((e) => effectKey(lanes, e))]
+  let begun: Begun | undefined
+  return update<Begun | undefined>(lanes.store, keys, async ([bytes, bytesAhead], reader) => {
     const time = now(lanes)
-    const lease = bytes && decodeLease(lane, bytes)
-    const first = (await readLane(lanes, reader, lane)).find((e) => !e.parked)
+    const lease = decodeLease(bytes)
     // A lease of one's own is the work of a commit that failed without saying that it had written.
-    if (lease && isLive(lease, time)) return { result: lease.owner === owner ? first : undefined }
+    if (lease && isLive(lease, time)) return { result: lease.owner === owner ? begun : undefined }
+    const next = bytesAhead && decodeEffect(effectPath(ahead[0]!), bytesAhead)
+    const waiting =
+      next && next.id === ahead[0]?.id && !next.parked
+        ? [next, ...ahead.slice(1)]
+        : readEffects(lanes, await reader.list(lanePrefix(lanes, lane))).filter((e) => !e.parked)
+    const [first, ...rest] = waiting
     if (!first || isLater(first.dueAt, time, BACKOFF_MAX_MS)) return { result: undefined }
-    const begun = { ...first, attempts: first.attempts + 1, dueAt: time + backoff(first.attempts, lanes) }
+    const effect = { ...first, attempts: first.attempts + 1, dueAt: time + backoff(first.attempts, lanes) }
+    begun = { effect, rest }
     // Parked in advance, in case the last attempt takes the process down with it.
-    const stored = putEffect(lanes, { ...begun, parked: isSpent(begun, time) })
+    const stored = putEffect(lanes, { ...effect, parked: isSpent(effect, time) })
     return { put: [[leased, encodeLease({ until: time + LEASE_MS, owner })], stored], result: begun }
   })
 }
@@ -122,7 +156,7 @@ export function settle(
   const keys = [leaseKey(lanes, effect.lane), effectKey(lanes, effect)] as const
   return update(lanes.store, keys, ([leased, stored]) => {
     // Without its lease a lane is another run's, which may have begun this effect again.
-    if (!leased || decodeLease(effect.lane, leased).owner !== owner) return { result: effect }
+    if (decodeLease(leased)?.owner !== owner) return { result: effect }
     const current = stored && decodeEffect(effectPath(effect), stored)
     // A handler that has not come back may still be at work: the lane stays leased, until that runs out.
     const gone = outcome.kind === 'late' ? [] : [keys[0]]
@@ -134,18 +168,26 @@ export function settle(
   })
 }
 
-/** @internal When each lane in which something waits can be worked on next. */
-export async function plan(lanes: Lanes, time: number): Promise<(readonly [lane: string, at: number])[]> {
+/** @internal What the whole queue looks like at some time. */
+export interface Plan {
+  /** When each lane in which something waits can be worked on next. */
+  readonly lanes: readonly (readonly [lane: string, at: number])[]
+  readonly malformed: readonly EffectRecord[]
+}
+
+/** @internal */
+export async function plan(lanes: Lanes, time: number): Promise<Plan> {
   const { entries } = await lanes.store.list(lanes.base)
+  const effects = readEffects(lanes, entries)
   const plans = new Map<string, number>()
-  for (const { lane, parked, dueAt } of readEffects(lanes, entries))
+  for (const { lane, parked, dueAt } of effects)
     if (!parked && !plans.has(lane)) plans.set(lane, isLater(dueAt, time, BACKOFF_MAX_MS) ? dueAt : time)
-  const leased = new Map(entries)
-  return [...plans].map(([lane, at]) => {
-    const bytes = leased.get(leaseKey(lanes, lane))
-    const lease = bytes && decodeLease(lane, bytes)
-    return [lane, lease && isLive(lease, time) ? Math.max(at, lease.until) : at]
+  const values = new Map(entries)
+  const planned = [...plans].map(([lane, at]) => {
+    const lease = decodeLease(values.get(leaseKey(lanes, lane)))
+    return [lane, lease && isLive(lease, time) ? Math.max(at, lease.until) : at] as const
   })
+  return { lanes: planned, malformed: effects.filter((e) => e.malformed) }
 }
 
 /** @internal @throws {TypeError} when the clock gives no number */

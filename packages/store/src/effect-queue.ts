@@ -10,14 +10,15 @@ import {
   EFFECT_MS,
   effectKey,
   type Lanes,
+  lanePrefix,
   lanesOf,
   newId,
   now,
   type Outcome,
   plan,
   putEffect,
+  REQUEST_MS,
   readEffects,
-  readLane,
   settle,
 } from './effect-lane.ts'
 import { StoreError } from './error.ts'
@@ -28,9 +29,15 @@ import { type Reader, type Signal, update } from './update.ts'
 /** A quarter of the largest value; the largest effect of the family publishes an OpenPGP key of some 100 KiB. */
 export const MAX_EFFECT_BYTES = 262_144
 
-/** A lane is read as a whole; at 1 KiB an effect that is 1 MiB. Contacts have some ten devices, not a thousand. */
+/** Effects that wait in a lane or are parked in it. Contacts have some ten devices, not a thousand. */
 export const MAX_LANE_EFFECTS = 1024
 
+/**
+ * Bytes of the records of a lane, 4 MiB: 1024 effects of 4 KiB, or 15 of the largest. Adding to a lane reads all of
+ * it, a run reads the queue when it begins and when it ends and each lane that is due once more; keys, of at most
+ * `MAX_KEY_BYTES` each, come on top.
+ */
+export const MAX_LANE_BYTES = 4_194_304
 /** Lanes worked on at once, so that one slow peer holds up few others. */
 export const LANES_AT_ONCE = 8
 
@@ -44,22 +51,27 @@ export interface EffectQueueOptions {
   random(length: number): Uint8Array
   /**
    * Does it, and resolves when it is done; a rejection means: again later. It may be called again for what it
-   * has done already, so doing it twice must do no harm. It must stop when `signal` aborts or `timeoutMs` is
-   * over: at `timeoutMs` it counts as failed, at twice that another tab may begin.
+   * has done already, so doing it twice must do no harm. It must stop when `signal` aborts and after `EFFECT_MS`:
+   * then it counts as failed, and after `LEASE_MS` another tab may begin.
    */
   handle(effect: QueuedEffect, options: HandleOptions): Promise<void>
 }
 
 /** What a handler has to heed; `request` of a `Connection` takes it as it is. */
 export interface HandleOptions {
+  /** That of the run, if it has one. */
   readonly signal?: Signal
+  /** `REQUEST_MS`, for each request: two of them fit into the time of a handler. */
   readonly timeoutMs: number
 }
 
 /** What a run did. */
 export interface EffectRun {
   readonly done: readonly QueuedEffect[]
-  /** As they are now, perhaps parked; with what the handler rejected, or a `StoreError` `effect-timed-out`. */
+  /**
+   * As they are now, perhaps parked; with what the handler rejected, or a `StoreError` `effect-timed-out`. Also, in
+   * each run, what is malformed, with a `StoreError` `record-malformed`.
+   */
   readonly failed: readonly { readonly effect: QueuedEffect; readonly error: unknown }[]
   /** When to run again; absent when nothing waits. */
   readonly nextDue?: Date
@@ -80,11 +92,14 @@ export interface EffectQueue {
    * aborted counts as failed. Rejects when the store does, and leaves everything to the next run.
    */
   run(options?: { readonly signal?: Signal | undefined }): Promise<EffectRun>
-  /** All that waits or is parked, lane by lane in order. */
+  /** All that waits or is parked, also what is malformed, lane by lane in order. */
   list(): Promise<readonly QueuedEffect[]>
   /** Makes everything due now and forgets its failures, parked effects included: the connection is back. */
   retry(): Promise<void>
-  /** Removes effects that wait or are parked. One that is being handled may still be done. */
+  /**
+   * Removes effects that wait or are parked. One that is being handled may still be done. Takes all that `list`
+   * gives, also what is malformed.
+   */
   discard(effects: readonly EffectName[]): Promise<void>
 }
 
@@ -102,12 +117,12 @@ export function effectQueue(options: EffectQueueOptions): EffectQueue {
     retry: () =>
       update(store, [], async (_, reader) => {
         const fresh = { parked: false, attempts: 0, dueAt: now(lanes) }
-        const effects = readEffects(lanes, await reader.list(all))
+        const effects = readEffects(lanes, await reader.list(all)).filter((e) => !e.malformed)
         return { put: effects.map((e) => putEffect(lanes, { ...e, ...fresh })), result: undefined }
       }),
     discard: (effects) =>
       update(store, [], () => ({
-        delete: [...new Set(effects.map((e) => effectKey(lanes, e)))],
+        delete: [...new Set(effects.map((e) => (e.kind === '' ? all + e.key : effectKey(lanes, e))))],
         result: undefined,
       })),
   }
@@ -115,27 +130,31 @@ export function effectQueue(options: EffectQueueOptions): EffectQueue {
 
 async function add(lanes: Lanes, reader: Reader, effects: readonly Effect[]): Promise<readonly Put[]> {
   const time = now(lanes)
-  const added = new Map<string, EffectRecord>()
-  const names = new Map<string, Set<string>>()
+  const added = new Map<string, Put>()
+  // How many bytes each record of a lane has.
+  const sizes = new Map<string, Map<string, number>>()
   let last = 0
   for (const effect of effects) {
     const key = effectKey(lanes, effect)
     checkBatch({ put: [[key, effect.payload]] })
     if (effect.payload.length > MAX_EFFECT_BYTES)
       throw new RangeError(`payload: expected at most ${MAX_EFFECT_BYTES} bytes`)
-    let lane = names.get(effect.lane)
+    let lane = sizes.get(effect.lane)
     if (!lane) {
-      const waiting = await readLane(lanes, reader, effect.lane)
-      last = Math.max(last, waiting.at(-1)?.order ?? 0)
-      lane = new Set(waiting.map((e) => effectKey(lanes, e)))
-      names.set(effect.lane, lane)
+      const entries = await reader.list(lanePrefix(lanes, effect.lane))
+      last = Math.max(last, readEffects(lanes, entries).at(-1)?.order ?? 0)
+      lane = new Map(entries.map(([name, bytes]) => [name, bytes.length]))
+      sizes.set(effect.lane, lane)
     }
-    if (lane.add(key).size > MAX_LANE_EFFECTS)
-      throw new StoreError('lane-full', `${MAX_LANE_EFFECTS} effects wait`)
-    const times = { queuedAt: time, dueAt: time }
-    added.set(key, { ...effect, parked: false, attempts: 0, id: newId(lanes), order: ++last, ...times })
+    const state = { parked: false, malformed: false, attempts: 0, queuedAt: time, dueAt: time }
+    const put = putEffect(lanes, { ...effect, ...state, id: newId(lanes), order: ++last })
+    lane.set(key, put[1].length)
+    added.set(key, put)
   }
-  return [...added.values()].map((e) => putEffect(lanes, e))
+  for (const lane of sizes.values())
+    if (lane.size > MAX_LANE_EFFECTS || [...lane.values()].reduce((sum, n) => sum + n, 0) > MAX_LANE_BYTES)
+      throw new StoreError('lane-full', `${MAX_LANE_EFFECTS} effects or ${MAX_LANE_BYTES} bytes wait`)
+  return [...added.values()]
 }
 
 async function run(
@@ -146,22 +165,29 @@ async function run(
   const owner = newId(lanes)
   const [done, failed]: [QueuedEffect[], { effect: QueuedEffect; error: unknown }[]] = [[], []]
   const work = async (lane: string): Promise<void> => {
+    let ahead: readonly EffectRecord[] = []
     while (!signal?.aborted) {
-      const effect = await begin(lanes, lane, owner)
-      if (!effect) return
-      const outcome = await attempt(options, effect, signal)
-      const ended = queued(await settle(lanes, effect, owner, outcome))
+      const begun = await begin(lanes, lane, owner, ahead)
+      if (!begun) return
+      const outcome = await attempt(options, begun.effect, signal)
+      const ended = queued(await settle(lanes, begun.effect, owner, outcome))
       if (outcome.kind === 'done') done.push(ended)
       else if (outcome.kind !== 'aborted') failed.push({ effect: ended, error: outcome.error })
       if (outcome.kind === 'late') return
+      ahead = outcome.kind === 'done' ? begun.rest : []
     }
   }
   if (signal?.aborted) throw signal.reason
   const start = now(lanes)
-  const due = (await plan(lanes, start)).filter(([, at]) => at <= start)
+  const found = await plan(lanes, start)
+  for (const effect of found.malformed) {
+    const error = new StoreError('record-malformed', 'effects: a record has another format')
+    failed.push({ effect: queued(effect), error })
+  }
+  const due = found.lanes.filter(([, at]) => at <= start)
   await inParallel(due, ([lane]) => work(lane))
   if (signal?.aborted) throw signal.reason
-  const times = (await plan(lanes, now(lanes))).map(([, at]) => at)
+  const times = (await plan(lanes, now(lanes))).lanes.map(([, at]) => at)
   const next = times.reduce((least, at) => Math.min(least, at), Number.POSITIVE_INFINITY)
   return Number.isFinite(next) ? { done, failed, nextDue: new Date(next) } : { done, failed }
 }
@@ -178,7 +204,7 @@ async function attempt(
   })
   // Within a promise, so that a handler that throws at once is one that rejects.
   const work = Promise.resolve()
-    .then(() => options.handle(queued(effect), { ...(signal && { signal }), timeoutMs: EFFECT_MS }))
+    .then(() => options.handle(queued(effect), { ...(signal && { signal }), timeoutMs: REQUEST_MS }))
     .then<Outcome, Outcome>(
       () => ({ kind: 'done' }),
       (error: unknown) => ({ kind: signal?.aborted ? 'aborted' : 'failed', error }),

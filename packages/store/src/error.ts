@@ -1,9 +1,9 @@
 /**
  * - `conflict`: others changed what was read each time. Nothing was written. Try again later.
  * - `outcome-unknown`: the store failed to say whether it wrote; its `cause` is an `AggregateError` of why. Read again.
- * - `lane-full`: `MAX_LANE_EFFECTS` effects wait in one lane. Nothing was written. Run or discard some.
+ * - `lane-full`: `MAX_LANE_EFFECTS` effects or `MAX_LANE_BYTES` wait in one lane. Nothing was written. Run or discard some.
  * - `effect-timed-out`: a handler took longer than `EFFECT_MS`; the effect will be tried again.
- * - `record-malformed`: what is stored under this name was not written by this version of the package.
+ * - `record-malformed`: what is stored where an effect should be was not written by this version of the package.
  */
 export type StoreErrorCode =
   | 'conflict'

@@ -7,6 +7,7 @@ export {
   EFFECT_ATTEMPTS,
   EFFECT_MS,
   LEASE_MS,
+  REQUEST_MS,
 } from './effect-lane.ts'
 export {
   type EffectQueue,
@@ -16,6 +17,7 @@ export {
   type HandleOptions,
   LANES_AT_ONCE,
   MAX_EFFECT_BYTES,
+  MAX_LANE_BYTES,
   MAX_LANE_EFFECTS,
 } from './effect-queue.ts'
 export { StoreError, type StoreErrorCode } from './error.ts'

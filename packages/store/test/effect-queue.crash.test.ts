@@ -151,6 +151,25 @@ describe('the store fails without saying whether it wrote', () => {
     },
   )
 
+  test('at the last attempt: it is made all the same, and no other effect is taken for it', async () => {
+    const w = world()
+    const { log, handle } = recorder()
+    const failing = w.tab(() => Promise.reject(new Error('network')))
+    await add(w.store, failing, effect('a', 'last'), effect('a', 'next'))
+    for (let n = 1; n < EFFECT_ATTEMPTS; n++) {
+      const { nextDue } = await failing.run()
+      w.advance(nextDue!.getTime() - w.clock.now())
+    }
+    await w
+      .tab(
+        handle,
+        flaky(w.store, (n) => (n === 0 ? 'unsaid' : 'fine')),
+      )
+      .run()
+    expect(log).toEqual(['a:last', 'a:next'])
+    expect((await w.store.list('')).entries).toEqual([])
+  })
+
   test('in one lane only: the others are done before the run rejects', async () => {
     const w = world()
     const { log, handle } = recorder()

@@ -7,6 +7,7 @@ import {
   EFFECT_MS,
   effectQueue,
   LEASE_MS,
+  REQUEST_MS,
   type Store,
 } from '../src/index.ts'
 import {
@@ -71,6 +72,16 @@ describe('failing', () => {
     w.advance(365 * DAY)
     expect((await queue.run()).failed).toEqual([])
     expect((await queue.list()).length).toBe(1)
+  })
+
+  test('EFFECT_ATTEMPTS times takes 4095 s and 187 hours without jitter', async () => {
+    const w = world()
+    const random = (length: number): Uint8Array => new Uint8Array(length).fill(0xff)
+    const queue = effectQueue({ store: w.store, clock: w.clock, random, handle: never })
+    await add(w.store, queue, effect('a', 'x'))
+    await drain(w, queue)
+    expect((await queue.list())[0]).toMatchObject({ parked: true, attempts: EFFECT_ATTEMPTS })
+    expect(w.clock.now() - START).toBe(4_095_000 + 187 * BACKOFF_MAX_MS)
   })
 
   test('at more than EFFECT_AGE_MS parks an effect, but not before it has been tried', async () => {
@@ -260,6 +271,87 @@ describe('a handler that does not come back', () => {
     const { failed, nextDue } = await queue.run()
     expect(failed.length).toBe(1)
     expect(nextDue!.getTime()).toBeGreaterThan(w.clock.now())
+  })
+})
+
+describe('a handler whose requests get no reply', () => {
+  test('has the time to say so itself, also when the second one is lost', async () => {
+    const w = world()
+    const queue = w.tab(async (_, { timeoutMs }) => {
+      for (const fails of [false, true])
+        await new Promise<void>((resolve, reject) => {
+          w.clock.after(timeoutMs, () => (fails ? reject(new Error('no reply')) : resolve()))
+        })
+    })
+    await add(w.store, queue, effect('x', '1'))
+    const running = queue.run()
+    for (let request = 0; request < 2; request++) {
+      await settled()
+      w.advance(REQUEST_MS)
+    }
+    const { failed, nextDue } = await running
+    expect(failed.map(({ error }) => error)).toEqual([new Error('no reply')])
+    // The lane is not held by a lease.
+    expect(nextDue!.getTime()).toBeLessThanOrEqual(w.clock.now() + BACKOFF_MIN_MS)
+  })
+})
+
+describe('a record that is malformed', () => {
+  const damaged = Uint8Array.of(2, 1, 2, 3)
+  const rows = [
+    ['an effect', 'effects/lane/a/publish/1', { lane: 'a', kind: 'publish', key: '1' }],
+    [
+      'a key with a name too many',
+      'effects/lane/a/publish/2/x',
+      { lane: 'a', kind: '', key: 'a/publish/2/x' },
+    ],
+    ['a key with a name too few', 'effects/lane/a', { lane: 'a', kind: '', key: 'a' }],
+  ] as const
+
+  test.each(rows)('%s is parked, kept and told; all else goes on', async (_, key, told) => {
+    const w = world()
+    const { log, handle } = recorder()
+    const queue = w.tab(handle)
+    const keys = ['1', '2', '3']
+    await add(w.store, queue, ...keys.flatMap((k) => [effect('a', k), effect('b', k)]))
+    await w.store.commit([], { put: [[key, damaged]] })
+    const run = await queue.run()
+    expect(run.failed).toEqual([
+      {
+        effect: expect.objectContaining({ ...told, parked: true, malformed: true }),
+        error: expect.objectContaining({ name: 'StoreError', code: 'record-malformed' }),
+      },
+    ])
+    expect(run.nextDue).toBe(undefined)
+    const done = ['a:1', 'a:2', 'a:3', 'b:1', 'b:2', 'b:3']
+    expect([...log].sort()).toEqual(done.slice(told.key === '1' ? 1 : 0))
+    expect(await queue.list()).toEqual([run.failed[0]!.effect])
+    // It may be of a later version: retrying does not write over it.
+    await queue.retry()
+    expect((await w.store.list('')).entries).toEqual([[key, damaged]])
+    await queue.discard(await queue.list())
+    expect((await w.store.list('')).entries).toEqual([])
+  })
+
+  test('is replaced by an effect of the same name', async () => {
+    const w = world()
+    const { log, handle } = recorder()
+    const queue = w.tab(handle)
+    await w.store.commit([], { put: [['effects/lane/a/publish/1', damaged]] })
+    await add(w.store, queue, effect('a', '1'), effect('a', '2'))
+    expect((await queue.run()).failed).toEqual([])
+    expect(log).toEqual(['a:1', 'a:2'])
+  })
+
+  test('as a lease is none', async () => {
+    const w = world()
+    const { log, handle } = recorder()
+    const queue = w.tab(handle)
+    await add(w.store, queue, effect('a', '1'), effect('b', '1'))
+    await w.store.commit([], { put: [['effects/lease/a', damaged]] })
+    await queue.run()
+    expect([...log].sort()).toEqual(['a:1', 'b:1'])
+    expect((await w.store.list('')).entries).toEqual([])
   })
 })
 

@@ -1,11 +1,17 @@
-import { describe, expect, test } from 'vitest'
+import { describe, expect, expectTypeOf, test } from 'vitest'
 import {
-  EFFECT_MS,
+  type EffectQueueOptions,
   effectQueue,
+  type HandleOptions,
   LANES_AT_ONCE,
   MAX_EFFECT_BYTES,
+  MAX_LANE_BYTES,
   MAX_LANE_EFFECTS,
   memoryStore,
+  type QueuedEffect,
+  REQUEST_MS,
+  type Signal,
+  type Store,
   scoped,
   update,
 } from '../src/index.ts'
@@ -107,6 +113,33 @@ describe('adding', () => {
     await add(w.store, queue, effect('a', '7'), effect('b', 'more'))
     expect((await queue.list()).length).toBe(MAX_LANE_EFFECTS + 1)
   })
+
+  test('MAX_LANE_BYTES wait in a lane, and not one more; what is withdrawn makes room', async () => {
+    const w = world()
+    const queue = w.tab(never)
+    const sized = (lane: string, key: string, bytes: number) => ({
+      ...effect(lane, key),
+      payload: new Uint8Array(bytes),
+    })
+    // 38 bytes of each record are its header.
+    const whole = MAX_EFFECT_BYTES + 38
+    const count = Math.floor(MAX_LANE_BYTES / whole)
+    const rest = MAX_LANE_BYTES - count * whole - 38
+    for (let n = 0; n < count; n++) await add(w.store, queue, sized('a', `${n}`, MAX_EFFECT_BYTES))
+    const full = { name: 'StoreError', code: 'lane-full' }
+    await expect(add(w.store, queue, sized('a', 'rest', rest + 1))).rejects.toMatchObject(full)
+    await add(w.store, queue, sized('a', 'rest', rest))
+    await expect(add(w.store, queue, sized('a', 'more', 0))).rejects.toMatchObject(full)
+    await expect(add(w.store, queue, sized('a', 'rest', rest + 1))).rejects.toMatchObject(full)
+    await add(
+      w.store,
+      queue,
+      sized('a', '0', MAX_EFFECT_BYTES - 38),
+      sized('a', 'more', 0),
+      sized('b', '0', 1),
+    )
+    expect((await queue.list()).length).toBe(count + 3)
+  })
 })
 
 describe('running', () => {
@@ -145,9 +178,83 @@ describe('running', () => {
           attempts: 1,
           parked: false,
         }),
-        { signal, timeoutMs: EFFECT_MS },
+        { signal, timeoutMs: REQUEST_MS },
       ],
     ])
+  })
+
+  test('a request takes what a handler gets, as it is', async () => {
+    // As `RequestOptions` of a `Connection` are; this package imports no sibling.
+    interface RequestOptions {
+      readonly signal?: Signal
+      readonly timeoutMs?: number
+    }
+    expectTypeOf<HandleOptions>().toExtend<RequestOptions>()
+    expectTypeOf<AbortSignal>().toExtend<Signal>()
+    const w = world()
+    const seen: RequestOptions[] = []
+    const queue = w.tab(async (_, options) => void seen.push(options))
+    await add(w.store, queue, effect('a', 'x'))
+    await queue.run()
+    expect(seen).toStrictEqual([{ timeoutMs: REQUEST_MS }])
+  })
+
+  test('what is injected may be an object of a class', async () => {
+    const w = world()
+    class Host implements EffectQueueOptions {
+      readonly store = w.store
+      readonly clock = w.clock
+      readonly #log: string[] = []
+      random(length: number): Uint8Array {
+        return w.random(this.#log.length + length)
+      }
+      async handle(one: QueuedEffect): Promise<void> {
+        this.#log.push(name(one))
+        expect(this.#log).toEqual(['a:x'])
+      }
+    }
+    const queue = effectQueue(new Host())
+    await add(w.store, queue, effect('a', 'x'))
+    expect((await queue.run()).done.map(name)).toEqual(['a:x'])
+  })
+
+  test('reads a lane as a whole but once, and then each effect alone', async () => {
+    const w = world()
+    const lane = 200
+    let records = 0
+    const counting: Store = {
+      ...w.store,
+      async read(keys) {
+        records += keys.length
+        return w.store.read(keys)
+      },
+      async list(prefix) {
+        const listing = await w.store.list(prefix)
+        records += listing.entries.length
+        return listing
+      },
+    }
+    const { log, handle } = recorder()
+    const queue = w.tab(handle, counting)
+    await add(w.store, queue, ...Array.from({ length: lane }, (_, n) => effect('a', `${n}`)))
+    await queue.run()
+    expect(log.length).toBe(lane)
+    // Planning and the first effect list the lane; beginning and settling read the lease and the effect.
+    expect(records).toBeLessThanOrEqual(2 * lane + 4 * lane + 4)
+  })
+
+  test('does not do what was discarded or withdrawn while others before it were at work', async () => {
+    const w = world()
+    const seen: string[] = []
+    const queue = w.tab(async ({ key, payload }) => {
+      seen.push(`${key}${payload[0]}`)
+      if (key !== '1') return
+      await queue.discard([effect('a', '2')])
+      await add(w.store, queue, effect('a', '3', 1), effect('a', '5'))
+    })
+    await add(w.store, queue, ...['1', '2', '3', '4'].map((key) => effect('a', key)))
+    await queue.run()
+    expect(seen).toEqual(['10', '40', '31', '50'])
   })
 
   test('a handler that throws at once is one that rejects', async () => {
