@@ -48,8 +48,8 @@ const TEXT = 3
 const CDATA = 4
 
 /**
- * Reads an element. Its namespace is `namespaceURI`, or else what `xmlns` attributes say, or else that of its parent,
- * or else `ns`.
+ * Reads an element. Its namespace is `namespaceURI`, or else what `xmlns` attributes say, or else that of its nearest
+ * ancestor without a prefix, or else `ns`, which counts only if the outermost element has no prefix.
  *
  * @throws {XmlError} on comments and processing instructions (RFC 6120 §11.1), names and characters that XML cannot
  * carry, undeclared prefixes, and trees beyond the limits of the parser

@@ -88,11 +88,19 @@ function flatten(children: readonly Child[]): readonly Node[] {
     if (!child) continue
     if (isList(child)) for (let i = child.length - 1; i >= 0; i--) pending.push(child[i])
     else if (typeof child === 'string') appendText(nodes, child)
-    else if (typeof child === 'object' && typeof child.name === 'string') nodes.push(child)
-    else throw new TypeError('child: not a node')
+    else nodes.push(checkNode(child))
   }
   for (const node of nodes) if (typeof node === 'string') checkCharacters(node)
   return nodes
+}
+
+/** @throws {TypeError} when it lacks what makes an element; what is in it is not looked at */
+export function checkNode(node: Partial<Element> | undefined): Element {
+  const { name, ns, attrs, children } = node ?? {}
+  // An object in place of a string could be another one each time it is written.
+  if (typeof name === 'string' && typeof ns === 'string' && typeof attrs === 'object' && isList(children))
+    return node as Element
+  throw new TypeError('child: not a node')
 }
 
 // Array.isArray does not narrow readonly arrays.

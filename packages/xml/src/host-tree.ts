@@ -4,16 +4,10 @@
  * of namespaces among the attributes.
  */
 
-import {
-  appendText,
-  checkAttributeKey,
-  checkCharacters,
-  checkElementName,
-  type Element,
-  element,
-} from './element.ts'
+import { appendText, checkCharacters, type Element, element } from './element.ts'
 import { XmlError } from './error.ts'
 import { type Open, Scope } from './parse-scope.ts'
+import { writtenAttributes } from './serialize.ts'
 
 /** As `LIMITS` of the parser, which is not imported because it brings the parser along. */
 export const HOST_LIMITS = /* @__PURE__ */ Object.freeze({ depth: 64, elements: 32_768, attributes: 64 })
@@ -36,14 +30,17 @@ export interface Host<N> {
 
 /**
  * Reads a host's tree. What ancestors of the root declare counts; `ns` is the default namespace where nobody
- * declares any.
+ * declares any, unless the outermost element has a prefix: then it is none, as for `parse`.
  *
  * @throws {XmlError} as `element`, and on undeclared prefixes or trees beyond `HOST_LIMITS`
  */
 export function readTree<N extends object>(root: N, host: Host<N>, ns: string): Element {
   const scope = new Scope()
-  scope.open('root', { xmlns: ns })
-  for (const node of ancestorsOf(root, host)) scope.open('root', declarations(host.tag(node).attrs))
+  const around = ancestorsOf(root, host).map((node) => host.tag(node))
+  // What begins with a prefix has been written for a place without a default namespace.
+  const bare = !(around[0] ?? host.tag(root)).name.includes(':')
+  scope.open('root', { xmlns: bare ? ns : '' })
+  for (const { attrs } of around) scope.open('root', declarations(attrs))
 
   const open: Reading<N>[] = []
   let count = 0
@@ -113,34 +110,12 @@ export function writeTree<N>(
     } else {
       open.pop()
       const parent = open.at(-1)
+      // The root always declares its namespace: hosts look for it there.
       const done = make(last.el, writtenAttributes(last.el, parent?.el.ns), last.built)
       if (!parent) return done
       parent.built.push(done)
     }
   }
-}
-
-// The root always declares its namespace: hosts look for it there.
-function writtenAttributes({ name, ns, attrs }: Element, outer: string | undefined): Record<string, string> {
-  checkElementName(ns, name)
-  const written: Record<string, string> = Object.create(null)
-  if (ns !== outer) written.xmlns = ns
-  const prefixes = new Map<string, string>()
-  for (const [key, value] of Object.entries(attrs)) {
-    checkAttributeKey(key)
-    checkCharacters(value)
-    const end = key.lastIndexOf('}')
-    if (end < 0) {
-      written[key] = value
-      continue
-    }
-    const uri = key.slice(1, end)
-    const prefix = prefixes.get(uri) ?? `n${prefixes.size}`
-    prefixes.set(uri, prefix)
-    written[`xmlns:${prefix}`] = uri
-    written[`${prefix}:${key.slice(end + 1)}`] = value
-  }
-  return written
 }
 
 function declarations(attrs: Readonly<Record<string, string>>): Readonly<Record<string, string>> {

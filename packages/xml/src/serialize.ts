@@ -3,8 +3,8 @@ import {
   checkAttributeKey,
   checkCharacters,
   checkElementName,
+  checkNode,
   type Element,
-  type Node,
 } from './element.ts'
 
 /**
@@ -13,51 +13,62 @@ import {
  *
  * @param scope.ns The default namespace at the place it goes to: `jabber:client` in a stream. None unless given.
  * @throws {XmlError} on names and characters that XML cannot carry, also in elements that `element` did not make
+ * @throws {TypeError} on a child that is neither text nor element
  */
 export function serialize(el: Element, scope: { readonly ns?: string } = {}): string {
   let out = ''
-  // Ends of tags wait below the children that come before them.
-  const pending: (Node | { readonly end: string; readonly ns: string })[] = [el]
+  const open: { readonly el: Element; readonly outer: string; next: number }[] = []
   let ns = scope.ns ?? ''
-  for (let next = pending.pop(); next !== undefined; next = pending.pop()) {
-    if (typeof next === 'string') out += escapeText(next)
-    else if ('end' in next) {
-      out += `</${next.end}>`
-      ns = next.ns
-    } else {
-      checkElementName(next.ns, next.name)
-      out += `<${next.name}${next.ns === ns ? '' : ` xmlns="${escapeValue(next.ns)}"`}${attributes(next.attrs)}`
-      out += next.children.length > 0 ? '>' : '/>'
-      if (next.children.length === 0) continue
-      pending.push({ end: next.name, ns })
-      ns = next.ns
-      for (let i = next.children.length - 1; i >= 0; i--) pending.push(next.children[i] ?? '')
+  const start = (el: Element): void => {
+    const attrs = Object.entries(writtenAttributes(el, ns))
+    out += `<${el.name}${attrs.map(([name, value]) => ` ${name}="${escapeValue(value)}"`).join('')}`
+    out += el.children.length > 0 ? '>' : '/>'
+    if (el.children.length === 0) return
+    open.push({ el, outer: ns, next: 0 })
+    ns = el.ns
+  }
+  start(checkNode(el))
+  for (let last = open.at(-1); last; last = open.at(-1)) {
+    const { el, outer, next } = last
+    if (next === el.children.length) {
+      out += `</${el.name}>`
+      ns = outer
+      open.pop()
+      continue
     }
+    const child = el.children[last.next++]
+    if (typeof child === 'string') out += escapeText(child)
+    else start(checkNode(child))
   }
   return out
 }
 
-// `{uri}local` gets a prefix that is declared on the spot: n0, n1 … within one element.
-function attributes(attrs: Attrs): string {
-  let out = ''
+/**
+ * Attributes by their written names, declarations of namespaces first where they are needed: `{uri}local` gets a
+ * prefix that is declared on the spot, n0, n1 … within one element.
+ *
+ * @throws {XmlError} on names and characters that XML cannot carry, those of the element included
+ */
+export function writtenAttributes({ name, ns, attrs }: Element, outer: string | undefined): Attrs {
+  checkElementName(ns, name)
+  const written: Record<string, string> = Object.create(null)
+  if (ns !== outer) written.xmlns = ns
   const prefixes = new Map<string, string>()
   for (const [key, value] of Object.entries(attrs)) {
     checkAttributeKey(key)
-    let name = key
-    if (key.startsWith('{')) {
-      const end = key.lastIndexOf('}')
-      const uri = key.slice(1, end)
-      let prefix = prefixes.get(uri)
-      if (prefix === undefined) {
-        prefix = `n${prefixes.size}`
-        prefixes.set(uri, prefix)
-        out += ` xmlns:${prefix}="${escapeValue(uri)}"`
-      }
-      name = `${prefix}:${key.slice(end + 1)}`
+    checkCharacters(value)
+    const end = key.lastIndexOf('}')
+    if (end < 0) {
+      written[key] = value
+      continue
     }
-    out += ` ${name}="${escapeValue(value)}"`
+    const uri = key.slice(1, end)
+    const prefix = prefixes.get(uri) ?? `n${prefixes.size}`
+    prefixes.set(uri, prefix)
+    written[`xmlns:${prefix}`] = uri
+    written[`${prefix}:${key.slice(end + 1)}`] = value
   }
-  return out
+  return written
 }
 
 const ESCAPES: Readonly<Record<string, string>> = {
@@ -75,5 +86,5 @@ function escapeText(text: string): string {
 }
 
 function escapeValue(value: string): string {
-  return checkCharacters(value).replace(/[&<"\t\n\r]/g, reference)
+  return value.replace(/[&<"\t\n\r]/g, reference)
 }

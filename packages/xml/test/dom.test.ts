@@ -142,6 +142,22 @@ describe('built as strophe.js does: xmlns is an attribute, namespaceURI is null'
     expect(fromDom(el)).toEqual(element('urn:p', 'a', { '{urn:p}b': 1 }, element('urn:p', 'c')))
   })
 
+  test('below a prefix there is no default namespace, unless declared, as for the parser', () => {
+    const xml = "<p:a xmlns:p='urn:p'><b><c xmlns='urn:c'><d/></c></b><p:e><f/></p:e></p:a>"
+    expect(fromDom(read(xml))).toEqual(parse(xml))
+    expect(fromDom(read(xml).childNodes[0] as XmlDom)).toEqual(parse(xml).children[0])
+    const built = build('p:a', { 'xmlns:p': 'urn:p' }, build('b', {}))
+    expect(fromDom(built)).toEqual(parse(asStrophe(built)))
+    const made = strophe.createElementNS('urn:p', 'p:a')
+    made.appendChild(build('b', {}))
+    expect(fromDom(made)).toEqual(element('urn:p', 'a', {}, element('', 'b')))
+    // But one with a prefix inside changes nothing.
+    const inside = build('message', {}, build('p:a', { 'xmlns:p': 'urn:p' }, build('body', {})))
+    expect(fromDom(inside)).toEqual(
+      parse("<message xmlns='jabber:client' xmlns:p='urn:p'><p:a><body/></p:a></message>"),
+    )
+  })
+
   test('namespaceURI counts more than an attribute that says otherwise', () => {
     const el = strophe.createElementNS('urn:a', 'a')
     el.setAttribute('xmlns', 'urn:b')

@@ -64,6 +64,27 @@ describe('serialize', () => {
     expect(() => serialize(el)).toThrow(XmlError)
   })
 
+  test.each<[string, unknown]>([
+    ['what once marked an end', { end: 'a><evil/><a', ns: '' }],
+    ['the same as an element', { name: 'b', ns: 'u', attrs: {}, end: 'a><evil/><a' }],
+    ['a list', [u('b')]],
+    ['a name that is no text', { name: ['b'], ns: 'u', attrs: {}, children: [] }],
+    ['a namespace that is no text', { name: 'b', ns: ['u'], attrs: {}, children: [] }],
+    ['no attributes', { name: 'b', ns: 'u', children: [] }],
+    ['children that are no list', { name: 'b', ns: 'u', attrs: {}, children: 'text' }],
+    ['a number', 1],
+    ['nothing', null],
+  ])('what is no element is not written: %s', (_, child) => {
+    expect(() => serialize(raw({ children: [child as Element] }))).toThrow(TypeError)
+    if (typeof child === 'object' && child && !Array.isArray(child))
+      expect(() => u('a', {}, child as Element)).toThrow(TypeError)
+  })
+
+  test('further properties of an element are not written', () => {
+    const el = { ...raw({ name: 'b' }), end: 'a><evil/><a' }
+    expect(serialize(u('a', {}, el, 'x'))).toBe('<a xmlns="u"><b/>x</a>')
+  })
+
   test('markup in values is text', () => {
     const el = u('a', { b: '"/><evil/>' }, '</a><evil/>')
     expect(equal(parse(serialize(el)), el)).toBe(true)
