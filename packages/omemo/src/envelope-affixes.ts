@@ -8,9 +8,8 @@
  * | `from` absent | warning        | warning        | warning    |
  * | `to` absent   | warning        | warning        | refused    |
  */
-import { type BareJid, type Element, parseJid } from '@xmpp-e2e/xml'
+import { type BareJid, type Element, isAllowedContent, parseJid } from '@xmpp-e2e/xml'
 import type { Envelope } from './envelope.ts'
-import { isAllowedContent } from './envelope-content.ts'
 import { OmemoError } from './error.ts'
 
 /**

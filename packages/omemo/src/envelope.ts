@@ -19,6 +19,7 @@ import {
   type Element,
   element,
   inside,
+  isAllowedContent,
   optional,
   parse,
   payload,
@@ -26,7 +27,6 @@ import {
   XmlError,
 } from '@xmpp-e2e/xml'
 import { type Bytes, type Random, randomBelow } from './bytes.ts'
-import { isAllowedContent } from './envelope-content.ts'
 import { OmemoError } from './error.ts'
 import { MAX_PAYLOAD_LENGTH } from './payload.ts'
 import { decodeAs } from './stanza/reading.ts'

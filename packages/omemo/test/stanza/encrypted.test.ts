@@ -214,7 +214,7 @@ describe('XEP-0384 §5.6, 0.3.0 §4.7: which keys are ours', () => {
   })
 })
 
-describe('XEP-0380, XEP-0334, XEP-0420 §7: around <encrypted/>', () => {
+describe('XEP-0380, XEP-0334, XEP-0420 §7 and §10: around <encrypted/>', () => {
   const encrypted = (ns: string) => element(ns, 'encrypted')
   const message = (...inside: Parameters<typeof messageChildren>) =>
     element('jabber:client', 'message', {}, messageChildren(...inside))
