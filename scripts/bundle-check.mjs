@@ -72,26 +72,13 @@ const rows = [
   },
 ]
 
-/** Names that own code may not use: what a strict CSP forbids, what only one host has, what must be injected. */
-const ambient = new Set([
-  ...['eval', 'Function', 'WebAssembly'],
-  ...[
-    'Buffer',
-    'process',
-    'require',
-    'console',
-    'window',
-    'document',
-    'indexedDB',
-    'localStorage',
-    'globalThis',
-  ],
-  ...['setTimeout', 'setInterval', 'setImmediate', 'queueMicrotask', 'fetch'],
-])
-const ambientMembers = new Set(['Math.random', 'Date.now', 'crypto.subtle', 'crypto.getRandomValues'])
-
-/** Files that may use an ambient name after all: `{ file: 'packages/x/dist/y.js', name: 'z', because: '…' }`. */
-const exemptions = []
+/**
+ * Names of ECMAScript itself that own code may not use: a strict CSP forbids the first two, and the third gets around
+ * the compiler, which knows no host (`types: []`, no DOM in `lib`) and so refuses `process`, `fetch` or `crypto` by itself.
+ */
+const forbidden = new Set(['eval', 'Function', 'globalThis'])
+/** What must be injected. */
+const forbiddenMembers = new Set(['Math.random', 'Date.now'])
 
 /** Bundles source text as if it were a file of the package, so that it sees what the package exports. */
 async function bundle(of, code, { beyond = [], format = 'esm' } = {}) {
@@ -149,8 +136,8 @@ async function measure({ of, what, code, beyond, ceiling, without }) {
 
 /**
  * Runs everything a package exports in a context that has the ECMAScript built-ins and nothing else but `TextEncoder`,
- * which every host has and @noble/hashes encodes text with: no `window`, `document`, `indexedDB`, no timers, and neither `eval` nor WebAssembly allowed, as under a strict CSP. Whatever
- * ran at import and needed one of them throws.
+ * which every host has and @noble/hashes encodes text with: no `window`, `document`, `indexedDB`, no timers, and neither
+ * `eval` nor WebAssembly allowed, as under a strict CSP. Whatever ran at import and needed one of them throws.
  */
 async function importBare(of) {
   const { text, unresolved } = await bundle(of, everything(of), { format: 'iife' })
@@ -169,63 +156,21 @@ async function importBare(of) {
 
 const isNode = (value) => typeof value === 'object' && value !== null && typeof value.type === 'string'
 
-/** Every node below, parents first, with its parent and the field it sits in. */
-function* walk(node, parent, field) {
-  yield { node, parent, field }
-  for (const [key, value] of Object.entries(node))
-    for (const inner of Array.isArray(value) ? value : [value])
-      if (isNode(inner)) yield* walk(inner, node, key)
+/** A node and every node below. */
+function* walk(node) {
+  yield node
+  for (const value of Object.values(node).flat()) if (isNode(value)) yield* walk(value)
 }
 
-/** The names that a pattern binds: `a`, `{ a }`, `[a = 1]`, `...a`. */
-function bound(pattern) {
-  switch (pattern?.type) {
-    case 'Identifier':
-      return [pattern.name]
-    case 'ObjectPattern':
-      return pattern.properties.flatMap((property) => bound(property.value ?? property.argument))
-    case 'ArrayPattern':
-      return pattern.elements.flatMap(bound)
-    case 'AssignmentPattern':
-      return bound(pattern.left)
-    case 'RestElement':
-      return bound(pattern.argument)
-    default:
-      return []
+/** What a node uses of that which is forbidden, as it is called in a complaint. */
+function misuse({ type, name, object, property, callee, arguments: given }) {
+  if (type === 'Identifier') return forbidden.has(name) ? name : undefined
+  if (type === 'MemberExpression') {
+    const member = `${object.name}.${property.name ?? property.value}`
+    return forbiddenMembers.has(member) ? member : undefined
   }
-}
-
-/** The names that a node declares: a variable, a function and its parameters, a class, an import, a caught error. */
-const declared = ({ type, id, params = [], param, local }) => [
-  ...(/^(VariableDeclarator|Function|Class)/.test(type) ? bound(id) : []),
-  ...params.flatMap(bound),
-  ...bound(param),
-  ...(type.startsWith('Import') ? bound(local) : []),
-]
-
-/** An identifier that is only the name of a member: `x.process`, `{ process: 1 }`. */
-const isMemberName = ({ parent, field }) =>
-  (field === 'property' || field === 'key' || field === 'imported' || field === 'exported') &&
-  !parent.computed
-
-/** The ambient names that a file uses. A name that the file declares itself, as a parameter say, is its own. */
-function ambientNames(source) {
-  const places = [...walk(parseAst(source))]
-  const identifiers = places.filter(({ node }) => node.type === 'Identifier')
-  const own = new Set(places.flatMap(({ node }) => declared(node)))
-  const free = identifiers
-    .filter((place) => ambient.has(place.node.name) && !isMemberName(place) && !own.has(place.node.name))
-    .map(({ node }) => ({ name: node.name, at: node.start }))
-  const members = places
-    .filter(({ node }) => node.type === 'MemberExpression')
-    .map(({ node }) => ({ name: `${node.object.name}.${node.property.name}`, at: node.start }))
-    .filter(({ name }) => ambientMembers.has(name))
-  const clocks = places
-    .filter(
-      ({ node }) => node.type === 'NewExpression' && node.callee.name === 'Date' && !node.arguments.length,
-    )
-    .map(({ node }) => ({ name: 'new Date()', at: node.start }))
-  return [...free, ...members, ...clocks]
+  const isClock = callee?.name === 'Date' && (type === 'CallExpression' || given.length === 0)
+  return isClock ? 'the clock, with Date()' : undefined
 }
 
 function inspect(name) {
@@ -233,11 +178,14 @@ function inspect(name) {
   return readdirSync(dist, { recursive: true })
     .filter((file) => file.endsWith('.js'))
     .flatMap((file) => {
-      const path = join('packages', name, 'dist', file)
-      const source = readFileSync(join(root, path), 'utf8')
-      return ambientNames(source)
-        .filter((used) => !exemptions.some((e) => e.file === path && e.name === used.name))
-        .map(({ name, at }) => `${path}:${source.slice(0, at).split('\n').length} uses ${name}.`)
+      const source = readFileSync(join(dist, file), 'utf8')
+      return [...walk(parseAst(source))]
+        .map((node) => ({ used: misuse(node), at: node.start }))
+        .filter(({ used }) => used !== undefined)
+        .map(
+          ({ used, at }) =>
+            `packages/${name}/dist/${file}:${source.slice(0, at).split('\n').length} uses ${used}.`,
+        )
     })
 }
 
