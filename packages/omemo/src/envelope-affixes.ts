@@ -33,15 +33,14 @@ export interface AffixContext {
 
 /**
  * - `from-missing`: nothing but the session says who wrote this.
- * - `to-missing`: nothing says for whom it was meant. A server can show it in another chat of the same sender, and
- *   somebody who republishes another's identity key as their own can have what was written to them shown to us.
+ * - `to-missing`: nothing says for whom it was meant. A server can move it to another chat of the same sender, and
+ *   whoever publishes our keys as their own can pass on to us what was written to them.
  * - `time-skew`: a clock is wrong, or an old message is delivered as new.
  */
 export type AffixWarning = 'from-missing' | 'to-missing' | 'time-skew'
 
 /**
- * Checks the affixes and gives the content that is allowed there. JIDs are compared
- * bare: XEP-0450 shows full ones.
+ * Checks the affixes and gives the content that is allowed there. JIDs are compared bare: XEP-0450 shows full ones.
  *
  * @throws OmemoError `envelope-affix-mismatch` with the path of the affix
  */
