@@ -1,16 +1,17 @@
 // Runs the vectors of C2SP/wycheproof through this project's own wrappers: the guard in front of every curve,
 // the key derivations, the ciphers. That noble passes them is noble's business; that the wrappers do is ours.
 //
-// The vectors are other people's and are read where they lie: in WYCHEPROOF_DIR, else in shared/data/wycheproof
-// beside this repository. Where they are missing, a developer is told so; in CI (`CI` is set) that is a failure.
+// The vectors are other people's and are not part of this repository. They are read from WYCHEPROOF_DIR, else from
+// .wycheproof/testvectors_v1, where a clone of C2SP/wycheproof in .wycheproof has them. Where they are missing, a
+// developer is told so; in CI (`CI` is set), or if a folder was named, that is a failure.
 import { existsSync, readFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 import { aesCbc, aesGcm } from '../packages/omemo/dist/aes.js'
 import { answer, nobleCurve } from '../packages/omemo/dist/curve.js'
 import { hkdfSha256, hmacSha256 } from '../packages/omemo/dist/kdf.js'
 import { conclude, root } from './workspace.mjs'
 
-const folder = process.env.WYCHEPROOF_DIR ?? join(root, '..', 'shared', 'data', 'wycheproof')
+const folder = resolve(root, process.env.WYCHEPROOF_DIR ?? '.wycheproof/testvectors_v1')
 
 const hex = (text) => Uint8Array.from(text.match(/../g) ?? [], (byte) => Number.parseInt(byte, 16))
 const same = (a, b) => a !== undefined && a.length === b.length && a.every((byte, i) => byte === b[i])
@@ -146,5 +147,5 @@ if (existsSync(folder)) {
   const failures = results.flatMap((result) => result.failures)
   console.log(`${results.reduce((sum, { passed }) => sum + passed, 0)} passed, ${failures.length} failed`)
   conclude('wycheproof', failures)
-} else if (process.env.CI) conclude('wycheproof', [`There are no vectors in ${folder}.`])
+} else if (process.env.CI || process.env.WYCHEPROOF_DIR) conclude('wycheproof', [`There are no vectors in ${folder}.`])
 else console.log(`wycheproof: there are no vectors in ${folder}, nothing was checked.`)
