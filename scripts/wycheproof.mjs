@@ -147,5 +147,6 @@ if (existsSync(folder)) {
   const failures = results.flatMap((result) => result.failures)
   console.log(`${results.reduce((sum, { passed }) => sum + passed, 0)} passed, ${failures.length} failed`)
   conclude('wycheproof', failures)
-} else if (process.env.CI || process.env.WYCHEPROOF_DIR) conclude('wycheproof', [`There are no vectors in ${folder}.`])
+} else if (process.env.CI || process.env.WYCHEPROOF_DIR)
+  conclude('wycheproof', [`There are no vectors in ${folder}.`])
 else console.log(`wycheproof: there are no vectors in ${folder}, nothing was checked.`)
