@@ -154,7 +154,7 @@ describe.each([OMEMO_2, AXOLOTL] as const)('%s, crossed first messages', (namesp
     expect(recovered).toBe(OVERTAKEN)
   })
 
-  test('leave python-omemo and itself without a session for good', async () => {
+  test.each([1, 2, 3, 4])('leave python-omemo and itself without a session for good, pair %i', async () => {
     const jids = [freshJid('alice'), freshJid('bob')] as const
     const accounts = await Promise.all(
       jids.map((jid) => pythons[0]!.account({ jid, preKeys: 2, namespaces: [namespace] })),
