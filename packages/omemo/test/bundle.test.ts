@@ -1,16 +1,17 @@
-/** XEP-0384 §4.1 and §5.3.2: bundles are signed, verified, and refused. */
+/** XEP-0384 §4.2 and §5.3.2: bundles are signed, verified, and refused. */
 import { ed25519 } from '@noble/curves/ed25519.js'
-import { concatBytes } from '@noble/hashes/utils.js'
+import { bytesToHex, concatBytes, hexToBytes } from '@noble/hashes/utils.js'
 import { describe, expect, test } from 'vitest'
 import { pickPreKey, publishedBundle, verifyBundle } from '../src/bundle.ts'
 import type { Bytes } from '../src/bytes.ts'
 import { run } from '../src/curve.ts'
-import { fromEdwards, sign } from '../src/identity-key.ts'
+import { fromEdwards, importEd25519, sign } from '../src/identity-key.ts'
 import { axolotl, omemo2, type Protocol } from '../src/protocol.ts'
+import { initiateSession } from '../src/session.ts'
 import type { Bundle } from '../src/stanza/bundle.ts'
 import { bundles } from '../src/stanza/bundle.ts'
-import { backends, nodeCurve } from './model/node-curve.ts'
-import { device, failure, flipped, initiated, received, seeded, sent, versions } from './support.ts'
+import { backends, nodeCurve } from './node-curve.ts'
+import { device, failure, flipped, received, seeded, sent, versions } from './support.ts'
 
 const owner = device('owner', 1)
 
@@ -24,10 +25,11 @@ function signedBy(
 ): Bundle {
   const bundle = publishedBundle(protocol, owner.self.identity, owner.preKeys)
   const identity = fromEdwards(ed25519.getPublicKey(seed))
-  const signature = ed25519.sign(options.signed ?? bundle.signedPreKey.publicKey, seed)
+  const signed = options.signed ?? protocol.signedBytes(bundle.signedPreKey.publicKey)
+  const signature = ed25519.sign(signed, seed)
   return {
     ...bundle,
-    identityKey: protocol.bundleIdentityBytes(identity),
+    identityKey: protocol.identityBytes(identity),
     signedPreKey: {
       ...bundle.signedPreKey,
       signature: Uint8Array.from(options.topBit === true ? flipped(signature, 63, 7) : signature),
@@ -35,8 +37,17 @@ function signedBy(
   }
 }
 
+/** The u of every point whose order divides 8, on the curve and on its twist. */
+const smallOrder: readonly Bytes[] = [
+  '00'.repeat(32),
+  `01${'00'.repeat(31)}`,
+  'e0eb7a7c3b41b8ae1656e3faf19fc46ada098deb9c32b1fd866205165f49b800',
+  '5f9c95bca3508c24b1d0b1559c83ef5b04445cc4581c8e86d8224eddd09f1157',
+  `ec${'ff'.repeat(30)}7f`,
+].map((hex) => hexToBytes(hex))
+
 /** A seed whose Ed25519 key has the sign bit. */
-function seedWithSign(sign: 0 | 1): Uint8Array {
+function seedWithSign(sign: 0 | 1): Bytes {
   const random = seeded(`sign ${sign}`)
   for (;;) {
     const seed = random(32)
@@ -51,7 +62,7 @@ describe.each(versions)('$namespace', (protocol) => {
     const verified = run(verifyBundle(protocol, bundle), curve)
     expect(verified).toEqual({
       identityKey: { montgomery: owner.self.identity.montgomery, edwards: owner.self.identity.edwards },
-      signedPreKey: { id: 1, publicKey: owner.preKeys.signed.publicKey },
+      signedPreKey: bundle.signedPreKey,
       preKeys: owner.preKeys.oneTime.map(({ id, publicKey }) => ({ id, publicKey })),
     })
   })
@@ -107,16 +118,17 @@ describe.each(versions)('$namespace', (protocol) => {
       { id: 51, publicKey: first.publicKey.slice(1) },
       { id: 52, publicKey: concatBytes(first.publicKey, Uint8Array.of(0)) },
       { id: 53, publicKey: new Uint8Array() },
+      ...smallOrder.map((publicKey, i) => ({ id: 60 + i, publicKey })),
     ]
     const verified = check(protocol, { ...bundle, preKeys: [...broken, first, ...rest] })
     expect(verified.preKeys.map(({ id }) => id)).toEqual([1, 2, 3, 4])
-    for (const preKeys of [broken, []])
+    for (const preKeys of [broken, broken.slice(-1), []])
       expect(failure(() => check(protocol, { ...bundle, preKeys })).code).toBe('bundle-without-pre-keys')
   })
 
   test('an identity key of small order', () => {
     for (const montgomery of [0, 1].map((u) => Uint8Array.of(u, ...new Uint8Array(31)))) {
-      const identityKey = protocol.bundleIdentityBytes({ montgomery, edwards: montgomery })
+      const identityKey = protocol.identityBytes({ montgomery, edwards: montgomery })
       expect(failure(() => check(protocol, { ...bundle, identityKey }))).toMatchObject({
         code: 'key-invalid',
         path: 'bundle/identity key',
@@ -124,9 +136,13 @@ describe.each(versions)('$namespace', (protocol) => {
     }
   })
 
-  test('a signed prekey that is not canonical', () => {
-    const publicKey = protocol.publicKeyBytes(new Uint8Array(32).fill(0xff))
-    const signature = sign(owner.self.identity, publicKey)
+  const unacceptable: readonly (readonly [name: string, publicKey: Bytes])[] = [
+    ['that is not canonical', new Uint8Array(32).fill(0xff)],
+    ...smallOrder.map((u) => [`of small order, ${bytesToHex(u)}`, u] as const),
+  ]
+
+  test.each(unacceptable)('a signed prekey %s', (_name, publicKey) => {
+    const signature = sign(owner.self.identity, protocol.signedBytes(publicKey))
     const forged = { ...bundle, signedPreKey: { id: 1, publicKey, signature } }
     expect(failure(() => check(protocol, forged))).toMatchObject({
       code: 'key-invalid',
@@ -139,8 +155,7 @@ describe.each(versions)('$namespace', (protocol) => {
     expect(failure(() => check(protocol, short)).path).toBe('bundle/identity key')
     const signedPreKey = { ...bundle.signedPreKey, publicKey: bundle.signedPreKey.publicKey.slice(1) }
     expect(failure(() => check(protocol, { ...bundle, signedPreKey })).path).toBe('bundle/signed prekey')
-    const code = protocol === axolotl ? 'bundle-malformed' : 'key-invalid'
-    expect(failure(() => check(protocol, short)).code).toBe(code)
+    expect(failure(() => check(protocol, short)).code).toBe('key-invalid')
   })
 })
 
@@ -163,7 +178,7 @@ describe('omemo:2: plain RFC 8032 with the identity key as received', () => {
     expect(check(omemo2, signedBy(omemo2, seed)).identityKey.edwards).toEqual(ed25519.getPublicKey(seed))
     const topBit = signedBy(omemo2, seed, { topBit: true })
     expect(failure(() => check(omemo2, topBit)).code).toBe('bundle-signature-invalid')
-    const over33 = signedBy(omemo2, seed, { signed: axolotl.publicKeyBytes(owner.preKeys.signed.publicKey) })
+    const over33 = signedBy(omemo2, seed, { signed: axolotl.signedBytes(owner.preKeys.signed.publicKey) })
     expect(failure(() => check(omemo2, over33)).code).toBe('bundle-signature-invalid')
     const negative = signedBy(omemo2, seed)
     const identityKey = Uint8Array.from(flipped(negative.identityKey, 31, 7))
@@ -175,10 +190,14 @@ describe('pickPreKey', () => {
   const verified = check(omemo2, publishedBundle(omemo2, owner.self.identity, owner.preKeys))
 
   test('reaches every prekey, by what is drawn', () => {
-    const drawn = [0, 1, 2, 3, 4, 0xff].map(
-      (low) => pickPreKey(verified, () => Uint8Array.of(0, 0, 0, low)).id,
+    const drawn = [0, 0x3fff_ffff, 0x4000_0000, 0x8000_0000, 0xbfff_ffff, 0xc000_0000, 0xffff_ffff].map(
+      (number) => {
+        const bytes = new Uint8Array(4)
+        new DataView(bytes.buffer).setUint32(0, number)
+        return pickPreKey(verified, () => bytes).id
+      },
     )
-    expect(drawn).toEqual([1, 2, 3, 4, 1, 4])
+    expect(drawn).toEqual([1, 1, 2, 3, 3, 4, 4])
   })
 
   test('asks for randomness once', () => {
@@ -192,9 +211,17 @@ describe('pickPreKey', () => {
   })
 })
 
-test('a session to a bundle that came from another client’s signer', () => {
-  for (const protocol of versions) {
-    const from = initiated(protocol, device('from', 3), owner)
-    expect(received(protocol, owner, sent(from, 'hello').message.data).text).toBe('hello')
-  }
+describe.each(versions)('$namespace: a bundle that another client has signed', (protocol) => {
+  test.each([0, 1] as const)('is good for a session, sign %d', (signBit) => {
+    const seed = seedWithSign(signBit)
+    const topBit = protocol === axolotl && signBit === 1
+    const bundle = check(protocol, signedBy(protocol, seed, { topBit }))
+    const from = device('from', 3)
+    const current = run(initiateSession(protocol, from.self, bundle, 1, seeded('session')), nodeCurve)
+    const sessions = { current, archived: [], rival: undefined }
+    // That client keeps its key with the sign it has.
+    const identity = { ...importEd25519(seed), edwards: ed25519.getPublicKey(seed) }
+    const theirs = { ...owner, self: { identity, deviceId: 1 } }
+    expect(received(protocol, theirs, sent({ ...from, sessions }, 'hello').message.data).text).toBe('hello')
+  })
 })

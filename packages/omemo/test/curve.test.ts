@@ -2,6 +2,7 @@
 import { ED25519_TORSION_SUBGROUP, ed25519 } from '@noble/curves/ed25519.js'
 import { bytesToHex, hexToBytes, utf8ToBytes } from '@noble/hashes/utils.js'
 import { describe, expect, test } from 'vitest'
+import type { Bytes } from '../src/bytes.ts'
 import {
   answer,
   answerAsync,
@@ -22,13 +23,13 @@ import { fromEdwards, fromMontgomery, generateIdentity, sign } from '../src/iden
 import { generatePreKeys } from '../src/pre-keys.ts'
 import { axolotl } from '../src/protocol.ts'
 import { acceptSession, encryptSession, initiateSession } from '../src/session.ts'
-import { backends, nodeCurve } from './model/node-curve.ts'
+import { backends, nodeCurve } from './node-curve.ts'
 import { device, failure, seeded, verifiedBundle } from './support.ts'
 
 const P = 2n ** 255n - 19n
 const L = 2n ** 252n + 27742317777372353535851937790883648493n
 
-function littleEndian(value: bigint): Uint8Array {
+function littleEndian(value: bigint): Bytes {
   return Uint8Array.from({ length: 32 }, (_, i) => Number((value >> BigInt(8 * i)) & 0xffn))
 }
 
@@ -46,9 +47,8 @@ const identity = generateIdentity(seeded('identity'))
 const message = utf8ToBytes('message')
 const signature = sign(identity, message)
 
-const agree = (curve: SyncCurve, publicKey: Uint8Array) =>
-  answer(curve, { op: 'sharedSecret', secret, publicKey })
-const check = (curve: SyncCurve, publicKey: Uint8Array, s = signature) =>
+const agree = (curve: SyncCurve, publicKey: Bytes) => answer(curve, { op: 'sharedSecret', secret, publicKey })
+const check = (curve: SyncCurve, publicKey: Bytes, s: Bytes = signature) =>
   answer(curve, { op: 'verify', signature: s, message, publicKey })
 
 /** u of every point whose order divides 8, on the curve and on its twist, below p. */
@@ -106,19 +106,54 @@ test('RFC 7748 §6.1: an all-zero secret is refused whatever the backend says', 
   expect(failure(() => agree(zero, identity.montgomery)).code).toBe('key-invalid')
 })
 
-test('a backend that refuses with an error of its own', async () => {
-  const cause = new Error('EVP_PKEY_derive failed')
+test('what a backend throws is its own failure, and no fault of the key', async () => {
+  const own = new Error('EVP_PKEY_derive failed')
   const broken: SyncCurve = {
     ...credulous,
     sharedSecret: () => {
-      throw cause
+      throw own
     },
   }
-  const error = failure(() => agree(broken, identity.montgomery))
-  expect([error.code, error.cause]).toEqual(['key-invalid', cause])
-  await expect(
-    answerAsync(broken, { op: 'sharedSecret', secret, publicKey: identity.montgomery }),
-  ).rejects.toMatchObject({ code: 'key-invalid' })
+  expect(() => agree(broken, identity.montgomery)).toThrow(own)
+  const request = { op: 'sharedSecret', secret, publicKey: identity.montgomery } as const
+  await expect(answerAsync(broken, request)).rejects.toBe(own)
+})
+
+describe('a backend that gives something else than it should', () => {
+  class View extends Uint8Array {}
+  const giving = (value: unknown): SyncCurve => {
+    const give = () => value as never
+    return { publicKey: give, sharedSecret: give, verify: give }
+  }
+  const asked = [
+    { op: 'publicKey', secret },
+    { op: 'sharedSecret', secret, publicKey: identity.montgomery },
+    { op: 'verify', signature, message, publicKey: identity.edwards },
+  ] as const
+
+  test.each([undefined, null, 1, 'x', new Uint8Array(31), new Uint8Array(33), [1]])('%o', async (value) => {
+    for (const request of asked) {
+      expect(() => answer(giving(value), request)).toThrow(TypeError)
+      await expect(answerAsync(giving(value), request)).rejects.toBeInstanceOf(TypeError)
+    }
+  })
+
+  test('bytes where a boolean belongs, and the other way round', () => {
+    const [makes, agrees, verifies] = asked
+    for (const request of [makes, agrees]) expect(() => answer(giving(true), request)).toThrow(TypeError)
+    expect(() => answer(giving(new Uint8Array(32)), verifies)).toThrow(TypeError)
+  })
+
+  test('what it gives is copied: a view of its memory may change, a class of its own may do anything', () => {
+    const memory = new View(32).fill(7)
+    for (const request of asked.slice(0, 2)) {
+      const given = answer(giving(memory), request)
+      expect(Object.getPrototypeOf(given)).toBe(Uint8Array.prototype)
+      memory.fill(8)
+      expect(given).toEqual(new Uint8Array(32).fill(7))
+      memory.fill(7)
+    }
+  })
 })
 
 describe.each(guarded)('an Ed25519 key, %s', (_name, curve) => {
@@ -129,7 +164,7 @@ describe.each(guarded)('an Ed25519 key, %s', (_name, curve) => {
   test.each(ED25519_TORSION_SUBGROUP.slice(1))('of mixed order is refused: P + %s', (hex) => {
     const point = ed25519.Point.fromBytes(identity.edwards)
     const mixed = point.add(ed25519.Point.fromBytes(hexToBytes(hex))).toBytes()
-    expect(failure(() => check(curve, mixed)).code).toBe('key-invalid')
+    expect(failure(() => check(curve, Uint8Array.from(mixed))).code).toBe('key-invalid')
   })
 
   test.each([
@@ -184,6 +219,8 @@ test('an identity key is of prime order in either form', () => {
       code: 'key-invalid',
       path: 'place',
     })
+  for (const u of smallOrder)
+    expect(failure(() => assertMontgomery(littleEndian(u))).code).toBe('key-invalid')
   const twist = littleEndian(2n)
   expect(() => assertMontgomery(twist)).not.toThrow()
   expect(failure(() => fromMontgomery(twist, 'place'))).toMatchObject({ code: 'key-invalid', path: 'place' })

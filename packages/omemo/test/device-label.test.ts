@@ -4,7 +4,7 @@ import { run, runAsync } from '../src/curve.ts'
 import { signedLabel, verifiedLabel } from '../src/device-label.ts'
 import { generateIdentity, sign } from '../src/identity-key.ts'
 import { type Device, deviceLists, MAX_LABEL_LENGTH } from '../src/stanza/device-list.ts'
-import { backends } from './model/node-curve.ts'
+import { backends } from './node-curve.ts'
 import { failure, flipped, seeded } from './support.ts'
 
 const identity = generateIdentity(seeded('label'))

@@ -1,23 +1,28 @@
-/** The limits of XEP-0384 §4.2 at n and n + 1, and what messages that nobody sent may cost. */
+/** The limits of XEP-0384 §4.3 at n and n + 1, and what messages that nobody sent may cost. */
 import { beforeEach, describe, expect, test, vi } from 'vitest'
 import type { Bytes } from '../src/bytes.ts'
 import type { SyncCurve } from '../src/curve.ts'
 import { MAX_COUNTER, MAX_MESSAGE_GAP } from '../src/double-ratchet.ts'
 import { MAX_SKIPPED_KEYS } from '../src/skipped-keys.ts'
-import { nodeCurve } from './model/node-curve.ts'
+import { nodeCurve } from './node-curve.ts'
 import { forged, headerOf, pair } from './ratchet-pair.ts'
 import { seeded, versions } from './support.ts'
 
-/** What the ratchet cost: steps of chains, and operations of the curve. */
-const work = { steps: 0, curve: 0 }
+/** What the ratchet cost: steps of chains, message keys, and operations of the curve. */
+const none = { steps: 0, keys: 0, curve: 0 }
+const work = { ...none }
 
 vi.mock('../src/kdf.ts', async (original) => {
   const kdf = await original<typeof import('../src/kdf.ts')>()
   return {
     ...kdf,
-    stepChain: (chainKey: Uint8Array) => {
+    nextChainKey: (chainKey: Uint8Array) => {
       work.steps++
-      return kdf.stepChain(chainKey)
+      return kdf.nextChainKey(chainKey)
+    },
+    messageKeyAt: (chainKey: Uint8Array) => {
+      work.keys++
+      return kdf.messageKeyAt(chainKey)
     },
   }
 })
@@ -30,10 +35,9 @@ const counted: SyncCurve = {
   },
 }
 
-beforeEach(() => {
-  work.steps = 0
-  work.curve = 0
-})
+const startCounting = () => Object.assign(work, none)
+
+beforeEach(startCounting)
 
 describe.each(versions)('$namespace', (protocol) => {
   describe('MAX_MESSAGE_GAP', () => {
@@ -101,15 +105,15 @@ describe.each(versions)('$namespace', (protocol) => {
     })
   })
 
-  describe('§8.4, work for messages that nobody sent', () => {
+  describe('Double Ratchet §6.4, work for messages that nobody sent', () => {
     test.each([MAX_MESSAGE_GAP + 1, MAX_COUNTER])(
       'a counter of %d in the current chain costs nothing',
       (counter) => {
         const { alice, bob } = pair(protocol, counted)
         const message = alice.send('first')
-        work.steps = 0
+        startCounting()
         expect(bob.refuse(forged(protocol, message, { counter }))).toBe('message-gap-too-big')
-        expect(work).toEqual({ steps: 0, curve: 0 })
+        expect(work).toEqual(none)
       },
     )
 
@@ -120,36 +124,36 @@ describe.each(versions)('$namespace', (protocol) => {
       const header = { ratchetKey: seeded('made up')(32) as Bytes, previousCounter: MAX_COUNTER }
       header.ratchetKey[31] = 0
       const message = bob.send('second')
-      const refusal = (counter: number): readonly [string, number, number] => {
-        work.steps = 0
-        work.curve = 0
+      const refusal = (counter: number): unknown => {
+        startCounting()
         const code = alice.refuse(forged(protocol, message, { ...header, counter }))
-        return [code, work.steps, work.curve]
+        return { code, ...work }
       }
       alice.send('so that alice may turn')
-      expect(refusal(MAX_COUNTER)).toEqual(['message-gap-too-big', 0, 0])
-      // One turn, the keys of the chain before, those of the new one, and the key tried.
-      expect(refusal(MAX_MESSAGE_GAP)).toEqual(['message-authentication-failed', 2 * MAX_MESSAGE_GAP + 1, 1])
-      expect(refusal(0)).toEqual(['message-authentication-failed', MAX_MESSAGE_GAP + 1, 1])
+      expect(refusal(MAX_COUNTER)).toEqual({ code: 'message-gap-too-big', ...none })
+      // One turn, the steps of the new chain, and the key tried. The chain before waits for the MAC.
+      const code = 'message-authentication-failed'
+      expect(refusal(MAX_MESSAGE_GAP)).toEqual({ code, steps: MAX_MESSAGE_GAP, keys: 1, curve: 1 })
+      expect(refusal(0)).toEqual({ code, steps: 0, keys: 1, curve: 1 })
     })
 
     test('a duplicate costs nothing', () => {
       const { alice, bob } = pair(protocol, counted)
       const message = alice.send('first')
       bob.receive(message)
-      work.steps = 0
+      startCounting()
       expect(bob.refuse(message)).toBe('message-duplicate')
-      expect(work).toEqual({ steps: 0, curve: 0 })
+      expect(work).toEqual(none)
     })
 
     test('a chain made up while ours is not answered yet costs nothing', () => {
       const { alice, bob } = pair(protocol, counted)
       const message = alice.send('first')
       bob.receive(message)
-      work.steps = 0
+      startCounting()
       const ratchetKey = new Uint8Array(32).fill(9)
       expect(bob.refuse(forged(protocol, message, { ratchetKey }))).toBe('message-authentication-failed')
-      expect(work).toEqual({ steps: 0, curve: 0 })
+      expect(work).toEqual(none)
     })
   })
 

@@ -19,7 +19,7 @@ import { decodeSessions, encodeSessions } from '../src/session-codec.ts'
 import { bundles } from '../src/stanza/bundle.ts'
 import { encryptedFormats, keysFor } from '../src/stanza/encrypted.ts'
 import { encryptedElements } from '../src/stanza/message.ts'
-import { backends, nodeCurve } from './model/node-curve.ts'
+import { backends, nodeCurve } from './node-curve.ts'
 import { type Device, failure, flipped, received } from './support.ts'
 import vectors from './vectors/profanity.json' with { type: 'json' }
 

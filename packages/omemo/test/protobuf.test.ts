@@ -5,7 +5,7 @@ import { describe, expect, test } from 'vitest'
 import type { Bytes } from '../src/bytes.ts'
 import { OmemoError } from '../src/error.ts'
 import { axolotl, omemo2 } from '../src/protocol.ts'
-import { decodeMessage, decodeVarint, encodeMessage, encodeVarint } from '../src/wire/protobuf.ts'
+import { decodeFields, decodeVarint, encodeFields, encodeVarint } from '../src/wire/protobuf.ts'
 import type { KeyExchange, RatchetMessage } from '../src/wire/wire.ts'
 import { failure, versions } from './support.ts'
 
@@ -68,9 +68,9 @@ describe('messages, both ways', () => {
     ],
     ['zeros and nothing are written', { number: 0, bytes: hex(''), two: undefined }, '0800 1200'],
   ])('%s', (_name, values, bytes) => {
-    expect(bytesToHex(encodeMessage(sample, values))).toBe(bytes.replaceAll(' ', ''))
+    expect(bytesToHex(encodeFields(sample, values))).toBe(bytes.replaceAll(' ', ''))
     const { two, ...required } = values
-    expect(decodeMessage(sample, hex(bytes))).toEqual(two === undefined ? required : values)
+    expect(decodeFields(sample, hex(bytes))).toEqual(two === undefined ? required : values)
   })
 
   test.each([
@@ -82,7 +82,7 @@ describe('messages, both ways', () => {
     ['an unknown field, repeated', '0801 1801 1801 1200'],
     ['the highest field number of a tag of five bytes', '0801 f8ffffff0f01 1200'],
   ])('%s is read', (_name, bytes) => {
-    expect(decodeMessage(sample, hex(bytes))).toEqual({ number: 1, bytes: hex('') })
+    expect(decodeFields(sample, hex(bytes))).toEqual({ number: 1, bytes: hex('') })
   })
 
   test.each([
@@ -114,19 +114,19 @@ describe('messages, both ways', () => {
     ['a field of fixed length, shorter', '0801 1200 82010100', 'Sample.two', 'expected 2'],
     ['a field of fixed length, longer', '0801 1200 820103000000', 'Sample.two', 'expected 2'],
   ])('%s is refused', (_name, bytes, path, why) => {
-    const error = failure(() => decodeMessage(sample, hex(bytes)))
+    const error = failure(() => decodeFields(sample, hex(bytes)))
     expect(error).toMatchObject({ code: 'message-malformed', path })
     expect(error.message).toContain(why)
   })
 
   test('a required field that the caller leaves out', () => {
     const values: { number: number; bytes: Bytes; two: undefined } = JSON.parse('{"number":1}')
-    expect(() => encodeMessage(sample, values)).toThrow(TypeError)
+    expect(() => encodeFields(sample, values)).toThrow(TypeError)
   })
 
   test('what is read is a copy', () => {
     const bytes = hex('0801 1201aa')
-    const { bytes: read } = decodeMessage(sample, bytes)
+    const { bytes: read } = decodeFields(sample, bytes)
     bytes.fill(0)
     expect(bytesToHex(read)).toBe('aa')
   })
@@ -164,8 +164,8 @@ describe.each([
   },
 ])('$protocol.namespace, both ways', ({ protocol: { wire }, message, exchange, authenticated, mac }) => {
   test('a ratchet message', () => {
-    expect(bytesToHex(wire.encodeMessage(ratchetMessage))).toBe(message.replaceAll(' ', ''))
-    expect(wire.decodeMessage(hex(message))).toEqual(ratchetMessage)
+    expect(bytesToHex(wire.encodeRatchetMessage(ratchetMessage))).toBe(message.replaceAll(' ', ''))
+    expect(wire.decodeRatchetMessage(hex(message))).toEqual(ratchetMessage)
   })
 
   test('an authenticated message', () => {
@@ -181,7 +181,7 @@ describe.each([
 
   test('which of the two it is shows in the first bytes', () => {
     expect(wire.isKeyExchange(wire.encodeKeyExchange(keyExchange, 1))).toBe(true)
-    const inner = wire.encodeMessage(ratchetMessage)
+    const inner = wire.encodeRatchetMessage(ratchetMessage)
     expect(wire.isKeyExchange(wire.encodeAuthenticated({ mac: hex(mac), message: inner }))).toBe(false)
   })
 
@@ -221,7 +221,7 @@ describe(`${axolotl.namespace}, refused`, () => {
     ['no counter', `33 0a2105${fullKey} 1800 2200`, 'message-malformed', 'SignalMessage.counter'],
     ['no ciphertext', `33 0a2105${fullKey} 1000 1800`, 'message-malformed', 'SignalMessage.ciphertext'],
   ])('message: %s', (_name, bytes, code, path) => {
-    expect(failure(() => wire.decodeMessage(hex(bytes)))).toMatchObject({ code, path })
+    expect(failure(() => wire.decodeRatchetMessage(hex(bytes)))).toMatchObject({ code, path })
   })
 
   test.each([
@@ -278,13 +278,13 @@ describe(`${axolotl.namespace}, habits of the libsignal family`, () => {
   test('a low nibble of the version other than 3 is read', () => {
     for (let nibble = 0; nibble < 16; nibble++) {
       const version = `3${nibble.toString(16)}`
-      expect(wire.decodeMessage(hex(`${version} 0a2105${fullKey} 1001 1802 2200`)).counter).toBe(1)
+      expect(wire.decodeRatchetMessage(hex(`${version} 0a2105${fullKey} 1001 1802 2200`)).counter).toBe(1)
       expect(wire.decodeKeyExchange(hex(`${version} ${exchange}`)).preKeyId).toBe(7)
     }
   })
 
   test('a missing previousCounter is 0', () => {
-    expect(wire.decodeMessage(hex(`33 0a2105${fullKey} 1001 2200`)).previousCounter).toBe(0)
+    expect(wire.decodeRatchetMessage(hex(`33 0a2105${fullKey} 1001 2200`)).previousCounter).toBe(0)
   })
 
   test('registrationId may be missing, anywhere, or zero', () => {
@@ -314,7 +314,10 @@ describe(`${omemo2.namespace}, refused`, () => {
     ['a dh_pub of 33 bytes', `0800 1000 1a2105${fullKey} 2200`, 'OMEMOMessage.dh_pub'],
     ['no ciphertext', `0800 1000 1a20${fullKey}`, 'OMEMOMessage.ciphertext'],
   ])('message: %s', (_name, bytes, path) => {
-    expect(failure(() => wire.decodeMessage(hex(bytes)))).toMatchObject({ code: 'message-malformed', path })
+    expect(failure(() => wire.decodeRatchetMessage(hex(bytes)))).toMatchObject({
+      code: 'message-malformed',
+      path,
+    })
   })
 
   test.each([
@@ -344,7 +347,7 @@ describe(`${omemo2.namespace}, refused`, () => {
 
 describe.each(versions)('$namespace, any bytes at all', ({ wire }) => {
   const valid = [
-    wire.encodeMessage(ratchetMessage),
+    wire.encodeRatchetMessage(ratchetMessage),
     wire.encodeKeyExchange(keyExchange, 12_345),
     wire.encodeAuthenticated({
       mac: new Uint8Array(wire === axolotl.wire ? 8 : 16),
@@ -369,7 +372,7 @@ describe.each(versions)('$namespace, any bytes at all', ({ wire }) => {
       fc.property(fc.oneof(mutated, fc.uint8Array({ maxLength: 200 })), (bytes) => {
         const before = bytesToHex(bytes)
         wire.isKeyExchange(bytes)
-        for (const decode of [wire.decodeMessage, wire.decodeAuthenticated, wire.decodeKeyExchange])
+        for (const decode of [wire.decodeRatchetMessage, wire.decodeAuthenticated, wire.decodeKeyExchange])
           try {
             decode(bytes)
           } catch (error) {
@@ -387,7 +390,7 @@ describe.each(versions)('$namespace, any bytes at all', ({ wire }) => {
     fc.assert(
       fc.property(uint32, uint32, key32, key32, fc.uint8Array(), (a, b, k, l, bytes) => {
         const message = { counter: a, previousCounter: b, ratchetKey: k, ciphertext: bytes }
-        expect(wire.decodeMessage(wire.encodeMessage(message))).toEqual(message)
+        expect(wire.decodeRatchetMessage(wire.encodeRatchetMessage(message))).toEqual(message)
         const exchange = { preKeyId: a, signedPreKeyId: b, identityKey: k, ephemeralKey: l, message: bytes }
         expect(wire.decodeKeyExchange(wire.encodeKeyExchange(exchange, b))).toEqual(exchange)
       }),

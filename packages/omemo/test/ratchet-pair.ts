@@ -10,10 +10,10 @@ import {
   type Ratchet,
   startRatchet,
 } from '../src/double-ratchet.ts'
-import { stepChain } from '../src/kdf.ts'
+import { nextChainKey } from '../src/kdf.ts'
 import type { Protocol } from '../src/protocol.ts'
 import type { RatchetMessage } from '../src/wire/wire.ts'
-import { nodeCurve } from './model/node-curve.ts'
+import { nodeCurve } from './node-curve.ts'
 import { failure, seeded } from './support.ts'
 
 export const associatedData = utf8ToBytes('associated data')
@@ -65,7 +65,7 @@ export class End {
     const { ratchet } = this
     if (ratchet.state !== 'sending') throw new Error('not sending')
     let { chainKey, next } = ratchet.sending
-    for (const end = next + count; next < end; next++) chainKey = stepChain(chainKey).chainKey
+    for (const end = next + count; next < end; next++) chainKey = nextChainKey(chainKey)
     this.ratchet = { ...ratchet, sending: { chainKey, next } }
   }
 
@@ -103,10 +103,13 @@ export function pair(
 export function forged(protocol: Protocol, message: Uint8Array, header: Partial<RatchetMessage>): Bytes {
   const { wire } = protocol
   const authenticated = wire.decodeAuthenticated(message)
-  const changed = wire.encodeMessage({ ...wire.decodeMessage(authenticated.message), ...header })
+  const changed = wire.encodeRatchetMessage({
+    ...wire.decodeRatchetMessage(authenticated.message),
+    ...header,
+  })
   return wire.encodeAuthenticated({ ...authenticated, message: changed })
 }
 
 export function headerOf(protocol: Protocol, message: Uint8Array): RatchetMessage {
-  return protocol.wire.decodeMessage(protocol.wire.decodeAuthenticated(message).message)
+  return protocol.wire.decodeRatchetMessage(protocol.wire.decodeAuthenticated(message).message)
 }

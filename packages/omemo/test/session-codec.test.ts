@@ -7,13 +7,12 @@ import { MAX_COUNTER } from '../src/double-ratchet.ts'
 import { OmemoError } from '../src/error.ts'
 import { decodeIdentity, encodeIdentity } from '../src/identity-key.ts'
 import { decodePreKeys, encodePreKeys, MAX_PRE_KEY_ID } from '../src/pre-keys.ts'
-import { protocols } from '../src/protocol.ts'
 import type { Session } from '../src/session.ts'
 import { decodeSessions, encodeSessions, SESSION_VERSION } from '../src/session-codec.ts'
 import { MAX_ARCHIVED_SESSIONS, type SessionList } from '../src/session-list.ts'
 import { MAX_ENDED_CHAINS, MAX_SKIPPED_KEYS, type SkippedKeys } from '../src/skipped-keys.ts'
 import { ByteReader, ByteWriter } from '../src/state-bytes.ts'
-import { device, failure, flipped, initiated, received, sent, versions } from './support.ts'
+import { attempt, device, failure, flipped, initiated, received, sent, versions } from './support.ts'
 import frozen from './vectors/state-1.json' with { type: 'json' }
 
 /** Promised for a session without skipped keys. */
@@ -104,12 +103,9 @@ test('any bytes are read, or refused by an OmemoError', () => {
         const stored = encodeSessions(sessions)
         const target = head ? stored.current : stored.archived
         target.set(edit.subarray(0, target.length), at % Math.max(1, target.length - edit.length))
-        try {
-          expect(encodeSessions(decodeSessions(stored))).toEqual(stored)
-        } catch (error) {
-          if (!(error instanceof OmemoError)) throw error
-          expect(error.code).toMatch(/^state-/)
-        }
+        const read = attempt(() => decodeSessions(stored))
+        if (read instanceof OmemoError) expect(read.code).toMatch(/^state-/)
+        else expect(encodeSessions(read)).toEqual(stored)
       },
     ),
     { numRuns: 150 },
@@ -148,7 +144,10 @@ describe('size', () => {
   test(`at most ${MAX_HEAD_LENGTH} bytes, all counters at their highest`, () => {
     expect(lengths(worst)).toEqual([280, 4])
     expect(lengths(pending)).toEqual([221, 4])
-    expect(280 + 4).toBeLessThanOrEqual(MAX_HEAD_LENGTH)
+    // The last moment of a `Date` is the latest stamp.
+    expect(lengths({ ...worst, stamp: 8.64e15 })).toEqual([282, 4])
+    for (const most of [worst, pending, { ...worst, stamp: 8.64e15 }])
+      expect(lengths(most).reduce((sum, length) => sum + length)).toBeLessThanOrEqual(MAX_HEAD_LENGTH)
   })
 
   test('in use: sending rewrites the head only, which stays as small', () => {
@@ -226,7 +225,6 @@ describe('version 1, for ever', () => {
     const stored = { current: hexToBytes(current), archived: hexToBytes(archived) }
     const sessions = decodeSessions(stored)
     expect(hexed(sessions)).toEqual(decoded)
-    expect(protocols[sessions.current.namespace].namespace).toBe(sessions.current.namespace)
     if (SESSION_VERSION === 1) expect(encodeSessions(sessions)).toEqual(stored)
   })
 
@@ -271,15 +269,11 @@ describe.each(frozen.sessions)('damaged: $name', (row) => {
       for (let offset = 0; offset < stored[record].length; offset++)
         for (let bit = 0; bit < 8; bit++) {
           const changed = flipped(stored[record], offset, bit)
-          let sessions: SessionList
-          try {
-            sessions = read(changed)
-          } catch (error) {
-            expect(error).toMatchObject({ name: 'OmemoError', code: expect.stringMatching(/^state-/) })
+          const sessions = attempt(() => read(changed))
+          if (sessions instanceof OmemoError) {
+            expect(sessions.code).toMatch(/^state-/)
             refused++
-            continue
-          }
-          expect(bytesToHex(encodeSessions(sessions)[record])).toBe(bytesToHex(changed))
+          } else expect(bytesToHex(encodeSessions(sessions)[record])).toBe(bytesToHex(changed))
         }
       expect(refused).toBeGreaterThan(0)
     })

@@ -3,9 +3,21 @@ import { bytesToHex } from '@noble/hashes/utils.js'
 import { describe, expect, test } from 'vitest'
 import type { Bytes } from '../src/bytes.ts'
 import { MAX_MESSAGE_GAP } from '../src/double-ratchet.ts'
+import { decodeSessions, encodeSessions } from '../src/session-codec.ts'
 import { type Arrival, MAX_ARCHIVED_SESSIONS, type SessionList } from '../src/session-list.ts'
 import { crossed, currentKey, list, pass } from './session-pair.ts'
-import { type Device, device, failure, initiated, live, received, seeded, sent, versions } from './support.ts'
+import {
+  type Device,
+  device,
+  failure,
+  initiated,
+  live,
+  received,
+  seeded,
+  sent,
+  snapshot,
+  versions,
+} from './support.ts'
 
 const alice = device('alice', 1, 16)
 const bob = device('bob', 2, 16)
@@ -112,8 +124,8 @@ describe.each(versions)('$namespace', (protocol) => {
       const { data } = sent(from, 'ahead', seeded('ahead'), old).message
       const { wire } = protocol
       const authenticated = wire.decodeAuthenticated(data)
-      const header = { ...wire.decodeMessage(authenticated.message), counter: MAX_MESSAGE_GAP + 9 }
-      const ahead = wire.encodeAuthenticated({ ...authenticated, message: wire.encodeMessage(header) })
+      const header = { ...wire.decodeRatchetMessage(authenticated.message), counter: MAX_MESSAGE_GAP + 9 }
+      const ahead = wire.encodeAuthenticated({ ...authenticated, message: wire.encodeRatchetMessage(header) })
       expect(failure(() => received(protocol, b, ahead)).code).toBe('message-gap-too-big')
     })
 
@@ -139,6 +151,39 @@ describe.each(versions)('$namespace', (protocol) => {
     const { data } = sent(from, 'delayed').message
     const { device: to, opened } = received(protocol, before, data, { channel: 'live', sentAt: 1 })
     expect([currentKey(to), opened.completion]).toEqual([currentKey(from), true])
+  })
+
+  describe('stamps that a stranger wrote', () => {
+    const { data } = sent(initiated(protocol, alice, bob), 'hello').message
+    const LAST = 8.64e15
+
+    test.each([
+      [Date.parse('0001-01-01T00:00:00Z'), 0],
+      [-1, 0],
+      [-0.5, 0],
+      [Number.NEGATIVE_INFINITY, 0],
+      [0, 0],
+      [1.9, 1],
+      [LAST, LAST],
+      [LAST + 1, LAST],
+      [2 ** 53, LAST],
+      [Number.POSITIVE_INFINITY, LAST],
+    ])('%d is kept as %d, and can be stored', (sentAt, stamp) => {
+      for (const channel of ['live', 'archive'] as const) {
+        const { sessions } = received(protocol, bob, data, { channel, sentAt }).opened
+        expect(sessions.current.stamp).toBe(stamp)
+        expect(decodeSessions(encodeSessions(sessions))).toEqual(sessions)
+      }
+      expect(list(initiated(protocol, alice, bob, seeded('now'), sentAt)).current.stamp).toBe(stamp)
+    })
+
+    test('no number at all is a mistake of the caller, and changes nothing', () => {
+      const before = snapshot(bob)
+      const arrival = { channel: 'archive', sentAt: Number.NaN } as const
+      expect(() => received(protocol, bob, data, arrival)).toThrow(RangeError)
+      expect(() => initiated(protocol, alice, bob, seeded('now'), Number.NaN)).toThrow(RangeError)
+      expect(snapshot(bob)).toBe(before)
+    })
   })
 
   test('live arrivals are stamped with what they say', () => {

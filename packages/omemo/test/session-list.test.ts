@@ -2,6 +2,7 @@
 import { bytesToHex } from '@noble/hashes/utils.js'
 import { describe, expect, test } from 'vitest'
 import type { Bytes } from '../src/bytes.ts'
+import { fingerprint } from '../src/identity-key.ts'
 import { MAX_ARCHIVED_SESSIONS } from '../src/session-list.ts'
 import { crossed, currentKey, list, ordered, pass } from './session-pair.ts'
 import {
@@ -45,9 +46,6 @@ describe.each(versions)('$namespace', (protocol) => {
       let to = bob
       const opened: Device[] = []
       for (let i = 0; i <= MAX_ARCHIVED_SESSIONS + 1; i++) {
-        const from = initiated(protocol, alice, bob, seeded(`exchange ${i}`))
-        const free = list(from).current.exchange
-        if (free.state !== 'pending') throw new Error('pending')
         // Each with a prekey of its own.
         const fresh = { ...bob, preKeys: { ...bob.preKeys, oneTime: bob.preKeys.oneTime.slice(i, i + 1) } }
         const own = sent(initiated(protocol, alice, fresh, seeded(`own ${i}`)), `${i}`)
@@ -61,6 +59,63 @@ describe.each(versions)('$namespace', (protocol) => {
         'pre-key-unknown',
       )
     })
+  })
+
+  describe('one list is of one identity', () => {
+    const [alice2, bob2] = pass(protocol, initiated(protocol, alice, bob), bob, 'hello')
+
+    test(`${MAX_ARCHIVED_SESSIONS + 1} key exchanges of strangers evict nothing`, () => {
+      const before = snapshot(bob2)
+      for (let i = 0; i <= MAX_ARCHIVED_SESSIONS; i++) {
+        const fresh = { ...bob2, preKeys: { ...bob2.preKeys, oneTime: bob2.preKeys.oneTime.slice(i, i + 1) } }
+        // It says that it is the same device.
+        const stranger = initiated(protocol, device(`stranger ${i}`, 1), fresh, seeded(`${i}`))
+        const { data } = sent(stranger, 'believe me').message
+        expect(failure(() => received(protocol, bob2, data)).code).toBe('identity-mismatch')
+        expect(snapshot(bob2)).toBe(before)
+        // Alone it would have been accepted.
+        expect(received(protocol, { ...bob2, sessions: undefined }, data).text).toBe('believe me')
+      }
+      expect(list(bob2).current.theirIdentity).toEqual(protocol.identityBytes(alice.self.identity))
+      expect(received(protocol, bob2, sent(alice2, 'still here').message.data).text).toBe('still here')
+    })
+
+    test('a key exchange of a stranger read from an archive does not join it either', () => {
+      const { data } = sent(initiated(protocol, device('stranger', 1), bob2), 'believe me').message
+      const arrival = { channel: 'archive', sentAt: 1 } as const
+      expect(failure(() => received(protocol, bob2, data, arrival)).code).toBe('identity-mismatch')
+    })
+
+    test('nor does a session of ours with another identity', () => {
+      const other = device('other', 2)
+      const before = snapshot(alice2)
+      expect(failure(() => initiated(protocol, alice2, other)).code).toBe('identity-mismatch')
+      expect(snapshot(alice2)).toBe(before)
+      expect(list(initiated(protocol, alice2, bob, seeded('again'))).archived.length).toBe(1)
+    })
+
+    test('theirIdentity says who wrote, in every message', () => {
+      const { device: to, opened } = received(
+        protocol,
+        bob,
+        sent(initiated(protocol, alice, bob), 'x').message.data,
+      )
+      expect(opened.theirIdentity).toEqual(protocol.identityBytes(alice.self.identity))
+      expect(fingerprint(protocol.readIdentity(opened.theirIdentity))).toBe(fingerprint(alice.self.identity))
+      const answer = sent(to, 'answer').message.data
+      const { opened: answered } = received(protocol, initiated(protocol, alice, bob), answer)
+      expect(answered.theirIdentity).toEqual(protocol.identityBytes(bob.self.identity))
+    })
+  })
+
+  test('a list of the other namespace is a mistake of the caller', () => {
+    const other = versions.find((version) => version !== protocol) as typeof protocol
+    const [a, b] = pass(other, initiated(other, alice, bob), bob, 'hello')
+    const before = snapshot(b)
+    const exchange = sent(initiated(protocol, device('third', 3), bob), 'x').message.data
+    for (const data of [exchange, sent(a, 'plain').message.data, new Uint8Array()])
+      expect(() => received(protocol, b, data)).toThrow(TypeError)
+    expect(snapshot(b)).toBe(before)
   })
 
   describe('encrypting', () => {
@@ -177,10 +232,10 @@ describe.each(versions)('$namespace', (protocol) => {
     }
 
     test.each([
-      ['lower', 'higher', 2],
-      ['higher', 'lower', 3],
-    ] as const)('the rival is the %s one: it needs %s… %d messages in a row', (_rival, newer, needed) => {
-      let { a, b, old } = twoSessions(newer)
+      ['lower', 2],
+      ['higher', 3],
+    ] as const)('the rival is the %s one: %d in a row', (rival, needed) => {
+      let { a, b, old } = twoSessions(rival === 'lower' ? 'higher' : 'lower')
       for (let count = 1; count <= needed; count++) {
         const { device: sender, message } = sent(a, `message ${count}`, seeded(`${count}`), old)
         a = sender

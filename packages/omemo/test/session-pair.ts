@@ -1,7 +1,7 @@
 /** Two devices and the order of their sessions, for the tests of which one is current. */
 import { bytesToHex } from '@noble/hashes/utils.js'
 import { expect } from 'vitest'
-import { compareBytes, type Random } from '../src/bytes.ts'
+import { type Bytes, compareBytes } from '../src/bytes.ts'
 import type { Protocol } from '../src/protocol.ts'
 import type { SessionList } from '../src/session-list.ts'
 import { type Device, initiated, received, seeded, sent } from './support.ts'
@@ -28,7 +28,7 @@ export function ordered(
   to: Device,
   other: Uint8Array,
   wanted: 'lower' | 'higher',
-): Random {
+): (length: number) => Bytes {
   for (let i = 0; ; i++) {
     const key = list(initiated(protocol, from, to, seeded(`ordered ${i}`))).current.ephemeralKey
     if (compareBytes(key, other) < 0 === (wanted === 'lower')) return seeded(`ordered ${i}`)

@@ -7,9 +7,15 @@ import { run } from '../src/curve.ts'
 import { toEdwards } from '../src/identity-key.ts'
 import { forgetPreviousSignedPreKey, rotateSignedPreKey } from '../src/pre-keys.ts'
 import { axolotl } from '../src/protocol.ts'
-import { acceptSession, decryptRepeatedExchange, decryptSession, type Session } from '../src/session.ts'
+import {
+  acceptSession,
+  decryptRepeatedExchange,
+  decryptSession,
+  initiateSession,
+  type Session,
+} from '../src/session.ts'
 import type { KeyExchange } from '../src/wire/wire.ts'
-import { nodeCurve } from './model/node-curve.ts'
+import { nodeCurve } from './node-curve.ts'
 import {
   type Device,
   device,
@@ -19,6 +25,7 @@ import {
   seeded,
   sent,
   snapshot,
+  verifiedBundle,
   versions,
 } from './support.ts'
 
@@ -54,7 +61,7 @@ describe.each(versions)('$namespace', (protocol) => {
     expect(bob.preKeys.oneTime.length).toBe(4)
   })
 
-  test('§5.5.2: every message is the key exchange, with the same ids, until an answer comes', () => {
+  test('§4.3: every message is the key exchange, with the same ids, until an answer comes', () => {
     let from = start
     const ids = new Set<string>()
     for (const text of ['one', 'two', 'three']) {
@@ -184,6 +191,23 @@ describe.each(versions)('$namespace', (protocol) => {
       }
     })
 
+    test('an ephemeral key of mixed order, after the true one was accepted and the prekey was kept', () => {
+      const { data } = sent(start, 'hello').message
+      const { device: after } = received(protocol, bob, data)
+      const kept = { ...after, preKeys: bob.preKeys }
+      const point = ed25519.Point.fromBytes(toEdwards(wire.decodeKeyExchange(data).ephemeralKey, 0))
+      const torsion = ed25519.Point.fromHex(ED25519_TORSION_SUBGROUP[1] as string)
+      const ephemeralKey = ed25519.utils.toMontgomery(point.add(torsion).toBytes())
+      expect(refusal(kept, changed(data, { ephemeralKey }))).toBe('key-invalid')
+      expect(refusal(kept, data)).toBe('message-duplicate')
+    })
+
+    test('an ephemeral key on the twist', () => {
+      const { data } = sent(start, 'hello').message
+      const ephemeralKey = Uint8Array.of(2, ...new Uint8Array(31))
+      expect(refusal(bob, changed(data, { ephemeralKey }))).toBe('key-invalid')
+    })
+
     test('keys that are not canonical', () => {
       const { data } = sent(start, 'hello').message
       const key = new Uint8Array(32).fill(0xff)
@@ -191,12 +215,23 @@ describe.each(versions)('$namespace', (protocol) => {
       expect(refusal(bob, changed(data, { ephemeralKey: key }))).toBe('key-invalid')
     })
 
-    test('a session with oneself, from another device of the account', () => {
-      const second = { ...device('second', 9), self: { identity: alice.self.identity, deviceId: 9 } }
+    test('another device of the account has another identity', () => {
+      const second = device('second', 9)
       const from = initiated(protocol, alice, second)
       const { device: to, text } = received(protocol, second, sent(from, 'note').message.data)
       expect(text).toBe('note')
       expect(received(protocol, from, sent(to, 'read').message.data).text).toBe('read')
+    })
+
+    test('no session with our own identity: not with a bundle, nor with a key exchange', () => {
+      const { identity } = alice.self
+      expect(failure(() => initiated(protocol, alice, alice)).code).toBe('identity-mismatch')
+      // Made as if for somebody else, the key exchange itself is good.
+      const disguised = { identity: { ...identity, montgomery: bob.self.identity.montgomery }, deviceId: 9 }
+      const bundle = verifiedBundle(protocol, alice)
+      const made = run(initiateSession(protocol, disguised, bundle, 1, seeded('own')), nodeCurve)
+      const sessions = { current: made, archived: [], rival: undefined }
+      expect(refusal(alice, sent({ ...alice, sessions }, 'to myself').message.data)).toBe('identity-mismatch')
     })
   })
 
@@ -204,10 +239,18 @@ describe.each(versions)('$namespace', (protocol) => {
     const { data } = sent(start, 'hello').message
     const { preKeyId } = wire.decodeKeyExchange(data)
 
-    test('missing', () => {
-      const exchange = { ...wire.decodeKeyExchange(data), preKeyId: undefined }
-      const accept = () => run(acceptSession(protocol, bob.self, bob.preKeys, exchange, 1), nodeCurve)
-      expect(failure(accept).code).toBe('pre-key-missing')
+    test('missing, in bytes that are still taken for a key exchange', () => {
+      const at = protocol === axolotl ? '33 28 01'.split(' ').length : 0
+      expect(data[at]).toBe(0x08)
+      const without = Uint8Array.of(...data.subarray(0, at), ...data.subarray(at + 2))
+      expect(wire.decodeKeyExchange(without)).toEqual({
+        ...wire.decodeKeyExchange(data),
+        preKeyId: undefined,
+      })
+      expect(refusal(bob, without)).toBe('pre-key-missing')
+      const earlier = sent(initiated(protocol, alice, bob, seeded('earlier')), 'x').message
+      const known = received(protocol, bob, earlier.data).device
+      expect(refusal(known, without)).toBe('pre-key-missing')
     })
 
     test('unknown', () => {

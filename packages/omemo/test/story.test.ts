@@ -131,9 +131,9 @@ class Device {
     return serialize(element('jabber:client', 'message', { from: this.account, to: peer.account }, encrypted))
   }
 
-  #keyFor(peer: Device, keyMaterial: Uint8Array, now: number, ephemeralKey?: Uint8Array) {
+  #keyFor(peer: Device, keyMaterial: Uint8Array, now: number, on?: Uint8Array) {
     const sessions = this.#sessionsWith(peer.account, peer.id) ?? this.#open(peer, now)
-    const encrypted = run(encryptMessage(this.#self, sessions, keyMaterial, undefined, ephemeralKey))
+    const encrypted = run(encryptMessage(this.#self, sessions, keyMaterial, on && { on }))
     // The commit comes before the message leaves: no message key is ever used twice.
     this.#commit(peer.account, peer.id, encrypted.sessions)
     return { jid: peer.account, rid: peer.id, ...encrypted.message }
@@ -161,8 +161,8 @@ class Device {
 
     const before = this.#sessionsWith(from, encrypted.sid)
     const preKeys = decodePreKeys(this.#preKeys)
-    const arrival = { channel: 'live', sentAt } as const
-    const opened = run(decryptMessage(this.#protocol, this.#self, preKeys, before, key.data, arrival))
+    const state = { self: this.#self, preKeys, sessions: before }
+    const opened = run(decryptMessage(this.#protocol, state, key.data, { channel: 'live', sentAt }))
     const { payload, iv } = encrypted
     const said =
       payload === undefined

@@ -1,7 +1,7 @@
 /** What the tests share: devices as values, reproducible randomness, and failures as values. */
 import { bytesToHex, utf8ToBytes } from '@noble/hashes/utils.js'
 import { publishedBundle, type VerifiedBundle, verifyBundle } from '../src/bundle.ts'
-import type { Random } from '../src/bytes.ts'
+import type { Bytes } from '../src/bytes.ts'
 import { run } from '../src/curve.ts'
 import { OmemoError } from '../src/error.ts'
 import { generateIdentity, type Identity } from '../src/identity-key.ts'
@@ -18,29 +18,35 @@ import {
   type SessionList,
   withInitiated,
 } from '../src/session-list.ts'
-import { nodeCurve } from './model/node-curve.ts'
+import { nodeCurve } from './node-curve.ts'
 
 export const versions: readonly Protocol[] = [axolotl, omemo2]
 
 /** Bytes that look random and are the same in every run. */
-export function seeded(seed: string): Random {
+export function seeded(seed: string): (length: number) => Bytes {
   const key = utf8ToBytes(seed)
   let calls = 0
   return (length) => deriveKey(key, `call ${calls++}`, length)
 }
 
-/** What `f` throws, which must be an OmemoError. */
-export function failure(f: () => unknown): OmemoError {
+/** What `f` gives, or the OmemoError that it throws. Any other error is a defect, and passes. */
+export function attempt<T>(f: () => T): T | OmemoError {
   try {
-    f()
+    return f()
   } catch (error) {
     if (error instanceof OmemoError) return error
     throw error
   }
+}
+
+/** What `f` throws, which must be an OmemoError. */
+export function failure(f: () => unknown): OmemoError {
+  const result = attempt(f)
+  if (result instanceof OmemoError) return result
   throw new Error('nothing was thrown')
 }
 
-export function flipped(bytes: Uint8Array, offset: number, bit: number): Uint8Array {
+export function flipped(bytes: Uint8Array, offset: number, bit: number): Bytes {
   const copy = Uint8Array.from(bytes)
   copy[offset] = (copy[offset] as number) ^ (1 << bit)
   return copy
@@ -85,11 +91,11 @@ export function sent(
   from: Device,
   text: string,
   random = seeded(text),
-  ephemeralKey?: Uint8Array,
+  on = from.sessions?.current.ephemeralKey,
 ): { readonly device: Device; readonly message: SessionMessage } {
-  if (from.sessions === undefined) throw new Error('no session')
+  if (from.sessions === undefined || on === undefined) throw new Error('no session')
   const { sessions, message } = run(
-    encryptMessage(from.self, from.sessions, utf8ToBytes(text), random, ephemeralKey),
+    encryptMessage(from.self, from.sessions, utf8ToBytes(text), { on, random }),
     nodeCurve,
   )
   return { device: { ...from, sessions }, message }
@@ -104,7 +110,7 @@ export function received(
   data: Uint8Array,
   arrival: Arrival = live,
 ): { readonly device: Device; readonly opened: Opened; readonly text: string } {
-  const opened = run(decryptMessage(protocol, to.self, to.preKeys, to.sessions, data, arrival), nodeCurve)
+  const opened = run(decryptMessage(protocol, to, data, arrival), nodeCurve)
   const { usedPreKeyId, sessions, plaintext } = opened
   const preKeys = usedPreKeyId === undefined ? to.preKeys : consumePreKey(to.preKeys, usedPreKeyId)
   return { device: { ...to, preKeys, sessions }, opened, text: new TextDecoder().decode(plaintext) }

@@ -5,12 +5,14 @@
 import { bytesToHex } from '@noble/hashes/utils.js'
 import { describe, expect, test } from 'vitest'
 import { run } from '../src/curve.ts'
+import { OmemoError } from '../src/error.ts'
 import { type PayloadCipher, payloadCiphers } from '../src/payload.ts'
 import { axolotl, type Protocol } from '../src/protocol.ts'
 import { encryptMessage } from '../src/session-list.ts'
 import { type EncryptedFormat, encryptedFormats } from '../src/stanza/encrypted.ts'
-import { nodeCurve } from './model/node-curve.ts'
+import { nodeCurve } from './node-curve.ts'
 import {
+  attempt,
   type Device,
   device,
   failure,
@@ -62,7 +64,7 @@ const SEVEN = [0, 1, 2, 3, 4, 5, 6]
  *
  * - The low nibble of the outer version byte is not read.
  * - registrationId is not read: its value may be any, its tag that of an unknown field.
- * - The ids of prekeys say nothing more in an exchange that is repeated.
+ * - The ids of prekeys say nothing more in an exchange that is repeated, where the one-time one may be missing.
  */
 const tolerated: Readonly<Record<string, Readonly<Record<string, readonly string[]>>>> = {
   'eu.siacs.conversations.axolotl': {
@@ -77,7 +79,7 @@ const tolerated: Readonly<Record<string, Readonly<Record<string, readonly string
     ],
   },
   'urn:xmpp:omemo:2': {
-    'key exchange, repeated': [...bits(1, ...SEVEN), ...bits(3, ...SEVEN)],
+    'key exchange, repeated': [...bits(0, 6), ...bits(1, ...SEVEN), ...bits(3, ...SEVEN)],
   },
 }
 
@@ -95,7 +97,7 @@ describe.each(versions)('$namespace', (protocol) => {
           const changed = flipped(data, offset, bit)
           const result = attempt(() => received(protocol, to, changed))
           expect(snapshot(to), `${offset}.${bit}`).toBe(before)
-          if (result === undefined) continue
+          if (result instanceof OmemoError) continue
           opened.push(`${offset}.${bit}`)
           expect(result.text).toBe(text)
         }
@@ -106,13 +108,10 @@ describe.each(versions)('$namespace', (protocol) => {
     test('cut short anywhere, or longer', () => {
       const before = snapshot(to)
       for (let length = 0; length < data.length; length++) {
-        expect(
-          attempt(() => received(protocol, to, data.subarray(0, length))),
-          `${length}`,
-        ).toBeUndefined()
+        failure(() => received(protocol, to, data.subarray(0, length)))
         expect(snapshot(to)).toBe(before)
       }
-      expect(attempt(() => received(protocol, to, Uint8Array.of(...data, 0)))).toBeUndefined()
+      failure(() => received(protocol, to, Uint8Array.of(...data, 0)))
       expect(received(protocol, to, data).text).toBe(text)
     })
   })
@@ -127,7 +126,7 @@ describe.each(versions)('$namespace', (protocol) => {
       if (from.sessions === undefined) throw new Error('no session')
       const { payload, keyMaterial, iv } = cipher.seal(body, seeded('payload'))
       const { message } = run(
-        encryptMessage(from.self, from.sessions, keyMaterial, seeded('message')),
+        encryptMessage(from.self, from.sessions, keyMaterial, { random: seeded('message') }),
         nodeCurve,
       )
       const key = { jid: 'bob@example.org', rid: bob.self.deviceId, ...message }
@@ -183,16 +182,3 @@ describe.each(versions)('$namespace', (protocol) => {
     }
   })
 })
-
-/** The result, or nothing if an OmemoError was thrown. */
-function attempt<T>(f: () => T): T | undefined {
-  let result: T | undefined
-  try {
-    result = f()
-  } catch (error) {
-    failure(() => {
-      throw error
-    })
-  }
-  return result
-}

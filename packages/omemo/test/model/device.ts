@@ -22,7 +22,7 @@ import {
   withInitiated,
 } from '../../src/session-list.ts'
 import type { Bundle } from '../../src/stanza/bundle.ts'
-import { nodeCurve } from './node-curve.ts'
+import { nodeCurve } from '../node-curve.ts'
 
 /** How a device keeps its sessions. `single`: the one of the last key exchange, as python-omemo does. */
 export type Kind = 'list' | 'single'
@@ -82,23 +82,19 @@ export class Device {
     this.#commit(peer.id, withInitiated(this.sessionsWith(peer.id), session))
   }
 
-  encrypt(peer: Device, plaintext: Uint8Array, now: number, ephemeralKey?: Uint8Array): Uint8Array {
+  /** @param on the session, by its ephemeral key; the current one where it is not given */
+  encrypt(peer: Device, plaintext: Uint8Array, now: number, on?: Uint8Array): Uint8Array {
     if (!this.#sessions.has(peer.id)) this.initiate(peer, now)
     const before = this.sessionsWith(peer.id) as SessionList
-    const { sessions, message } = run(
-      encryptMessage(this.#self, before, plaintext, undefined, ephemeralKey),
-      nodeCurve,
-    )
+    const { sessions, message } = run(encryptMessage(this.#self, before, plaintext, on && { on }), nodeCurve)
     this.#commit(peer.id, sessions)
     return message.data
   }
 
   /** @throws OmemoError */
   decrypt(peer: number, data: Uint8Array, arrival: Arrival): Opened {
-    const opened = run(
-      decryptMessage(this.#protocol, this.#self, this.#keys, this.sessionsWith(peer), data, arrival),
-      nodeCurve,
-    )
+    const state = { self: this.#self, preKeys: this.#keys, sessions: this.sessionsWith(peer) }
+    const opened = run(decryptMessage(this.#protocol, state, data, arrival), nodeCurve)
     this.#commit(peer, opened.sessions)
     if (opened.usedPreKeyId !== undefined)
       this.#preKeys = encodePreKeys(consumePreKey(this.#keys, opened.usedPreKeyId))

@@ -9,8 +9,6 @@ interface Envelope {
   readonly to: number
   readonly data: Uint8Array
   readonly sentAt: number
-  /** Empty messages answer a key exchange and carry nothing. */
-  readonly empty: boolean
 }
 
 export interface Delivery {
@@ -18,7 +16,7 @@ export interface Delivery {
   readonly result: 'opened' | 'duplicate' | OmemoError['code']
 }
 
-/** What a model checks after each step. */
+/** Devices and the messages between them: it checks at each step what must hold whatever it does to them. */
 export class Network {
   readonly devices: readonly Device[]
   readonly #protocol: Protocol
@@ -38,10 +36,9 @@ export class Network {
   send(from: number, to: number, ephemeralKey?: Uint8Array): Envelope {
     const number = this.#sent++
     const sender = this.devices[from] as Device
-    const empty = ephemeralKey !== undefined
     const data = sender.encrypt(this.devices[to] as Device, text(number), ++this.#now, ephemeralKey)
     this.#assertFreshPosition(data)
-    const envelope = { number, from, to, data, sentAt: this.#now, empty }
+    const envelope = { number, from, to, data, sentAt: this.#now }
     this.waiting.push(envelope)
     return envelope
   }
@@ -90,7 +87,7 @@ export class Network {
   #assertFreshPosition(data: Uint8Array): void {
     const { wire } = this.#protocol
     const inner = wire.isKeyExchange(data) ? wire.decodeKeyExchange(data).message : data
-    const { ratchetKey, counter } = wire.decodeMessage(wire.decodeAuthenticated(inner).message)
+    const { ratchetKey, counter } = wire.decodeRatchetMessage(wire.decodeAuthenticated(inner).message)
     const position = `${ratchetKey.join()}/${counter}`
     if (this.#positions.has(position)) throw new Error('a message key was used twice')
     this.#positions.add(position)

@@ -3,8 +3,8 @@
  * the curve tests hold it against noble.
  */
 import { createPrivateKey, createPublicKey, diffieHellman, type KeyObject, verify } from 'node:crypto'
-import type { Bytes } from '../../src/bytes.ts'
-import { nobleCurve, type SyncCurve } from '../../src/curve.ts'
+import type { Bytes } from '../src/bytes.ts'
+import { nobleCurve, type SyncCurve } from '../src/curve.ts'
 
 const base64url = (bytes: Uint8Array): string => Buffer.from(bytes).toString('base64url')
 
