@@ -59,8 +59,8 @@ export interface EffectQueueOptions {
 
 /** What a handler has to heed; `request` of a `Connection` takes it as it is. */
 export interface HandleOptions {
-  /** That of the run, if it has one. */
-  readonly signal?: Signal
+  /** That of the run; if it has none, one that does not abort. */
+  readonly signal: Signal
   /** `REQUEST_MS`, for each request: two of them fit into the time of a handler. */
   readonly timeoutMs: number
 }
@@ -192,6 +192,8 @@ async function run(
   return Number.isFinite(next) ? { done, failed, nextDue: new Date(next) } : { done, failed }
 }
 
+const never: Signal = { aborted: false, addEventListener() {}, removeEventListener() {} }
+
 async function attempt(
   options: EffectQueueOptions,
   effect: EffectRecord,
@@ -204,7 +206,7 @@ async function attempt(
   })
   // Within a promise, so that a handler that throws at once is one that rejects.
   const work = Promise.resolve()
-    .then(() => options.handle(queued(effect), { ...(signal && { signal }), timeoutMs: REQUEST_MS }))
+    .then(() => options.handle(queued(effect), { signal: signal ?? never, timeoutMs: REQUEST_MS }))
     .then<Outcome, Outcome>(
       () => ({ kind: 'done' }),
       (error: unknown) => ({ kind: signal?.aborted ? 'aborted' : 'failed', error }),

@@ -1,4 +1,5 @@
 import { describe, expect, expectTypeOf, test } from 'vitest'
+import { decodeEffect, encodeEffect } from '../src/effect-codec.ts'
 import {
   type EffectQueueOptions,
   effectQueue,
@@ -193,10 +194,16 @@ describe('running', () => {
     expectTypeOf<AbortSignal>().toExtend<Signal>()
     const w = world()
     const seen: RequestOptions[] = []
-    const queue = w.tab(async (_, options) => void seen.push(options))
+    const request = (options: RequestOptions) => void seen.push(options)
+    const queue = w.tab(async (_, { signal, timeoutMs }) => request({ signal, timeoutMs }))
     await add(w.store, queue, effect('a', 'x'))
     await queue.run()
-    expect(seen).toStrictEqual([{ timeoutMs: REQUEST_MS }])
+    // The run has no signal: the handler has one all the same, which can be listened to and does not abort.
+    const [{ signal, timeoutMs } = {}] = seen
+    const listener = (): never => expect.unreachable()
+    signal!.addEventListener('abort', listener)
+    signal!.removeEventListener('abort', listener)
+    expect([signal!.aborted, timeoutMs]).toEqual([false, REQUEST_MS])
   })
 
   test('what is injected may be an object of a class', async () => {
@@ -243,19 +250,30 @@ describe('running', () => {
     expect(records).toBeLessThanOrEqual(2 * lane + 4 * lane + 4)
   })
 
-  test('does not do what was discarded or withdrawn while others before it were at work', async () => {
-    const w = world()
-    const seen: string[] = []
-    const queue = w.tab(async ({ key, payload }) => {
-      seen.push(`${key}${payload[0]}`)
-      if (key !== '1') return
-      await queue.discard([effect('a', '2')])
-      await add(w.store, queue, effect('a', '3', 1), effect('a', '5'))
-    })
-    await add(w.store, queue, ...['1', '2', '3', '4'].map((key) => effect('a', key)))
-    await queue.run()
-    expect(seen).toEqual(['10', '40', '31', '50'])
-  })
+  test.each(['discarded', 'withdrawn', 'parked'] as const)(
+    'does not do in its turn what was %s while the one before it was at work',
+    async (fate) => {
+      const w = world()
+      const seen: string[] = []
+      const key = 'effects/lane/a/publish/2'
+      const queue = w.tab(async (one) => {
+        seen.push(`${one.key}${one.payload[0]}`)
+        if (one.key !== '1') return
+        if (fate === 'discarded') await queue.discard([effect('a', '2')])
+        if (fate === 'withdrawn') await add(w.store, queue, effect('a', '2', 1))
+        // As another tab leaves it that had its turn in between.
+        if (fate === 'parked')
+          await update(w.store, [key], ([bytes]) => {
+            const parked = encodeEffect({ ...decodeEffect('a/publish/2', bytes!), parked: true })
+            return { put: [[key, parked]], result: undefined }
+          })
+        await add(w.store, queue, effect('a', '4'))
+      })
+      await add(w.store, queue, ...['1', '2', '3'].map((name) => effect('a', name)))
+      await queue.run()
+      expect(seen).toEqual(fate === 'withdrawn' ? ['10', '30', '21', '40'] : ['10', '30', '40'])
+    },
+  )
 
   test('a handler that throws at once is one that rejects', async () => {
     const w = world()
