@@ -28,7 +28,6 @@ export {
 } from './double-ratchet.ts'
 export { decodeEnvelope, type Envelope, encodeEnvelope, MAX_ENVELOPE_DEPTH } from './envelope.ts'
 export { type AffixContext, type AffixWarning, checkAffixes, TIME_TOLERANCE } from './envelope-affixes.ts'
-export { isAllowedContent } from './envelope-content.ts'
 export { OmemoError, type OmemoErrorCode } from './error.ts'
 export {
   decodeIdentity,
@@ -120,6 +119,7 @@ export {
   encryptedFormats,
   keysFor,
   MAX_KEYS,
+  MAX_KEYS_TRIED,
 } from './stanza/encrypted.ts'
 export { currentItem, type Item } from './stanza/item.ts'
 export { encryptedElements, messageChildren } from './stanza/message.ts'
