@@ -4,11 +4,13 @@
  */
 
 import { type Element, element, elements } from './element.ts'
+import { CLIENT_NAMESPACE } from './forwarded.ts'
 import { jid, parseJid } from './jid.ts'
+import { hex } from './scalar.ts'
 import { errorReply, StanzaError, stanzaError } from './stanza-error.ts'
 
-/** What is used of `AbortSignal`, which has no type where there is no DOM. */
-export interface Abort {
+/** What is used of `AbortSignal`, which has no type where there is no DOM; `Signal` of the store is the same. */
+export interface Signal {
   readonly aborted: boolean
   readonly reason?: unknown
   addEventListener(type: 'abort', listener: () => void): void
@@ -16,9 +18,9 @@ export interface Abort {
 }
 
 export interface RequestOptions {
-  readonly signal?: Abort
+  readonly signal?: Signal | undefined
   /** Milliseconds; `REQUEST_TIMEOUT` unless given. */
-  readonly timeoutMs?: number
+  readonly timeoutMs?: number | undefined
 }
 
 export interface Listener {
@@ -49,8 +51,8 @@ export interface Connection {
   subscribe(listener: Listener): () => void
   /**
    * Answers requests whose payload is in a namespace; returns how to stop. `undefined` leaves a request to others;
-   * otherwise the promise is for the `<iq type='result'/>`, whose attributes are filled in, or rejects with a
-   * `StanzaError` to be sent; any other rejection is sent as `internal-server-error`.
+   * otherwise the promise is for the `<iq type='result'/>`, whose attributes are filled in. A `StanzaError` that is
+   * thrown or rejected with is sent; anything else is sent as `internal-server-error` (RFC 6120 §8.3).
    */
   answer(namespace: string, respond: (iq: Element) => Promise<Element> | undefined): () => void
 }
@@ -160,8 +162,9 @@ export function guard(wire: Wire, options: GuardOptions): Connection {
       wire.subscribe({
         stanza(stanza) {
           const { type } = stanza.attrs
-          if (stanza.name !== 'iq' || (type !== 'get' && type !== 'set')) return
-          const answer = elements(stanza)[0]?.ns === namespace ? respond(stanza) : undefined
+          if (stanza.name !== 'iq' || stanza.ns !== CLIENT_NAMESPACE) return
+          if ((type !== 'get' && type !== 'set') || elements(stanza)[0]?.ns !== namespace) return
+          const answer = answerOf(respond, stanza)
           if (answer) void reply(wire, stanza, answer)
         },
       }),
@@ -177,7 +180,7 @@ function newId({ random }: GuardOptions): string {
   const bytes = random(ID_BYTES)
   if (bytes.length !== ID_BYTES)
     throw new RangeError(`random: expected ${ID_BYTES} bytes, got ${bytes.length}`)
-  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('')
+  return hex.encode(Uint8Array.from(bytes))
 }
 
 /**
@@ -195,6 +198,18 @@ function answerers(
   if (target === undefined || server.includes(target))
     return (from) => from === undefined || (own !== undefined && server.includes(jid.decode(from)))
   return (from) => from !== undefined && jid.decode(from) === target
+}
+
+// The host's dispatcher has other listeners, which an error would keep from the stanza.
+function answerOf(
+  respond: (iq: Element) => Promise<Element> | undefined,
+  iq: Element,
+): Promise<Element> | undefined {
+  try {
+    return respond(iq)
+  } catch (error) {
+    return Promise.reject(error)
+  }
 }
 
 // Nobody is told when the reply cannot be sent: who asked will notice.

@@ -53,7 +53,7 @@ export function element(
     checkAttributeKey(key)
     kept[key] = checkCharacters(String(value))
   }
-  return freeze(name, ns, kept, flatten(children))
+  return freeze({ name, ns, attrs: kept, children: flatten(children) })
 }
 
 /** `const o = ns('urn:xmpp:omemo:2'); o('device', { id: 7 })`; errors as of `element`. */
@@ -65,13 +65,12 @@ export function ns(uri: string): Builder {
 const NO_ATTRS: Attrs = /* @__PURE__ */ Object.freeze(Object.create(null))
 const NO_CHILDREN: readonly Node[] = /* @__PURE__ */ Object.freeze([])
 
+interface Parts extends Omit<Element, 'attrs'> {
+  readonly attrs: Attrs | undefined
+}
+
 /** For callers that have checked the parts already; without attributes when those are `undefined`. */
-export function freeze(
-  name: string,
-  ns: string,
-  attrs: Attrs | undefined,
-  children: readonly Node[],
-): Element {
+export function freeze({ name, ns, attrs, children }: Parts): Element {
   return Object.freeze({
     name,
     ns,
@@ -82,7 +81,7 @@ export function freeze(
 
 function flatten(children: readonly Child[]): readonly Node[] {
   const nodes: Node[] = []
-  const pending: Child[] = [...children].reverse()
+  const pending: Child[] = [children]
   while (pending.length > 0) {
     const child = pending.pop()
     if (!child) continue
@@ -95,12 +94,12 @@ function flatten(children: readonly Child[]): readonly Node[] {
 }
 
 /** @throws {TypeError} when it lacks what makes an element; what is in it is not looked at */
-export function checkNode(node: Partial<Element> | undefined): Element {
-  const { name, ns, attrs, children } = node ?? {}
+export function checkNode(node: Element): Element {
   // An object in place of a string could be another one each time it is written.
-  if (typeof name === 'string' && typeof ns === 'string' && typeof attrs === 'object' && isList(children))
-    return node as Element
-  throw new TypeError('child: not a node')
+  const { name, ns, attrs, children } = node ?? {}
+  if (typeof name !== 'string' || typeof ns !== 'string' || typeof attrs !== 'object' || !isList(children))
+    throw new TypeError('child: not a node')
+  return node
 }
 
 // Array.isArray does not narrow readonly arrays.
@@ -117,12 +116,12 @@ export function appendText(nodes: Node[], added: string): void {
 
 /** The first child of that name *in the parent's namespace*, or in the one given: never in any. */
 export function child(el: Element, name: string, ns: string = el.ns): Element | undefined {
-  return el.children.find((c): c is Element => typeof c !== 'string' && c.name === name && c.ns === ns)
+  return children(el, name, ns)[0]
 }
 
 /** All child elements of that name, in the parent's namespace or the one given. */
 export function children(el: Element, name: string, ns: string = el.ns): readonly Element[] {
-  return el.children.filter((c): c is Element => typeof c !== 'string' && c.name === name && c.ns === ns)
+  return elements(el).filter((c) => c.name === name && c.ns === ns)
 }
 
 /** All child elements, of any name and namespace. */
@@ -164,13 +163,12 @@ function sameTag(a: Element, b: Element): boolean {
 // XML 1.0 §2.3 NameChar without the colon (Namespaces in XML §3 NCName), what of it may not come first, and
 // §2.2 Char. Each looks for what must not be there: one pass, no backtracking. Unicode mode sees lone surrogates.
 const NOT_NAME =
-  /[^-.0-9A-Z_a-z\u00B7\u00C0-\u00D6\u00D8-\u00F6\u00F8-\u037D\u037F-\u1FFF\u200C-\u200D\u203F-\u2040\u2070-\u218F\u2C00-\u2FEF\u3001-\uD7FF\uF900-\uFDCF\uFDF0-\uFFFD\u{10000}-\u{EFFFF}]/u
-const NOT_FIRST = /^[\u0300-\u036F\u203F-\u2040\u00B7.0-9-]/
+  /^(?:$|[\u0300-\u036F\u203F-\u2040\u00B7.0-9-])|[^-.0-9A-Z_a-z\u00B7\u00C0-\u00D6\u00D8-\u00F6\u00F8-\u037D\u037F-\u1FFF\u200C-\u200D\u203F-\u2040\u2070-\u218F\u2C00-\u2FEF\u3001-\uD7FF\uF900-\uFDCF\uFDF0-\uFFFD\u{10000}-\u{EFFFF}]/u
 const NOT_CHARACTER = /[^\t\n\r -\uD7FF\uE000-\uFFFD\u{10000}-\u{10FFFF}]/u
 
 /** Whether this is a name without a colon, as Namespaces in XML §3 has it. */
 export function isNcName(name: string): boolean {
-  return name !== '' && !NOT_FIRST.test(name) && !NOT_NAME.test(name)
+  return !NOT_NAME.test(name)
 }
 
 /** Where the first character is that XML 1.0 cannot carry; -1 if all are fine. */
@@ -201,9 +199,7 @@ export function checkAttributeKey(key: string): void {
   if (isNcName(key) && key !== 'xmlns') return
   if (key.startsWith('xml:') && isNcName(key.slice(4))) return
   const end = key.lastIndexOf('}')
-  const uri = key.slice(1, end)
-  if (key[0] !== '{' || end < 2 || !isNcName(key.slice(end + 1)))
-    throw new XmlError('not-well-formed', 'not a name')
-  if (isReserved(uri)) throw new XmlError('bad-namespace-prefix', 'a reserved namespace')
-  checkCharacters(uri)
+  // The namespace is not empty, and what has no braces has no name here.
+  const braced = key[0] === '{' && end > 1
+  checkElementName(key.slice(1, end), braced ? key.slice(end + 1) : '')
 }

@@ -35,7 +35,9 @@ export interface Host<N> {
  * @throws {XmlError} as `element`, and on undeclared prefixes or trees beyond `HOST_LIMITS`
  */
 export function readTree<N extends object>(root: N, host: Host<N>, ns: string): Element {
-  const scope = new Scope()
+  const scope = new Scope((condition, message) => {
+    throw new XmlError(condition, message)
+  })
   const around = ancestorsOf(root, host).map((node) => host.tag(node))
   // What begins with a prefix has been written for a place without a default namespace.
   const bare = !(around[0] ?? host.tag(root)).name.includes(':')

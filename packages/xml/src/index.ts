@@ -16,7 +16,6 @@ export {
   type ValueOf,
 } from './codec.ts'
 export {
-  type Abort,
   type Connection,
   type ConnectionCode,
   ConnectionError,
@@ -25,6 +24,7 @@ export {
   type Listener,
   REQUEST_TIMEOUT,
   type RequestOptions,
+  type Signal,
   type Wire,
 } from './connection.ts'
 export { DELAY_NAMESPACE, type Delay, delay, delays, MAX_DELAYS } from './delay.ts'

@@ -31,7 +31,7 @@ export class Guard {
     const start = this.#at - shift
     this.#at += piece.length
     this.#held = ''
-    const mark = /<[!?]|&/g
+    const mark = /<(?:[!?]|$)|&/g
     while (true) {
       if (this.#inCdata) {
         const end = input.indexOf(']]>', mark.lastIndex)
@@ -43,10 +43,7 @@ export class Guard {
         this.#inCdata = false
       }
       const found = mark.exec(input)
-      if (!found) {
-        if (input.endsWith('<')) this.#held = '<'
-        return undefined
-      }
+      if (!found) return undefined
       const { index } = found
       const ahead = input.slice(index, index + REFERENCE_LIMIT)
       if (found[0] === '&') {

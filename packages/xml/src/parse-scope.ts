@@ -5,7 +5,7 @@
  */
 
 import { type Attrs, isNcName, isReserved, type Node, XML_NAMESPACE } from './element.ts'
-import { type XmlCondition, XmlError } from './error.ts'
+import type { XmlCondition } from './error.ts'
 
 /** An element whose end tag is still to come; `mark` goes to `close` then. */
 export interface Open {
@@ -19,10 +19,6 @@ export interface Open {
 
 export type Fail = (condition: XmlCondition, message: string) => never
 
-const refuse: Fail = (condition, message) => {
-  throw new XmlError(condition, message)
-}
-
 export class Scope {
   readonly #fail: Fail
   // The default namespace has the prefix ''.
@@ -32,8 +28,8 @@ export class Scope {
   ])
   readonly #replaced: [prefix: string, uri: string | undefined][] = []
 
-  /** `fail` may add the place to the error. */
-  constructor(fail: Fail = refuse) {
+  /** `fail` throws an `XmlError`, and may add the place to it. */
+  constructor(fail: Fail) {
     this.#fail = fail
   }
 
@@ -48,10 +44,7 @@ export class Scope {
   }
 
   close(mark: number): void {
-    while (this.#replaced.length > mark) {
-      const entry = this.#replaced.pop()
-      if (entry) this.#bound.set(...entry)
-    }
+    for (const entry of this.#replaced.splice(mark)) this.#bound.set(...entry)
   }
 
   #attributes(written: Readonly<Record<string, string>>): Attrs | undefined {
@@ -62,18 +55,14 @@ export class Scope {
     }
     let attrs: Record<string, string> | undefined
     for (const key of keys) {
-      if (key === 'xmlns' || key.startsWith('xmlns:')) continue
-      const name = key.includes(':') ? this.#expand(key) : key
+      const [prefix, local] = this.#split(key)
+      if (key === 'xmlns' || prefix === 'xmlns') continue
+      const name = prefix === '' || prefix === 'xml' ? key : `{${this.#resolve(prefix)}}${local}`
       attrs ??= Object.create(null) as Record<string, string>
       if (name in attrs) this.#fail('not-well-formed', 'an attribute occurs twice')
       attrs[name] = written[key] ?? ''
     }
     return attrs
-  }
-
-  #expand(key: string): string {
-    const [prefix, local] = this.#split(key)
-    return prefix === 'xml' ? key : `{${this.#resolve(prefix)}}${local}`
   }
 
   #resolve(prefix: string): string {

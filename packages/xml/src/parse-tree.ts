@@ -51,10 +51,11 @@ const MESSAGE = 100
 
 const NOT_SPACE = /[^\t\n\r ]/
 
-/** One document. Give it all input with `write`; with `stream`, children of the root are stanzas. */
+/** One document. Give it all input with `write`; with a `base` of 1 it is a stream: children of the root are stanzas. */
 export class Tree {
   readonly #limits: Limits
-  readonly #stream: boolean
+  // How many open elements are not part of a document or stanza: in a stream, its root.
+  readonly #base: 0 | 1
   // The same options everywhere: saxes loses a quarter of its speed when a process uses two sets.
   readonly #parser = new SaxesParser({
     xmlns: false,
@@ -79,14 +80,14 @@ export class Tree {
   #pieceStart = 0
   // A high surrogate whose other half is in the next chunk.
   #half = ''
-  #events: Event[] = []
+  readonly #events: Event[] = []
   // After the last tag between stanzas; what follows it in the piece is white space when idle.
   #lastTag = -1
   #idle = false
 
-  constructor(limits: Limits, stream: boolean) {
+  constructor(limits: Limits, base: 0 | 1) {
     this.#limits = limits
-    this.#stream = stream
+    this.#base = base
     const parser = this.#parser
     // The guard leaves only what stands where an XML declaration may.
     parser.on('processinginstruction', () => this.#restricted())
@@ -127,9 +128,7 @@ export class Tree {
 
   /** The events since the last call, those before an error included. */
   take(): readonly Event[] {
-    const events = this.#events
-    this.#events = []
-    return events
+    return this.#events.splice(0)
   }
 
   /** The root of the document. */
@@ -164,16 +163,16 @@ export class Tree {
 
   #startTag(): void {
     this.#attributes = 0
-    this.#within('depth', this.#stream ? this.#open.length : this.#open.length + 1)
+    this.#within('depth', this.#open.length + 1 - this.#base)
     this.#within('elements', ++this.#elements)
   }
 
   #openTag(written: string, attributes: Readonly<Record<string, string>>): void {
     const opened = this.#scope.open(written, attributes)
     this.#open.push(opened)
-    if (!this.#stream || this.#open.length > 1) return
+    if (this.#open.length > this.#base) return
     this.#boundary()
-    this.#events.push({ type: 'open', header: freeze(opened.name, opened.ns, opened.attrs, []) })
+    this.#events.push({ type: 'open', header: freeze(opened) })
   }
 
   #closeTag(): void {
@@ -181,19 +180,20 @@ export class Tree {
     if (!closed) return
     this.#scope.close(closed.mark)
     const parent = this.#open.at(-1)
-    const el = freeze(closed.name, closed.ns, closed.attrs, closed.children)
-    if (this.#stream && this.#open.length < 2) {
+    const el = freeze(closed)
+    if (parent && this.#open.length > this.#base) parent.children.push(el)
+    else if (this.#base === 0) this.#root = el
+    else {
       this.#boundary()
       this.#events.push(parent ? { type: 'stanza', stanza: el } : { type: 'close' })
-    } else if (parent) parent.children.push(el)
-    else this.#root = el
+    }
   }
 
   #text(text: string): void {
     const parent = this.#open.at(-1)
     // saxes refuses all but white space outside the root.
     if (!parent || text === '') return
-    if (!this.#stream || this.#open.length > 1) appendText(parent.children, text)
+    if (this.#open.length > this.#base) appendText(parent.children, text)
     else if (NOT_SPACE.test(text)) this.#fail('not-well-formed', 'text between stanzas')
   }
 

@@ -13,7 +13,7 @@ export function parse(xml: string | Uint8Array, limits: Partial<Limits> = {}): E
   const checked = checkLimits(limits)
   // A code unit is at least one byte: so nothing big is decoded only to be refused.
   if (xml.length > checked.bytes) throw new XmlError('policy-violation', 'above the limit of bytes')
-  const tree = new Tree(checked, false)
+  const tree = new Tree(checked, 0)
   tree.write(xml)
   return tree.end()
 }

@@ -29,7 +29,7 @@ export class StanzaReader {
   /** @throws {RangeError} on a limit that is not a number above 0 */
   constructor(options: StanzaReaderOptions = {}) {
     this.#limits = checkLimits(options.limits ?? {})
-    if (options.framing !== 'websocket') this.#tree = new Tree(this.#limits, true)
+    if (options.framing !== 'websocket') this.#tree = new Tree(this.#limits, 1)
   }
 
   /** What is wrong with the stream, as soon as it is known. */

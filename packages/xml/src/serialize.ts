@@ -5,6 +5,7 @@ import {
   checkElementName,
   checkNode,
   type Element,
+  type Node,
 } from './element.ts'
 
 /**
@@ -17,28 +18,31 @@ import {
  */
 export function serialize(el: Element, scope: { readonly ns?: string } = {}): string {
   let out = ''
-  const open: { readonly el: Element; readonly outer: string; next: number }[] = []
   let ns = scope.ns ?? ''
-  const start = (el: Element): void => {
-    const attrs = Object.entries(writtenAttributes(el, ns))
-    out += `<${el.name}${attrs.map(([name, value]) => ` ${name}="${escapeValue(value)}"`).join('')}`
-    out += el.children.length > 0 ? '>' : '/>'
-    if (el.children.length === 0) return
-    open.push({ el, outer: ns, next: 0 })
-    ns = el.ns
-  }
-  start(checkNode(el))
-  for (let last = open.at(-1); last; last = open.at(-1)) {
-    const { el, outer, next } = last
-    if (next === el.children.length) {
-      out += `</${el.name}>`
-      ns = outer
-      open.pop()
-      continue
+  const open: { readonly name: string; readonly outer: string; readonly rest: Iterator<Node> }[] = []
+  const write = (node: Node): void => {
+    if (typeof node === 'string') {
+      out += escapeText(node)
+      return
     }
-    const child = el.children[last.next++]
-    if (typeof child === 'string') out += escapeText(child)
-    else start(checkNode(child))
+    const { name, children } = checkNode(node)
+    out += `<${name}`
+    for (const [key, value] of Object.entries(writtenAttributes(node, ns)))
+      out += ` ${key}="${escapeValue(value)}"`
+    out += children.length > 0 ? '>' : '/>'
+    if (children.length === 0) return
+    open.push({ name, outer: ns, rest: children.values() })
+    ns = node.ns
+  }
+  write(el)
+  for (let last = open.at(-1); last; last = open.at(-1)) {
+    const { done, value } = last.rest.next()
+    if (!done) write(value)
+    else {
+      out += `</${last.name}>`
+      ns = last.outer
+      open.pop()
+    }
   }
   return out
 }

@@ -1,12 +1,12 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import {
-  type Abort,
   type ConnectionError,
   type GuardOptions,
   guard,
   type Listener,
   REQUEST_TIMEOUT,
+  type Signal,
   type Wire,
 } from '../src/connection.ts'
 import { type Element, element, ns } from '../src/element.ts'
@@ -277,7 +277,7 @@ describe('no reply', () => {
 
   test('aborted, before and after', async () => {
     const controller = new AbortController()
-    const signal: Abort = controller.signal
+    const signal: Signal = controller.signal
     const { connection, sent, timers, listeners } = host()
     const reply = connection.request(get(), { signal })
     controller.abort('enough')
@@ -291,7 +291,7 @@ describe('no reply', () => {
 
   test('a settled request leaves the signal alone', async () => {
     const added = new Set<() => void>()
-    const signal: Abort = {
+    const signal: Signal = {
       aborted: false,
       addEventListener: (_type, listener) => added.add(listener),
       removeEventListener: (_type, listener) => added.delete(listener),
@@ -347,6 +347,9 @@ describe('answer', () => {
     arrive(asked('result'))
     arrive(asked('get', element('urn:x', 'ping')))
     arrive(client('message', { type: 'get' }, ping))
+    arrive(element('jabber:server', 'iq', { type: 'get', id: 'q1' }, ping))
+    arrive(element('urn:x', 'iq', { type: 'get', id: 'q1' }, ping))
+    arrive(client('iq', { type: 'get', id: 'q1' }))
     expect(heard).toEqual([asked('set')])
     stop()
     arrive(asked())
@@ -367,6 +370,40 @@ describe('answer', () => {
     expect(found).toMatchObject({ type, condition })
     expect(JSON.stringify(sent)).not.toContain('secret')
   })
+
+  test.each<[string, () => Promise<Element>, string, string]>([
+    [
+      'a StanzaError',
+      () => {
+        throw new StanzaError(ping, 'auth', 'forbidden')
+      },
+      'auth',
+      'forbidden',
+    ],
+    [
+      'anything else',
+      () => {
+        throw new Error('secret')
+      },
+      'cancel',
+      'internal-server-error',
+    ],
+    ['no element', () => Promise.resolve(undefined as never), 'cancel', 'internal-server-error'],
+  ])(
+    'RFC 6120 §8.3: a handler that throws refuses, and no other listener notices: %s',
+    async (_name, respond, type, condition) => {
+      const { connection, arrive, sent } = host()
+      connection.answer('urn:xmpp:ping', respond)
+      const others: Element[] = []
+      connection.subscribe({ stanza: (stanza) => others.push(stanza) })
+      expect(() => arrive(asked())).not.toThrow()
+      expect(others).toHaveLength(1)
+      await turn()
+      expect(sent).toHaveLength(1)
+      expect(stanzaError(sent[0] ?? ping)).toMatchObject({ type, condition })
+      expect(JSON.stringify(sent)).not.toContain('secret')
+    },
+  )
 
   test('a reply that cannot be sent is lost, quietly', async () => {
     const { wire, options, arrive } = host()
