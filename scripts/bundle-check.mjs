@@ -45,7 +45,7 @@ const rows = [
     of: 'store',
     what: 'all of it, without the conformance kit',
     code: "export * from '@xmpp-e2e/store'",
-    ceiling: 4_000,
+    ceiling: 4_600,
     without: [/saxes/, /@noble/, /openpgp/, /packages\/(?!store\/)/, /conformance/],
   },
   {
@@ -53,14 +53,14 @@ const rows = [
     what: 'all of it, beyond xml',
     code: "export * from '@xmpp-e2e/omemo'",
     beyond: [xml],
-    ceiling: 34_000,
+    ceiling: 34_500,
     without: [/saxes/, /openpgp/],
   },
   {
     of: 'omemo',
     what: 'all of it, with what it uses of xml',
     code: "export * from '@xmpp-e2e/omemo'",
-    ceiling: 48_000,
+    ceiling: 48_500,
     without: [/openpgp/],
   },
   {
