@@ -63,8 +63,10 @@ export type Wire = Pick<Connection, 'jid' | 'send' | 'subscribe'>
 export interface GuardOptions {
   /** Unpredictable bytes, as `crypto.getRandomValues` gives. */
   random(length: number): Uint8Array
-  /** Calls back after some milliseconds; returns how to cancel. */
-  after(ms: number, run: () => void): () => void
+  readonly clock: {
+    /** Calls `f` once after so many milliseconds, unless the function returned is called before. */
+    after(ms: number, f: () => void): () => void
+  }
 }
 
 /** Why there is no reply: none in time; the session ended; the caller's signal. */
@@ -138,7 +140,7 @@ export function guard(wire: Wire, options: GuardOptions): Connection {
         else resolve(result)
       }
       const onAbort = () => settle(aborted())
-      const cancel = options.after(timeoutMs, () =>
+      const cancel = options.clock.after(timeoutMs, () =>
         settle(new ConnectionError('timeout', `no reply in ${timeoutMs} ms`)),
       )
       pending.set(id, { mayAnswer, ns: iq.ns, settle })

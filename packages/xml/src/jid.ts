@@ -135,7 +135,8 @@ function utf8Length(text: string): number {
   return octets
 }
 
-function parsed(text: string): Jid | undefined {
+/** As `parseJid`, but `undefined` for what is none. */
+export function readJid(text: string): Jid | undefined {
   try {
     return parseJid(text)
   } catch {
@@ -147,7 +148,7 @@ function parsed(text: string): Jid | undefined {
 export const jid: Scalar<BareJid | FullJid> = {
   expected: 'a JID',
   decode: (text) => {
-    const found = parsed(text)
+    const found = readJid(text)
     return found?.full ?? found?.bare
   },
   encode: String,
@@ -157,7 +158,7 @@ export const jid: Scalar<BareJid | FullJid> = {
 export const bareJid: Scalar<BareJid> = {
   expected: 'a JID without resource',
   decode: (text) => {
-    const found = parsed(text)
+    const found = readJid(text)
     return found?.full === undefined ? found?.bare : undefined
   },
   encode: String,

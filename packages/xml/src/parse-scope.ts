@@ -48,19 +48,19 @@ export class Scope {
   }
 
   #attributes(written: Readonly<Record<string, string>>): Attrs | undefined {
-    const keys = Object.keys(written)
-    for (const key of keys) {
-      if (key === 'xmlns') this.#bind('', written[key] ?? '')
-      else if (key.startsWith('xmlns:')) this.#bind(this.#split(key)[1], written[key] ?? '')
+    const entries = Object.entries(written)
+    for (const [key, value] of entries) {
+      if (key === 'xmlns') this.#bind('', value)
+      else if (key.startsWith('xmlns:')) this.#bind(this.#split(key)[1], value)
     }
     let attrs: Record<string, string> | undefined
-    for (const key of keys) {
+    for (const [key, value] of entries) {
       const [prefix, local] = this.#split(key)
       if (key === 'xmlns' || prefix === 'xmlns') continue
       const name = prefix === '' || prefix === 'xml' ? key : `{${this.#resolve(prefix)}}${local}`
       attrs ??= Object.create(null) as Record<string, string>
       if (name in attrs) this.#fail('not-well-formed', 'an attribute occurs twice')
-      attrs[name] = written[key] ?? ''
+      attrs[name] = value
     }
     return attrs
   }

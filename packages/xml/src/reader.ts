@@ -63,7 +63,7 @@ export class StanzaReader {
 }
 
 function message(el: Element): Event {
-  if (el.ns === FRAMING && el.name === 'open') return { type: 'open', header: el }
-  if (el.ns === FRAMING && el.name === 'close') return { type: 'close' }
-  return { type: 'stanza', stanza: el }
+  const frame = el.ns === FRAMING ? el.name : ''
+  if (frame === 'open') return { type: 'open', header: el }
+  return frame === 'close' ? { type: 'close' } : { type: 'stanza', stanza: el }
 }

@@ -6,7 +6,7 @@
 import { delays, hasTooManyDelays } from './delay.ts'
 import { child, children, type Element } from './element.ts'
 import { CLIENT_NAMESPACE, type ForgedCode, type Opened, open } from './forwarded.ts'
-import { type BareJid, bareJid, type Jid, jid, parseJid } from './jid.ts'
+import { type BareJid, bareJid, type Jid, jid, parseJid, readJid } from './jid.ts'
 import { MUC_USER_NAMESPACE, PUBSUB_EVENT_NAMESPACE, SID_NAMESPACE } from './server-processed.ts'
 
 /**
@@ -189,8 +189,8 @@ function isMessage(el: Element): boolean {
 function partiesOf(opened: Opened, account: BareJid): { from: Jid; chat: BareJid } | ForgedCode {
   const { stanza, archive, from: source } = opened
   // RFC 6120 §8.1.2.1: without `from` it is the account's; a client may leave it out of what it sends.
-  const from = addressOf(stanza.attrs.from ?? (source === 'stream' || source === 'sent' ? account : ''))
-  const to = addressOf(stanza.attrs.to ?? account)
+  const from = readJid(stanza.attrs.from ?? (source === 'stream' || source === 'sent' ? account : ''))
+  const to = readJid(stanza.attrs.to ?? account)
   if (!from) return 'bad-address'
   if (archive !== undefined && archive !== account)
     return from.bare === archive && stanza.attrs.type === 'groupchat' ? { from, chat: archive } : 'wrong-room'
@@ -205,14 +205,6 @@ function partiesOf(opened: Opened, account: BareJid): { from: Jid; chat: BareJid
   }
   if (!allowed[source]) return 'wrong-direction'
   return { from, chat: from.bare === account ? to.bare : from.bare }
-}
-
-function addressOf(text: string): Jid | undefined {
-  try {
-    return parseJid(text)
-  } catch {
-    return undefined
-  }
 }
 
 function senderOf(opened: Opened, from: Jid, current: boolean, options: ReceiveOptions): Sender {
@@ -231,7 +223,7 @@ function senderOf(opened: Opened, from: Jid, current: boolean, options: ReceiveO
 // XEP-0313 §6.1.2: the archive of a room strips what occupants write and adds the real JID. Live, rooms strip nothing.
 function disclosed(stanza: Element): BareJid | undefined {
   const items = children(stanza, 'x', MUC_USER_NAMESPACE).flatMap((x) => children(x, 'item'))
-  const found = items.length === 1 ? addressOf(items[0]?.attrs.jid ?? '') : undefined
+  const found = items.length === 1 ? readJid(items[0]?.attrs.jid ?? '') : undefined
   return found?.bare
 }
 
@@ -241,7 +233,7 @@ function stampsOf(
   account: BareJid,
   room: BareJid | undefined,
 ): { late: boolean; byRoom: boolean; sentAt: Date | undefined } {
-  const server = account.slice(account.indexOf('@') + 1)
+  const server = parseJid(account).domain
   const trusted: readonly (string | undefined)[] = [account, server, room]
   const found = delays(stanza).filter(({ from }) => from !== undefined && trusted.includes(from))
   // Nobody has looked at all of them, so one may be of the room.

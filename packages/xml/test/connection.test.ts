@@ -34,9 +34,11 @@ function host(jid: string | undefined = 'me@example.org/phone') {
   }
   const options: GuardOptions = {
     random: (length) => new Uint8Array(length).fill(++drawn),
-    after(ms, run) {
-      timers.set(run, ms)
-      return () => timers.delete(run)
+    clock: {
+      after(ms, run) {
+        timers.set(run, ms)
+        return () => timers.delete(run)
+      },
     },
   }
   return {
