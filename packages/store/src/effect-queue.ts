@@ -83,7 +83,7 @@ export interface EffectQueue {
    * an update. Each goes to the end of its lane; one of the same name that still waits is withdrawn.
    *
    * @throws {StoreError} `lane-full`
-   * @throws {TypeError | RangeError} on a bad name or payload
+   * @throws {TypeError | RangeError} on a bad name or payload, or when called twice
    */
   add(reader: Reader, effects: readonly Effect[]): Promise<readonly Put[]>
   /**
@@ -110,8 +110,15 @@ export function effectQueue(options: EffectQueueOptions): EffectQueue {
   const base = `${escapeName(name)}/`
   const lanes: Lanes = { store, base, clock, random: (length) => options.random(length) }
   const all = lanesOf(lanes)
+  const served = new WeakSet<Reader>()
   return {
-    add: (reader, effects) => add(lanes, reader, effects),
+    async add(reader, effects) {
+      // A second call would not see what the first has added, and give both the same place in their lane.
+      if (served.has(reader))
+        throw new TypeError('add: called twice in one update, give it all effects at once')
+      served.add(reader)
+      return add(lanes, reader, effects)
+    },
     run: ({ signal } = {}) => run(lanes, options, signal),
     list: async () => readEffects(lanes, (await store.list(all)).entries).map(queued),
     retry: () =>

@@ -45,6 +45,22 @@ describe('adding', () => {
     expect(log.sort()).toEqual(['a:1', 'a:2', 'a:3', 'a:4', 'a:5'])
   })
 
+  test('twice in one update is refused, since both would get one place; each try of an update may', async () => {
+    const w = world()
+    const queue = w.tab(never)
+    const twice = update(w.store, [], async (_, reader) => {
+      const put = [
+        ...(await queue.add(reader, [effect('a', '1')])),
+        ...(await queue.add(reader, [effect('a', '2')])),
+      ]
+      return { put, result: undefined }
+    })
+    await expect(twice).rejects.toThrow(TypeError)
+    expect(await queue.list()).toEqual([])
+    await add(w.store, queue, effect('a', '3'))
+    expect((await queue.list()).map(({ key }) => key)).toEqual(['3'])
+  })
+
   test('one of the same name withdraws the one that waits and goes to the end', async () => {
     const w = world()
     const seen: string[] = []
