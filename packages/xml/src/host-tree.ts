@@ -6,11 +6,9 @@
 
 import { appendText, checkCharacters, type Element, element } from './element.ts'
 import { XmlError } from './error.ts'
+import { LIMITS } from './limits.ts'
 import { type Open, Scope } from './parse-scope.ts'
 import { writtenAttributes } from './serialize.ts'
-
-/** As `LIMITS` of the parser, which is not imported because it brings the parser along. */
-export const HOST_LIMITS = /* @__PURE__ */ Object.freeze({ depth: 64, elements: 32_768, attributes: 64 })
 
 /** A host's element without its children, as it would be written. */
 export interface HostTag {
@@ -32,7 +30,7 @@ export interface Host<N> {
  * Reads a host's tree. What ancestors of the root declare counts; `ns` is the default namespace where nobody
  * declares any, unless the outermost element has a prefix: then it is none, as for `parse`.
  *
- * @throws {XmlError} as `element`, and on undeclared prefixes or trees beyond `HOST_LIMITS`
+ * @throws {XmlError} as `element`, and on undeclared prefixes or trees beyond `LIMITS`
  */
 export function readTree<N extends object>(root: N, host: Host<N>, ns: string): Element {
   const scope = new Scope((condition, message) => {
@@ -48,9 +46,9 @@ export function readTree<N extends object>(root: N, host: Host<N>, ns: string): 
   let count = 0
   const enter = (node: N): void => {
     count += 1
-    if (count > HOST_LIMITS.elements || open.length >= HOST_LIMITS.depth) throw beyond()
+    if (count > LIMITS.elements || open.length >= LIMITS.depth) throw beyond()
     const { name, attrs, resolved = {} } = host.tag(node)
-    if (Object.keys(attrs).length + Object.keys(resolved).length > HOST_LIMITS.attributes) throw beyond()
+    if (Object.keys(attrs).length + Object.keys(resolved).length > LIMITS.attributes) throw beyond()
     open.push({ at: scope.open(name, attrs), resolved, children: host.children(node), next: 0 })
   }
   enter(root)
@@ -85,7 +83,7 @@ interface Reading<N> {
 function ancestorsOf<N>(node: N, host: Host<N>): readonly N[] {
   const found: N[] = []
   for (let next = host.parent(node); next; next = host.parent(next)) {
-    if (found.length >= HOST_LIMITS.depth) throw beyond()
+    if (found.length >= LIMITS.depth) throw beyond()
     found.unshift(next)
   }
   return found
@@ -94,26 +92,30 @@ function ancestorsOf<N>(node: N, host: Host<N>): readonly N[] {
 /**
  * Writes a tree from its leaves to its root: `make` gets the attributes as they are written, with declarations.
  *
- * @throws {XmlError} on names and characters that XML cannot carry, and on trees beyond `HOST_LIMITS`
+ * @throws {XmlError} on names and characters that XML cannot carry, and on trees beyond `LIMITS`
  */
 export function writeTree<N>(
   root: Element,
   make: (el: Element, attrs: Readonly<Record<string, string>>, children: readonly (N | string)[]) => N,
 ): N {
   const open: { el: Element; next: number; built: (N | string)[] }[] = [{ el: root, next: 0, built: [] }]
+  let count = 1
   for (;;) {
     const last = open.at(-1)!
     const child = last.el.children[last.next++]
     if (typeof child === 'string') {
       if (child !== '') last.built.push(checkCharacters(child))
     } else if (child) {
-      if (open.length >= HOST_LIMITS.depth) throw beyond()
+      count += 1
+      if (count > LIMITS.elements || open.length >= LIMITS.depth) throw beyond()
       open.push({ el: child, next: 0, built: [] })
     } else {
       open.pop()
       const parent = open.at(-1)
       // The root always declares its namespace: hosts look for it there.
-      const done = make(last.el, writtenAttributes(last.el, parent?.el.ns), last.built)
+      const attrs = writtenAttributes(last.el, parent?.el.ns)
+      if (Object.keys(attrs).length > LIMITS.attributes) throw beyond()
+      const done = make(last.el, attrs, last.built)
       if (!parent) return done
       parent.built.push(done)
     }

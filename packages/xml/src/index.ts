@@ -59,8 +59,9 @@ export {
   MAX_JID_PART,
   parseJid,
 } from './jid.ts'
+export { LIMITS, type Limits } from './limits.ts'
 export { parse } from './parse.ts'
-export { type Event, LIMITS, type Limits } from './parse-tree.ts'
+export type { Event } from './parse-tree.ts'
 export { StanzaReader, type StanzaReaderOptions } from './reader.ts'
 export {
   type Channel,

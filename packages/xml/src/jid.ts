@@ -145,21 +145,18 @@ export function readJid(text: string): Jid | undefined {
 }
 
 /** For codecs: any JID, read and written in canonical form. */
-export const jid: Scalar<BareJid | FullJid> = {
-  expected: 'a JID',
-  decode: (text) => {
-    const found = readJid(text)
-    return found?.full ?? found?.bare
-  },
-  encode: String,
-}
+export const jid: Scalar<BareJid | FullJid> = scalar('a JID', (found) => found.full ?? found.bare)
 
-/** For codecs: a JID without a resource. */
-export const bareJid: Scalar<BareJid> = {
-  expected: 'a JID without resource',
-  decode: (text) => {
+/** For codecs: a JID without a resource, read and written in canonical form. */
+export const bareJid: Scalar<BareJid> = scalar('a JID without resource', (found) =>
+  found.full === undefined ? found.bare : undefined,
+)
+
+// What is no JID is written as it is, and then refused by the field.
+function scalar<T extends string>(expected: string, pick: (found: Jid) => T | undefined): Scalar<T> {
+  const decode = (text: string): T | undefined => {
     const found = readJid(text)
-    return found?.full === undefined ? found?.bare : undefined
-  },
-  encode: String,
+    return found && pick(found)
+  }
+  return { expected, decode, encode: (value) => decode(value) ?? value }
 }

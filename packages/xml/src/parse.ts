@@ -1,6 +1,7 @@
 import type { Element } from './element.ts'
 import { XmlError } from './error.ts'
-import { LIMITS, type Limits, Tree } from './parse-tree.ts'
+import { LIMITS, type Limits } from './limits.ts'
+import { Tree } from './parse-tree.ts'
 
 /**
  * Parses one element that has not passed through a stream: the content of a decrypted message (XEP-0420,

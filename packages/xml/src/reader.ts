@@ -1,7 +1,8 @@
 import type { Element } from './element.ts'
 import { XmlError } from './error.ts'
+import type { Limits } from './limits.ts'
 import { checkLimits, parse } from './parse.ts'
-import { type Event, type Limits, Tree } from './parse-tree.ts'
+import { type Event, Tree } from './parse-tree.ts'
 
 /** RFC 7395 §3.3. */
 const FRAMING = 'urn:ietf:params:xml:ns:xmpp-framing'

@@ -191,3 +191,13 @@ describe('work', () => {
     ).toEqual([])
   })
 })
+
+describe('as scalars', () => {
+  test('written in canonical form; what is none is left to the field to refuse', () => {
+    const odd = (text: string) => text as ReturnType<typeof bare>
+    expect(jid.encode(odd('ROMEO@Montague.Example./Orchard'))).toBe('romeo@montague.example/Orchard')
+    expect(bareJid.encode(odd('ROMEO@Montague.Example'))).toBe('romeo@montague.example')
+    expect(bareJid.encode(odd('a@b/c'))).toBe('a@b/c')
+    expect(jid.encode(odd('@'))).toBe('@')
+  })
+})
