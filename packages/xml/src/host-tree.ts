@@ -114,8 +114,8 @@ export function writeTree<N>(
       const parent = open.at(-1)
       // The root always declares its namespace: hosts look for it there.
       const attrs = writtenAttributes(last.el, parent?.el.ns)
-      if (Object.keys(attrs).length > LIMITS.attributes) throw beyond()
-      const done = make(last.el, attrs, last.built)
+      if (attrs.length > LIMITS.attributes) throw beyond()
+      const done = make(last.el, Object.fromEntries(attrs), last.built)
       if (!parent) return done
       parent.built.push(done)
     }

@@ -1,5 +1,4 @@
 import {
-  type Attrs,
   checkAttributeKey,
   checkCharacters,
   checkElementName,
@@ -27,8 +26,7 @@ export function serialize(el: Element, scope: { readonly ns?: string } = {}): st
     }
     const { name, children } = checkNode(node)
     out += `<${name}`
-    for (const [key, value] of Object.entries(writtenAttributes(node, ns)))
-      out += ` ${key}="${escapeValue(value)}"`
+    for (const [key, value] of writtenAttributes(node, ns)) out += ` ${key}="${escapeValue(value)}"`
     out += children.length > 0 ? '>' : '/>'
     if (children.length === 0) return
     open.push({ name, outer: ns, rest: children.values() })
@@ -53,24 +51,26 @@ export function serialize(el: Element, scope: { readonly ns?: string } = {}): st
  *
  * @throws {XmlError} on names and characters that XML cannot carry, those of the element included
  */
-export function writtenAttributes({ name, ns, attrs }: Element, outer: string | undefined): Attrs {
+export function writtenAttributes(
+  { name, ns, attrs }: Element,
+  outer: string | undefined,
+): readonly (readonly [name: string, value: string])[] {
   checkElementName(ns, name)
-  const written: Record<string, string> = Object.create(null)
-  if (ns !== outer) written.xmlns = ns
+  const written: [string, string][] = ns === outer ? [] : [['xmlns', ns]]
   const prefixes = new Map<string, string>()
   for (const [key, value] of Object.entries(attrs)) {
     checkAttributeKey(key)
     checkCharacters(value)
     const end = key.lastIndexOf('}')
     if (end < 0) {
-      written[key] = value
+      written.push([key, value])
       continue
     }
     const uri = key.slice(1, end)
     const prefix = prefixes.get(uri) ?? `n${prefixes.size}`
+    if (!prefixes.has(uri)) written.push([`xmlns:${prefix}`, uri])
     prefixes.set(uri, prefix)
-    written[`xmlns:${prefix}`] = uri
-    written[`${prefix}:${key.slice(end + 1)}`] = value
+    written.push([`${prefix}:${key.slice(end + 1)}`, value])
   }
   return written
 }
