@@ -3,8 +3,9 @@
  * on, and a few archived ones that only decrypt (XEP-0384 §4.3, §5.6).
  *
  * A new key exchange becomes the current session, and the one before it becomes its rival. Where that one was
- * our own exchange without an answer, the two have *crossed*: each side may now prefer the other's. Both come
- * to the same session by what then arrives on the rival:
+ * our own exchange without an answer, the two have *crossed*: each side may now prefer the other's. Any other
+ * archived session becomes the rival when a message arrives on it. Both sides come to the same session by what
+ * arrives on the rival, once they can know of the current one:
  *
  * 1. Crossed, and nothing but key exchanges arrived on the current session: switch.
  * 2. Crossed, and both sessions are confirmed: the lower ephemeral key wins, on both sides.
@@ -48,7 +49,7 @@ export interface SessionList {
   readonly rival: Rival | undefined
 }
 
-/** The session that the current one took the place of. */
+/** The archived session that may be the one in use: the one before, or the one that last got a message. */
 export interface Rival {
   readonly ephemeralKey: Bytes
   /** It was our own key exchange, unanswered. */
@@ -219,19 +220,22 @@ function opened(sessions: SessionList, session: Session, plaintext: Bytes): Open
 function select(sessions: SessionList, session: Session, late: boolean, arrival: Arrival): SessionList {
   const { current, rival } = sessions
   const updated = replace(sessions, session)
-  if (rival === undefined || arrival.channel === 'archive') return updated
+  if (arrival.channel === 'archive') return updated
   if (sameBytes(session.ephemeralKey, current.ephemeralKey))
-    return late ? updated : { ...updated, rival: { ...rival, streak: 0 } }
-  if (!sameBytes(session.ephemeralKey, rival.ephemeralKey)) return updated
+    return late || rival === undefined ? updated : { ...updated, rival: { ...rival, streak: 0 } }
+  const isRival = rival !== undefined && sameBytes(session.ephemeralKey, rival.ephemeralKey)
+  // They cannot use yet what they may not have heard of; and a message that was overtaken makes no rival.
+  if (current.exchange.state === 'pending' || (late && !isRival)) return updated
 
+  const crossed = isRival && rival.crossed
+  const streak = (isRival ? rival.streak : 0) + (late ? 0 : 1)
   const lower = compareBytes(session.ephemeralKey, current.ephemeralKey) < 0
   const confirmed = current.exchange.state === 'confirmed'
-  const streak = late ? rival.streak : rival.streak + 1
-  const onlyExchanges = rival.crossed && !confirmed
-  const lowerWins = rival.crossed && confirmed && session.exchange.state === 'confirmed' && lower
+  const onlyExchanges = crossed && !confirmed
+  const lowerWins = crossed && confirmed && session.exchange.state === 'confirmed' && lower
   const inUse = streak >= STREAK[lower ? 'lower' : 'higher']
-  if (onlyExchanges || lowerWins || inUse) return promote(updated, session, rival.crossed)
-  return { ...updated, rival: { ...rival, streak } }
+  if (onlyExchanges || lowerWins || inUse) return promote(updated, session, crossed)
+  return { ...updated, rival: { ephemeralKey: session.ephemeralKey, crossed, streak } }
 }
 
 /** Makes an archived session current; the one it takes the place of is its rival now. */

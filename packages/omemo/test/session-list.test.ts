@@ -1,7 +1,7 @@
 /** Which session of a device is current: the rules in the header of `session-list.ts`. */
 import { bytesToHex } from '@noble/hashes/utils.js'
 import { describe, expect, test } from 'vitest'
-import type { Bytes } from '../src/bytes.ts'
+import { type Bytes, compareBytes } from '../src/bytes.ts'
 import { fingerprint } from '../src/identity-key.ts'
 import { MAX_ARCHIVED_SESSIONS } from '../src/session-list.ts'
 import { crossed, currentKey, list, ordered, pass } from './session-pair.ts'
@@ -280,17 +280,34 @@ describe.each(versions)('$namespace', (protocol) => {
       expect(list(received(protocol, onOld, lateCurrent.message.data).device).rival?.streak).toBe(1)
     })
 
-    test('a session that is not the rival never becomes current', () => {
+    test('any archived session becomes the rival with its first message, and current as the one before would', () => {
       const { a, b, old } = twoSessions('higher')
       const third = sent(initiated(protocol, a, b, seeded('third')), 'third')
       let from = third.device
       let to = received(protocol, b, third.message.data).device
-      for (let i = 0; i < 5; i++) {
-        const { device: sender, message } = sent(from, `${i}`, seeded(`${i}`), old)
+      const needed = compareBytes(old, list(to).current.ephemeralKey) < 0 ? 2 : 3
+      expect(bytesToHex(list(to).rival?.ephemeralKey as Bytes)).not.toBe(bytesToHex(old))
+      for (let count = 1; count <= needed; count++) {
+        const { device: sender, message } = sent(from, `${count}`, seeded(`${count}`), old)
         from = sender
         to = received(protocol, to, message.data).device
+        if (count === 1) expect(list(to).rival).toEqual({ ephemeralKey: old, crossed: false, streak: 1 })
+        expect(currentKey(to) === bytesToHex(old), `after ${count}`).toBe(count === needed)
       }
-      expect(currentKey(to)).toBe(currentKey(third.device))
+    })
+
+    test('none takes the place of our own key exchange before it is answered', () => {
+      const { a, b, old } = twoSessions('higher')
+      let from = a
+      let to = initiated(protocol, b, a, seeded('renewed again'))
+      const mine = currentKey(to)
+      for (let count = 1; count <= 5; count++) {
+        const { device: sender, message } = sent(from, `${count}`, seeded(`${count}`), old)
+        from = sender
+        to = received(protocol, to, message.data).device
+        expect(list(to).rival).toBeUndefined()
+      }
+      expect(currentKey(to)).toBe(mine)
     })
 
     test('switching drops no archived session', () => {
