@@ -28,7 +28,7 @@ const account = bareJid.decode('juliet@capulet.lit')!
 function show(stanza: Element): void {
   // Opens carbons and archive results, with every check, and says who sent what is inside.
   const received = receive(stanza, { account })
-  if ('kind' in received) return
+  if (received.kind !== 'message') return
   const body = child(received.stanza, 'body') // in the namespace of its parent, never in any
   console.log(received.chat, 'says', body && text(body))
   try {

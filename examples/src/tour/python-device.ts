@@ -88,7 +88,8 @@ export class PythonDevice implements Device {
 
   async read(stanza: Element, directory: Directory): Promise<Reading> {
     const received = receive(stanza, { account: this.jid })
-    if ('kind' in received || received.sender.known === 'no') return { kind: 'refused', code: 'forged' }
+    if (received.kind !== 'message' || received.sender.known === 'no')
+      return { kind: 'refused', code: 'forged' }
     const from = parseJid(received.sender.jid).bare
     const mine = encryptedElements(received.stanza).find(
       ({ namespace, element }) => keysFor(encryptedFormats[namespace].decode(element), this).length > 0,

@@ -120,7 +120,7 @@ export class StoredDevice implements Device {
 
   async read(stanza: Element): Promise<Reading> {
     const received = receive(stanza, { account: this.jid })
-    if ('kind' in received) return { kind: 'refused', code: received.kind }
+    if (received.kind !== 'message') return { kind: 'refused', code: received.kind }
     return openMessage(this.#store, this, this.#namespaces, received)
   }
 

@@ -25,7 +25,7 @@ import { escapeName } from './scoped.ts'
 import type { Bytes, Put, Store } from './store.ts'
 import { update } from './update.ts'
 
-/** How long each request of a handler may take: the minute that `REQUEST_TIMEOUT` of the package `xml` is, too. */
+/** How long each request of a handler may take: the minute that `REQUEST_TIMEOUT_MS` of the package `xml` is, too. */
 export const REQUEST_MS = 60_000
 
 /**

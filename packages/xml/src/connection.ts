@@ -7,7 +7,7 @@ import { type Element, element, elements } from './element.ts'
 import { CLIENT_NAMESPACE } from './forwarded.ts'
 import { jid, parseJid } from './jid.ts'
 import { hex } from './scalar.ts'
-import { errorReply, StanzaError, stanzaError } from './stanza-error.ts'
+import { errorReply, StanzaError, stanzaErrorOf } from './stanza-error.ts'
 
 /** What is used of `AbortSignal`, which has no type where there is no DOM; `Signal` of the store is the same. */
 export interface Signal {
@@ -19,7 +19,7 @@ export interface Signal {
 
 export interface RequestOptions {
   readonly signal?: Signal | undefined
-  /** Milliseconds; `REQUEST_TIMEOUT` unless given. */
+  /** Milliseconds; `REQUEST_TIMEOUT_MS` unless given. */
   readonly timeoutMs?: number | undefined
 }
 
@@ -84,7 +84,7 @@ export class ConnectionError extends Error {
 }
 
 /** Milliseconds. A server gives up on another one after about half a minute and reports that: one minute is later. */
-export const REQUEST_TIMEOUT = 60_000
+export const REQUEST_TIMEOUT_MS = 60_000
 
 // 128 bits: nobody can answer who has not seen the request.
 const ID_BYTES = 16
@@ -110,7 +110,7 @@ export function guard(wire: Wire, options: GuardOptions): Connection {
       const request = pending.get(id)
       if (stanza.name !== 'iq' || stanza.ns !== request?.ns || !request.mayAnswer(from)) return
       if (type === 'result') request.settle(stanza)
-      else if (type === 'error') request.settle(stanzaError(stanza))
+      else if (type === 'error') request.settle(stanzaErrorOf(stanza))
     },
     session(state) {
       if (state === 'resumed') return
@@ -119,7 +119,7 @@ export function guard(wire: Wire, options: GuardOptions): Connection {
     },
   }
 
-  function request(iq: Element, { signal, timeoutMs = REQUEST_TIMEOUT }: RequestOptions = {}) {
+  function request(iq: Element, { signal, timeoutMs = REQUEST_TIMEOUT_MS }: RequestOptions = {}) {
     return new Promise<Element>((resolve, reject) => {
       checkRequest(iq)
       const aborted = () =>

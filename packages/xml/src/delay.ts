@@ -56,12 +56,12 @@ const legacyDelay: Codec<Delay> = codec(LEGACY_DELAY_NAMESPACE, 'x', {
  * The readable delays on a stanza or in `<forwarded/>`, among the first `MAX_DELAYS` marks; the older form only where
  * there is none of the newer.
  */
-export function delays(el: Element): readonly Delay[] {
+export function delaysOf(el: Element): readonly Delay[] {
   const found = readable(delay, el)
   return found.length > 0 ? found : readable(legacyDelay, el)
 }
 
-/** Whether there are more marks than `delays` looks at. */
+/** Whether there are more marks than `delaysOf` looks at. */
 export function hasTooManyDelays(el: Element): boolean {
   return [delay, legacyDelay].some((codec) => marks(codec, el).length > MAX_DELAYS)
 }

@@ -14,7 +14,7 @@ export const EME_NAMESPACE = 'urn:xmpp:eme:0'
 export interface Encryption {
   /** Which mechanism. */
   readonly namespace: string
-  /** For namespaces that `ENCRYPTION_NAMES` does not list; from the sender, or anybody on the way. */
+  /** For namespaces without an `encryptionName`; from the sender, or anybody on the way. */
   readonly name?: string | undefined
 }
 
@@ -24,8 +24,8 @@ export const encryption: Codec<Encryption> = codec(EME_NAMESPACE, 'encryption', 
   name: optional(attr('name')),
 })
 
-/** §3.2: namespace to name. */
-export const ENCRYPTION_NAMES: ReadonlyMap<string, string> = new Map([
+// §3.2
+const NAMES: ReadonlyMap<string, string> = new Map([
   ['urn:xmpp:otr:0', 'OTR'],
   ['jabber:x:encrypted', 'Legacy OpenPGP'],
   ['urn:xmpp:openpgp:0', 'OpenPGP for XMPP'],
@@ -43,6 +43,11 @@ const PAYLOADS: ReadonlyMap<string, string> = new Map([
   ['urn:xmpp:omemo:2', 'encrypted'],
 ])
 
+/** The name that XEP-0380 §3.2 gives a namespace. */
+export function encryptionName(namespace: string): string | undefined {
+  return NAMES.get(namespace)
+}
+
 /**
  * How a message is encrypted: by what it carries, or else by what it says; `undefined` when neither tells.
  * OTR is told by encoded messages and fragments (`?OTR:`, `?OTR,`, `?OTR|`); a query (`?OTRv23?`) is plain text.
@@ -58,6 +63,6 @@ export function encryptionOf(message: Element): Encryption | undefined {
 
 // "MUST NOT use the 'name' attribute if … they already have a name associated with it" (§4).
 function named(namespace: string, given?: string): Encryption {
-  const name = ENCRYPTION_NAMES.get(namespace) ?? given
+  const name = NAMES.get(namespace) ?? given
   return name === undefined ? { namespace } : { namespace, name }
 }

@@ -7,7 +7,7 @@
  *     <message from='account'>  <sent/> or <received/>           <forwarded>            <message/>
  */
 
-import { DELAY_NAMESPACE, delays } from './delay.ts'
+import { DELAY_NAMESPACE, delaysOf } from './delay.ts'
 import { children, type Element, elements } from './element.ts'
 import { type BareJid, jid } from './jid.ts'
 import { CARBONS_NAMESPACE, MAM_NAMESPACE, mayStandOutside } from './server-processed.ts'
@@ -78,7 +78,7 @@ export function open(
   if (others.length > 0 || stamps.length > 1) return 'smuggled'
   if (elements(stanza).some((el) => isWrapper(el) || el.ns === FORWARD)) return 'nested'
 
-  const sentAt = delays(forwarded)[0]?.stamp
+  const sentAt = delaysOf(forwarded)[0]?.stamp
   const opened = { stanza, ...(sentAt && { sentAt }) }
   if (archive !== undefined) {
     if (!wrapper.attrs.id) return 'malformed'

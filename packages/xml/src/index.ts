@@ -22,12 +22,12 @@ export {
   type GuardOptions,
   guard,
   type Listener,
-  REQUEST_TIMEOUT,
+  REQUEST_TIMEOUT_MS,
   type RequestOptions,
   type Signal,
   type Wire,
 } from './connection.ts'
-export { DELAY_NAMESPACE, type Delay, delay, delays, MAX_DELAYS } from './delay.ts'
+export { DELAY_NAMESPACE, type Delay, delay, delaysOf, MAX_DELAYS } from './delay.ts'
 export {
   type Attrs,
   type AttrsInput,
@@ -43,7 +43,7 @@ export {
   ns,
   text,
 } from './element.ts'
-export { EME_NAMESPACE, ENCRYPTION_NAMES, type Encryption, encryption, encryptionOf } from './eme.ts'
+export { EME_NAMESPACE, type Encryption, encryption, encryptionName, encryptionOf } from './eme.ts'
 export { type ShapeCode, ShapeError, type XmlCondition, XmlError } from './error.ts'
 export type { ForgedCode } from './forwarded.ts'
 export { HINTS_NAMESPACE, type Hint, hint, hintsOf } from './hints.ts'
@@ -61,7 +61,7 @@ export {
 } from './jid.ts'
 export { LIMITS, type Limits } from './limits.ts'
 export { parse } from './parse.ts'
-export type { Event } from './parse-tree.ts'
+export type { StreamEvent } from './parse-tree.ts'
 export { StanzaReader, type StanzaReaderOptions } from './reader.ts'
 export {
   type Channel,
@@ -77,5 +77,5 @@ export {
 export { base64, bool, dateTime, hex, type Scalar, string, uint } from './scalar.ts'
 export { serialize } from './serialize.ts'
 export { isAllowedContent } from './server-processed.ts'
-export { STANZA_ERROR_NAMESPACE, StanzaError, type StanzaErrorType, stanzaError } from './stanza-error.ts'
+export { STANZA_ERROR_NAMESPACE, StanzaError, type StanzaErrorType, stanzaErrorOf } from './stanza-error.ts'
 export { withContent } from './with-content.ts'

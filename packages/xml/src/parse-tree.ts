@@ -13,7 +13,7 @@ import { type Open, Scope } from './parse-scope.ts'
 import { Utf8Decoder } from './parse-utf8.ts'
 
 /** What a stream consists of; the header is the root without its children. */
-export type Event =
+export type StreamEvent =
   | { readonly type: 'open'; readonly header: Element }
   | { readonly type: 'stanza'; readonly stanza: Element }
   | { readonly type: 'close' }
@@ -55,7 +55,7 @@ export class Tree {
   #pieceStart = 0
   // A high surrogate whose other half is in the next chunk.
   #half = ''
-  readonly #events: Event[] = []
+  readonly #events: StreamEvent[] = []
   // After the last tag between stanzas; what follows it in the piece is white space when idle.
   #lastTag = -1
   #idle = false
@@ -102,7 +102,7 @@ export class Tree {
   }
 
   /** The events since the last call, those before an error included. */
-  take(): readonly Event[] {
+  take(): readonly StreamEvent[] {
     return this.#events.splice(0)
   }
 

@@ -2,7 +2,7 @@ import type { Element } from './element.ts'
 import { XmlError } from './error.ts'
 import type { Limits } from './limits.ts'
 import { checkLimits, parse } from './parse.ts'
-import { type Event, Tree } from './parse-tree.ts'
+import { type StreamEvent, Tree } from './parse-tree.ts'
 
 /** RFC 7395 §3.3. */
 const FRAMING = 'urn:ietf:params:xml:ns:xmpp-framing'
@@ -44,9 +44,9 @@ export class StanzaReader {
    *
    * @throws {XmlError} `offset` counts from the start of the stream, or of the WebSocket message
    */
-  read(chunk: string | Uint8Array): readonly Event[] {
+  read(chunk: string | Uint8Array): readonly StreamEvent[] {
     if (this.#error) throw this.#error
-    let events: readonly Event[] = []
+    let events: readonly StreamEvent[] = []
     try {
       if (this.#tree) this.#tree.write(chunk)
       else events = [message(parse(chunk, this.#limits))]
@@ -63,7 +63,7 @@ export class StanzaReader {
   }
 }
 
-function message(el: Element): Event {
+function message(el: Element): StreamEvent {
   const frame = el.ns === FRAMING ? el.name : ''
   if (frame === 'open') return { type: 'open', header: el }
   return frame === 'close' ? { type: 'close' } : { type: 'stanza', stanza: el }

@@ -3,7 +3,7 @@
  * nobody has to guess from `from` what has been checked.
  */
 
-import { delays, hasTooManyDelays } from './delay.ts'
+import { delaysOf, hasTooManyDelays } from './delay.ts'
 import { child, children, type Element } from './element.ts'
 import { CLIENT_NAMESPACE, type ForgedCode, type Opened, open } from './forwarded.ts'
 import { type BareJid, bareJid, type Jid, jid, parseJid, readJid } from './jid.ts'
@@ -43,6 +43,7 @@ export type Channel = (typeof CHANNELS)[number]
 
 /** A message with its provenance; plain frozen data. */
 export interface Received {
+  readonly kind: 'message'
   /** The message itself, without what it was forwarded in. */
   readonly stanza: Element
   readonly account: BareJid
@@ -113,6 +114,7 @@ export function receive(raw: Element, options: ReceiveOptions): Received | NotRe
   // private messages that waited for another session.
   const sender = senderOf(opened, from, groupchat ? !stamps.byRoom : !late, options)
   return Object.freeze({
+    kind: 'message',
     stanza,
     account,
     chat,
@@ -130,7 +132,7 @@ export function receive(raw: Element, options: ReceiveOptions): Received | NotRe
  *
  * @throws {TypeError} when a field is not as `Received` says
  */
-export function vouch(received: Omit<Received, 'checkedBy'>): Received {
+export function vouch(received: Omit<Received, 'kind' | 'checkedBy'>): Received {
   const { stanza, account, chat, sender, channel, own, sentAt, archiveId } = received
   if (!isMessage(stanza)) throw new TypeError('stanza: expected a <message/>, not of type error')
   if (!isBare(account)) throw new TypeError('account: expected a canonical bare JID')
@@ -139,6 +141,7 @@ export function vouch(received: Omit<Received, 'checkedBy'>): Received {
   if (typeof own !== 'boolean') throw new TypeError('own: expected a boolean')
   if (sentAt && Number.isNaN(sentAt.getTime())) throw new TypeError('sentAt: expected a valid date')
   return Object.freeze({
+    kind: 'message',
     stanza,
     account,
     chat,
@@ -235,7 +238,7 @@ function stampsOf(
 ): { late: boolean; byRoom: boolean; sentAt: Date | undefined } {
   const server = parseJid(account).domain
   const trusted: readonly (string | undefined)[] = [account, server, room]
-  const found = delays(stanza).filter(({ from }) => from !== undefined && trusted.includes(from))
+  const found = delaysOf(stanza).filter(({ from }) => from !== undefined && trusted.includes(from))
   // Nobody has looked at all of them, so one may be of the room.
   const tooMany = hasTooManyDelays(stanza)
   return {

@@ -35,7 +35,7 @@ export class StanzaError extends Error {
 }
 
 /** Reads a stanza of type `error`; what is missing or unknown becomes `cancel` and `undefined-condition`. */
-export function stanzaError(stanza: Element): StanzaError {
+export function stanzaErrorOf(stanza: Element): StanzaError {
   const error = child(stanza, 'error')
   // Servers differ in the order of the children.
   const all = error ? elements(error) : []

@@ -5,13 +5,13 @@ import {
   type GuardOptions,
   guard,
   type Listener,
-  REQUEST_TIMEOUT,
+  REQUEST_TIMEOUT_MS,
   type Signal,
   type Wire,
 } from '../src/connection.ts'
 import { type Element, element, ns } from '../src/element.ts'
 import { parse } from '../src/parse.ts'
-import { StanzaError, stanzaError } from '../src/stanza-error.ts'
+import { StanzaError, stanzaErrorOf } from '../src/stanza-error.ts'
 
 const client = ns('jabber:client')
 const ping = element('urn:xmpp:ping', 'ping')
@@ -215,7 +215,7 @@ describe('RFC 6120 §8.3: errors', () => {
     expect(found).toBeInstanceOf(StanzaError)
     expect(found).toMatchObject({ type, condition, stanza })
     expect((found as StanzaError).details.map((el) => el.name)).toEqual(details)
-    expect(stanzaError(stanza)).toEqual(found)
+    expect(stanzaErrorOf(stanza)).toEqual(found)
   })
 
   test('an error of somebody else is no reply', async () => {
@@ -230,9 +230,9 @@ describe('RFC 6120 §8.3: errors', () => {
 describe('no reply', () => {
   const code = (found: unknown) => (found as ConnectionError).code
 
-  test('timeout: after REQUEST_TIMEOUT, or what is asked for', async () => {
+  test('timeout: after REQUEST_TIMEOUT_MS, or what is asked for', async () => {
     for (const [timeoutMs, expected] of [
-      [undefined, REQUEST_TIMEOUT],
+      [undefined, REQUEST_TIMEOUT_MS],
       [5, 5],
     ]) {
       const { connection, timers, listeners, arrive, last } = host()
@@ -367,7 +367,7 @@ describe('answer', () => {
     connection.answer('urn:xmpp:ping', () => Promise.reject(error))
     arrive(asked())
     await turn()
-    const found = stanzaError(sent[0] ?? ping)
+    const found = stanzaErrorOf(sent[0] ?? ping)
     expect(sent[0]?.attrs).toEqual({ type: 'error', id: 'q1', to: 'romeo@montague.example/a' })
     expect(found).toMatchObject({ type, condition })
     expect(JSON.stringify(sent)).not.toContain('secret')
@@ -402,7 +402,7 @@ describe('answer', () => {
       expect(others).toHaveLength(1)
       await turn()
       expect(sent).toHaveLength(1)
-      expect(stanzaError(sent[0] ?? ping)).toMatchObject({ type, condition })
+      expect(stanzaErrorOf(sent[0] ?? ping)).toMatchObject({ type, condition })
       expect(JSON.stringify(sent)).not.toContain('secret')
     },
   )

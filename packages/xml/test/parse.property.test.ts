@@ -6,7 +6,6 @@ import {
   codec,
   content,
   type Element,
-  type Event,
   element,
   equal,
   inside,
@@ -15,6 +14,7 @@ import {
   parse,
   ShapeError,
   StanzaReader,
+  type StreamEvent,
   serialize,
   uint,
   XmlError,
@@ -75,9 +75,12 @@ const { tree } = fc.letrec<{ tree: Element }>((tie) => ({
 const SIZES = [1, 3, 7, 1460, Number.POSITIVE_INFINITY]
 
 /** All events, and the condition of the error that follows them. */
-function readAll(input: string | Uint8Array, size: number): { events: Event[]; error: string | undefined } {
+function readAll(
+  input: string | Uint8Array,
+  size: number,
+): { events: StreamEvent[]; error: string | undefined } {
   const reader = new StanzaReader()
-  const events: Event[] = []
+  const events: StreamEvent[] = []
   onlyXmlError(() => {
     for (let i = 0; i < input.length && !reader.error; i += size)
       events.push(...reader.read(input.slice(i, i + size)))

@@ -1,11 +1,11 @@
 import { describe, expect, test } from 'vitest'
 import {
-  type Event,
   element,
   LIMITS,
   type Limits,
   parse,
   StanzaReader,
+  type StreamEvent,
   serialize,
   XmlError,
 } from '../src/index.ts'
@@ -18,7 +18,7 @@ const header = element('http://etherx.jabber.org/streams', 'stream', {
   'xml:lang': 'en',
 })
 
-function show(events: readonly Event[]): string[] {
+function show(events: readonly StreamEvent[]): string[] {
   return events.map((event) =>
     event.type === 'stanza' ? serialize(event.stanza, { ns: 'jabber:client' }) : event.type,
   )

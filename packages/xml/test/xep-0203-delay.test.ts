@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { delay, delays } from '../src/delay.ts'
+import { delay, delaysOf } from '../src/delay.ts'
 import { jid } from '../src/jid.ts'
 import { parse } from '../src/parse.ts'
 
@@ -39,7 +39,7 @@ describe('XEP-0203 §3 and XEP-0091 §3', () => {
     ['from no JID', "<delay xmlns='urn:xmpp:delay' from='@' stamp='2002-09-10T23:08:25Z'/>", []],
     ['of no namespace', "<delay xmlns='' stamp='2002-09-10T23:08:25Z'/>", []],
   ])('%s', (_name, xml, expected) => {
-    expect(delays(on(xml))).toEqual(expected)
+    expect(delaysOf(on(xml))).toEqual(expected)
   })
 
   test('written as it is read', () => {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { ENCRYPTION_NAMES, encryption, encryptionOf } from '../src/eme.ts'
+import { encryption, encryptionName, encryptionOf } from '../src/eme.ts'
 import { parse } from '../src/parse.ts'
 
 const on = (children: string) => parse(`<message xmlns='jabber:client'>${children}</message>`)
@@ -9,7 +9,15 @@ const OMEMO2 = { namespace: 'urn:xmpp:omemo:2', name: 'OMEMO 2' }
 const OTR = { namespace: 'urn:xmpp:otr:0', name: 'OTR' }
 
 describe('XEP-0380 §3.2: by the mark', () => {
-  test.each([...ENCRYPTION_NAMES])('%s is %s', (namespace, name) => {
+  test.each([
+    ['urn:xmpp:otr:0', 'OTR'],
+    ['jabber:x:encrypted', 'Legacy OpenPGP'],
+    ['urn:xmpp:openpgp:0', 'OpenPGP for XMPP'],
+    ['eu.siacs.conversations.axolotl', 'OMEMO'],
+    ['urn:xmpp:omemo:1', 'OMEMO 1'],
+    ['urn:xmpp:omemo:2', 'OMEMO 2'],
+  ])('%s is %s', (namespace, name) => {
+    expect(encryptionName(namespace)).toBe(name)
     expect(encryptionOf(on(mark(namespace)))).toEqual({ namespace, name })
     // §4: "MUST NOT use the 'name' attribute if … they already have a name".
     expect(encryptionOf(on(mark(namespace, 'evil')))).toEqual({ namespace, name })

@@ -1,5 +1,5 @@
 /** What an encrypted message has around `<encrypted/>`: XEP-0380, XEP-0334 and the fallback body. */
-import { children, type Element, ENCRYPTION_NAMES, element, encryption, hint } from '@xmpp-e2e/xml'
+import { children, type Element, element, encryption, encryptionName, hint } from '@xmpp-e2e/xml'
 import { AXOLOTL, type Namespace, OMEMO_2 } from '../protocol.ts'
 
 /** The preferred version first: only its payload is safe from other recipients. */
@@ -33,5 +33,5 @@ export function messageChildren(encrypted: readonly Element[], fallbackBody?: st
 
 // With the name, although XEP-0380 §3.2 lists these namespaces: Gajim shows "encrypted with None" without.
 function encryptionHint(namespace: Namespace): Element {
-  return encryption.encode({ namespace, name: ENCRYPTION_NAMES.get(namespace) })
+  return encryption.encode({ namespace, name: encryptionName(namespace) })
 }
