@@ -1,5 +1,6 @@
-// The packages as a stranger gets them: packed, installed from the tarballs, compiled against with every
-// TypeScript that is supported and without skipLibCheck, imported and required, their README programs run.
+// The packages as a stranger gets them: packed, linted by publint and attw, installed from the tarballs, compiled
+// against with every TypeScript that is supported and without skipLibCheck, imported and required, their README
+// programs run. Packs what has been built: `prepack` would write the same files again under another task's eyes.
 import { spawn } from 'node:child_process'
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { availableParallelism, tmpdir } from 'node:os'
@@ -76,7 +77,7 @@ async function pool(jobs) {
 async function pack(folder) {
   const filters = published.flatMap((name) => ['--filter', `@xmpp-e2e/${name}`])
   const { ok, stdout, output } = await pnpm(
-    [...filters, 'pack', '--json', '--pack-destination', folder],
+    ['--config.ignore-scripts=true', ...filters, 'pack', '--json', '--pack-destination', folder],
     root,
   )
   if (!ok) throw new Error(`pnpm pack failed:\n${output}`)
@@ -100,6 +101,19 @@ function inspectTarball({ name, files }) {
       .filter((file) => stray.test(file))
       .map((file) => `${name}: ${file} does not belong in the tarball.`),
   ]
+}
+
+/** Programs that lint a tarball, and what they are told. */
+const linters = [
+  { name: 'publint', program: 'publint/src/cli.js', args: ['--strict'] },
+  { name: 'attw', program: '@arethetypeswrong/cli/dist/index.js', args: ['--profile', 'esm-only'] },
+]
+
+async function lint({ name, tarball }, linter) {
+  const program = join(root, 'node_modules', linter.program)
+  const { ok, output } = await node([program, tarball, ...linter.args], root)
+  console.log(`${ok ? '✓' : '✗'} ${linter.name}, ${name}`)
+  return ok ? [] : [`${linter.name} finds fault with the tarball of ${name}:\n${output}`]
 }
 
 /** The programs that READMEs show, as files of examples/: so they are compiled and run, here and there. */
@@ -212,9 +226,10 @@ async function check(folder) {
     compilers.map((compiler) => () => compile(folder, compiler, consumer)),
   )
   const compiled = await pool(jobs)
+  const linted = await pool(packed.flatMap((tarball) => linters.map((linter) => () => lint(tarball, linter))))
   const loaded = await load(folder)
   const ran = await pool(written.map((program) => () => runProgram(folder, program)))
-  return [...found, ...complaintsOf(compiled.flat()), ...loaded, ...ran.flat()]
+  return [...found, ...complaintsOf(compiled.flat()), ...linted.flat(), ...loaded, ...ran.flat()]
 }
 
 const folder = mkdtempSync(join(tmpdir(), 'consumer-check-'))
