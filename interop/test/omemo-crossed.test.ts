@@ -15,7 +15,9 @@ type Step = 'to python 1' | 'to python 2' | 'to ours 1' | 'to ours 2' | 'python 
 
 function permutations<T>(items: readonly T[]): readonly (readonly T[])[] {
   if (items.length === 0) return [[]]
-  return items.flatMap((item, i) => permutations(items.toSpliced(i, 1)).map((rest) => [item, ...rest]))
+  return items.flatMap((item, i) =>
+    permutations(items.filter((_, j) => j !== i)).map((rest) => [item, ...rest]),
+  )
 }
 
 const follows = (order: readonly Step[], cause: Step, effect: Step) =>

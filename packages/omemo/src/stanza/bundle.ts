@@ -141,7 +141,7 @@ export const bundles: Readonly<Record<Namespace, BundleFormat>> = {
   [OMEMO_2]: {
     publishOptions: { 'pubsub#access_model': 'open', 'pubsub#max_items': 'max' },
     location: (deviceId) => ({ node: `${OMEMO_2}:bundles`, item: String(checked(deviceId)) }),
-    itemOf: (items, deviceId) => items.findLast(({ id }) => id === String(deviceId)),
+    itemOf: (items, deviceId) => items.filter(({ id }) => id === String(deviceId)).at(-1),
     encode: (bundle) => encode(omemo2Bundle, bundle),
     decode: (el) => decode(omemo2Bundle, el),
   },

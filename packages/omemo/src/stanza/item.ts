@@ -8,5 +8,5 @@ export interface Item {
  * §12.20). Nodes with many items, left by clients that let the server choose ids, are a fact.
  */
 export function currentItem<T extends Item>(items: readonly T[]): T | undefined {
-  return items.findLast((item) => item.id === 'current') ?? items.at(-1)
+  return items.filter((item) => item.id === 'current').at(-1) ?? items.at(-1)
 }
