@@ -154,6 +154,32 @@ describe('both sides start at once', () => {
   })
 })
 
+describe.each([axolotl, omemo2])(
+  'a peer with the one session that we would not take, $namespace',
+  (protocol) => {
+    test('it starts twice before it hears that we have started, and takes ours', () => {
+      const network = new Network(protocol, ['list', 'single'])
+      network.send(1, 0)
+      network.replace(1, 0)
+      network.send(1, 0)
+      network.send(0, 1)
+      network.drain()
+      expectConverged(network)
+    })
+
+    test('we start twice, and it hears of that in the other order', () => {
+      const network = new Network(protocol, ['list', 'single'])
+      network.send(0, 1)
+      network.replace(0, 1)
+      const second = network.send(0, 1)
+      network.take(network.waiting.indexOf(second), 'waiting')
+      network.deliver(second, 'live')
+      network.drain()
+      expectConverged(network)
+    })
+  },
+)
+
 /** Both send two messages before either has received one. */
 function crossed(protocol: Protocol, kinds: readonly Kind[], order: readonly number[]): Network {
   const network = new Network(protocol, kinds)

@@ -68,7 +68,17 @@ export function device(name: string, deviceId: number, preKeys = 4): Device {
   }
 }
 
+/** Verifying is the costliest step there is, and one device starts many sessions here. */
+const verified = new WeakMap<PreKeys, Map<Protocol, VerifiedBundle>>()
+
 export function verifiedBundle(protocol: Protocol, of: Device): VerifiedBundle {
+  const known = verified.get(of.preKeys) ?? new Map<Protocol, VerifiedBundle>()
+  const bundle = known.get(protocol) ?? verify(protocol, of)
+  verified.set(of.preKeys, known.set(protocol, bundle))
+  return bundle
+}
+
+function verify(protocol: Protocol, of: Device): VerifiedBundle {
   return run(verifyBundle(protocol, publishedBundle(protocol, of.self.identity, of.preKeys)), nodeCurve)
 }
 

@@ -148,21 +148,32 @@ describe.each(versions)('$namespace', (protocol) => {
       return { device: after, body: new TextDecoder().decode(plaintext) }
     }
 
-    const encrypted = stanza(initiated(protocol, alice, bob))
+    const first = sent(initiated(protocol, alice, bob), 'first')
+    const accepted = received(protocol, bob, first.message.data).device
+    const encrypted = stanza(first.device)
 
     test.each(['payload', 'iv'] as const)('one bit of the %s changed, at every offset', (part) => {
       const bytes = encrypted[part]
       expect(bytes === undefined).toBe(part === 'iv' && protocol !== axolotl)
-      const before = snapshot(bob)
+      const before = snapshot(accepted)
       for (let offset = 0; offset < (bytes?.length ?? 0); offset++)
         for (let bit = 0; bit < 8; bit++) {
           const changed = { ...encrypted, [part]: flipped(bytes ?? new Uint8Array(), offset, bit) }
-          expect(failure(() => receive(bob, changed)).code).toBe('payload-authentication-failed')
-          expect(snapshot(bob)).toBe(before)
+          expect(failure(() => receive(accepted, changed)).code).toBe('payload-authentication-failed')
+          expect(snapshot(accepted)).toBe(before)
         }
-      const { device: after, body: read } = receive(bob, encrypted)
+      const { device: after, body: read } = receive(accepted, encrypted)
       expect(read).toBe('What is said')
       expect(snapshot(after)).not.toBe(before)
+    })
+
+    test('a key exchange with another payload uses no prekey', () => {
+      const exchange = stanza(initiated(protocol, alice, bob))
+      const changed = { ...exchange, payload: flipped(exchange.payload ?? new Uint8Array(), 0, 0) }
+      const before = snapshot(bob)
+      expect(failure(() => receive(bob, changed)).code).toBe('payload-authentication-failed')
+      expect(snapshot(bob)).toBe(before)
+      expect(receive(bob, exchange).device.preKeys.oneTime.length).toBe(bob.preKeys.oneTime.length - 1)
     })
 
     test('payloads of two messages, exchanged', () => {

@@ -1,5 +1,5 @@
 /** One device of the model: all its state is bytes, read and written at every step as a store would. */
-import { publishedBundle, verifyBundle } from '../../src/bundle.ts'
+import type { VerifiedBundle } from '../../src/bundle.ts'
 import { run } from '../../src/curve.ts'
 import { generateIdentity, type Identity } from '../../src/identity-key.ts'
 import {
@@ -21,7 +21,6 @@ import {
   type SessionList,
   withInitiated,
 } from '../../src/session-list.ts'
-import type { Bundle } from '../../src/stanza/bundle.ts'
 import { nodeCurve } from '../node-curve.ts'
 
 /** How a device keeps its sessions. `single`: the one of the last key exchange, as python-omemo does. */
@@ -44,16 +43,16 @@ export class Device {
   }
 
   /**
-   * A bundle with one prekey that no other bundle had: two initiators that draw the same prekey are another
-   * matter than the sessions this model is about.
+   * A bundle with one prekey that no other bundle had: two initiators that draw the same prekey, and whether a
+   * bundle is genuine, are other matters than the sessions this model is about.
    */
-  #offerBundle(): Bundle {
+  #offerBundle(): VerifiedBundle {
     const { nextId } = this.#keys
     const count = this.#keys.oneTime.length + 1
     const keys = run(refillPreKeys(this.#keys, count), nodeCurve)
     this.#preKeys = encodePreKeys(keys)
-    const offered = { ...keys, oneTime: keys.oneTime.filter(({ id }) => id === nextId) }
-    return publishedBundle(this.#protocol, this.#self.identity, offered)
+    const preKeys = keys.oneTime.filter(({ id }) => id === nextId)
+    return { identityKey: this.#self.identity, signedPreKey: keys.signed, preKeys }
   }
 
   get #keys(): PreKeys {
@@ -77,8 +76,7 @@ export class Device {
   }
 
   initiate(peer: Device, now: number): void {
-    const bundle = run(verifyBundle(this.#protocol, peer.#offerBundle()), nodeCurve)
-    const session = run(initiateSession(this.#protocol, this.#self, bundle, now), nodeCurve)
+    const session = run(initiateSession(this.#protocol, this.#self, peer.#offerBundle(), now), nodeCurve)
     this.#commit(peer.id, withInitiated(this.sessionsWith(peer.id), session))
   }
 
