@@ -5,12 +5,13 @@
  * A new key exchange becomes the current session, and the one before it becomes its rival. Where that one was
  * our own exchange without an answer, the two have *crossed*: each side may now prefer the other's. Any other
  * archived session becomes the rival when a message arrives on it. Both sides come to the same session by what
- * arrives on the rival, once they can know of the current one:
+ * arrives on the rival:
  *
  * 1. Crossed, and nothing but key exchanges arrived on the current session: switch.
  * 2. Crossed, and both sessions are confirmed: the lower ephemeral key wins, on both sides.
  * 3. Any rival: two messages in a row on the one with the lower ephemeral key, or three on the one with the
- *    higher, and none on the current one in between: the peer no longer uses the current one, switch.
+ *    higher, and none on the current one in between: the peer no longer uses the current one, switch. Five, where
+ *    the current one is our own key exchange without an answer.
  *
  * Messages that were overtaken say nothing about what the peer uses now and do not count for rule 3. Messages
  * from an archive never switch, and a key exchange from there yields to a newer session.
@@ -39,8 +40,11 @@ import type { KeyExchange } from './wire/wire.ts'
  */
 export const MAX_ARCHIVED_SESSIONS = 8
 
-/** Messages in a row that show a rival to be in use, by whether its ephemeral key is the lower one. */
-const STREAK = { lower: 2, higher: 3 } as const
+/**
+ * Messages in a row that show a rival to be in use, by whether its ephemeral key is the lower one. Of a current
+ * session that is our own key exchange without an answer they may not have heard yet: then it takes more.
+ */
+const STREAK = { lower: 2, higher: 3, unanswered: 5 } as const
 
 export interface SessionList {
   readonly current: Session
@@ -224,16 +228,17 @@ function select(sessions: SessionList, session: Session, late: boolean, arrival:
   if (sameBytes(session.ephemeralKey, current.ephemeralKey))
     return late || rival === undefined ? updated : { ...updated, rival: { ...rival, streak: 0 } }
   const isRival = rival !== undefined && sameBytes(session.ephemeralKey, rival.ephemeralKey)
-  // They cannot use yet what they may not have heard of; and a message that was overtaken makes no rival.
-  if (current.exchange.state === 'pending' || (late && !isRival)) return updated
+  // A message that was overtaken makes no rival.
+  if (late && !isRival) return updated
 
   const crossed = isRival && rival.crossed
   const streak = (isRival ? rival.streak : 0) + (late ? 0 : 1)
   const lower = compareBytes(session.ephemeralKey, current.ephemeralKey) < 0
-  const confirmed = current.exchange.state === 'confirmed'
+  const { state } = current.exchange
+  const confirmed = state === 'confirmed'
   const onlyExchanges = crossed && !confirmed
   const lowerWins = crossed && confirmed && session.exchange.state === 'confirmed' && lower
-  const inUse = streak >= STREAK[lower ? 'lower' : 'higher']
+  const inUse = streak >= STREAK[state === 'pending' ? 'unanswered' : lower ? 'lower' : 'higher']
   if (onlyExchanges || lowerWins || inUse) return promote(updated, session, crossed)
   return { ...updated, rival: { ephemeralKey: session.ephemeralKey, crossed, streak } }
 }

@@ -15,7 +15,7 @@ const STEPS = 100
 const RUNS_PER_MODEL = 25
 
 /** Rounds in which a pair must have come together; a peer with one session shows by its messages which it has. */
-const ROUNDS: Readonly<Record<Kind, number>> = { list: 1, single: 4 }
+const ROUNDS: Readonly<Record<Kind, number>> = { list: 1, single: 6 }
 
 type Action =
   | 'send'
