@@ -5,7 +5,7 @@ import { AXOLOTL, OMEMO_2, PythonOmemo } from '../src/python-omemo.ts'
 /** Messages that are skipped in one go. */
 const SKIPPED = 500
 /** Sessions per namespace; half of them are opened by each side. */
-const SESSIONS = 6
+const SESSIONS = 24
 /** How many of the skipped messages python-omemo reads afterwards: each costs it as much as all that it keeps. */
 const READ_LATE = 10
 
