@@ -38,9 +38,9 @@ export function publishedBundle(protocol: Protocol, identity: Identity, preKeys:
  */
 export function* verifyBundle(protocol: Protocol, bundle: Bundle): CurveStep<VerifiedBundle> {
   const identityKey = protocol.readIdentity(bundle.identityKey, 'bundle/identity key')
-  const { signedPreKey } = bundle
+  const { signature: written, ...signedPreKey } = bundle.signedPreKey
   assertMontgomery(signedPreKey.publicKey, 'bundle/signed prekey')
-  const { publicKey, signature } = protocol.verification(identityKey, signedPreKey.signature)
+  const { publicKey, signature } = protocol.verification(identityKey, written)
   if (!(yield* verify(signature, protocol.signedBytes(signedPreKey.publicKey), publicKey)))
     throw new OmemoError(
       'bundle-signature-invalid',

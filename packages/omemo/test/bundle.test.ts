@@ -60,9 +60,10 @@ describe.each(versions)('$namespace', (protocol) => {
 
   test.each(Object.entries(backends))('what is published verifies, %s', (_name, curve) => {
     const verified = run(verifyBundle(protocol, bundle), curve)
+    const { id, publicKey } = bundle.signedPreKey
     expect(verified).toEqual({
       identityKey: { montgomery: owner.self.identity.montgomery, edwards: owner.self.identity.edwards },
-      signedPreKey: bundle.signedPreKey,
+      signedPreKey: { id, publicKey },
       preKeys: owner.preKeys.oneTime.map(({ id, publicKey }) => ({ id, publicKey })),
     })
   })
