@@ -238,7 +238,8 @@ function select(sessions: SessionList, session: Session, late: boolean, arrival:
   const confirmed = state === 'confirmed'
   const onlyExchanges = crossed && !confirmed
   const lowerWins = crossed && confirmed && session.exchange.state === 'confirmed' && lower
-  const inUse = streak >= STREAK[state === 'pending' ? 'unanswered' : lower ? 'lower' : 'higher']
+  const order = lower ? 'lower' : 'higher'
+  const inUse = streak >= STREAK[state === 'pending' ? 'unanswered' : order]
   if (onlyExchanges || lowerWins || inUse) return promote(updated, session, crossed)
   return { ...updated, rival: { ephemeralKey: session.ephemeralKey, crossed, streak } }
 }

@@ -10,7 +10,7 @@
  */
 import { concatBytes } from '@noble/hashes/utils.js'
 import type { Bytes } from '../bytes.ts'
-import { OmemoError, type OmemoErrorCode } from '../error.ts'
+import { OmemoError } from '../error.ts'
 import { decodeFields, encodeFields } from './protobuf.ts'
 import type { Wire } from './wire.ts'
 
@@ -47,14 +47,10 @@ export function encodePublicKey(montgomery: Uint8Array): Bytes {
   return concatBytes(Uint8Array.of(KEY_TYPE), montgomery)
 }
 
-/** @throws OmemoError with the code given, for any other type or length */
-export function decodePublicKey(
-  bytes: Uint8Array,
-  path: string,
-  code: OmemoErrorCode = 'message-malformed',
-): Bytes {
+/** @throws OmemoError `message-malformed` for any other type or length */
+function decodePublicKey(bytes: Uint8Array, path: string): Bytes {
   if (bytes.length !== 33 || bytes[0] !== KEY_TYPE)
-    throw new OmemoError(code, `${path}: expected 33 bytes of key type 5`, { path })
+    throw new OmemoError('message-malformed', `${path}: expected 33 bytes of key type 5`, { path })
   return Uint8Array.from(bytes.subarray(1))
 }
 
