@@ -1,0 +1,74 @@
+/** XEP-0060 §6.5, retrieving items, and §7.2, deleting one. */
+
+import { type BareJid, type Connection, child, element, ns } from '@xmpp-e2e/xml'
+import { checkName, type Item, MAX_ITEMS, readItems } from './item.ts'
+import { ask, done, malformed, type PepOptions, PUBSUB } from './request.ts'
+
+export interface FetchOptions extends PepOptions {
+  /** Whose node; the own account's unless given. */
+  readonly owner?: BareJid | undefined
+  /** Only the items of these IDs, at most `MAX_ITEMS`; not with `max`. */
+  readonly ids?: readonly string[] | undefined
+  /** Only the most recent ones, at most so many and `MAX_ITEMS`. */
+  readonly max?: number | undefined
+}
+
+const pubsub = ns(PUBSUB)
+
+/**
+ * The items of a node, in the order of the answer; those that are not there are left out. Services may leave some out
+ * of a long answer (§6.5.4): ask for few, or by ID.
+ *
+ * @throws {PepError} `not-found` when there is no such node
+ */
+export async function fetchItems(
+  connection: Connection,
+  node: string,
+  options: FetchOptions = {},
+): Promise<readonly Item[]> {
+  const { owner, ids, max } = options
+  checkName('node', node)
+  if (ids && max !== undefined) throw new TypeError('fetchItems: expected `ids` or `max`')
+  if (ids && (ids.length === 0 || ids.length > MAX_ITEMS))
+    throw new RangeError(`ids: expected 1 to ${MAX_ITEMS}`)
+  for (const id of ids ?? []) checkName('ids', id)
+  if (max !== undefined && !(Number.isInteger(max) && max >= 1 && max <= MAX_ITEMS))
+    throw new RangeError(`max: expected 1 to ${MAX_ITEMS}`)
+  const asked = pubsub(
+    'items',
+    { node, max_items: max },
+    ids?.map((id) => pubsub('item', { id })),
+  )
+  return ask(connection, { type: 'get', ns: PUBSUB, children: [asked], owner }, options, (answer) => {
+    const items = answer && child(answer, 'items')
+    if (items?.attrs.node !== node) throw malformed('an answer without items of the node')
+    const found = readItems(items)
+    // Not every service heeds what it is asked for.
+    const wanted = ids ? new Set<string | undefined>(ids) : undefined
+    return wanted ? found.filter(({ id }) => wanted.has(id)) : found
+  })
+}
+
+export interface RetractOptions extends PepOptions {
+  /** Whether subscribers are told; they are unless `false`. */
+  readonly notify?: boolean | undefined
+}
+
+/**
+ * Deletes an item of the own account.
+ *
+ * @throws {PepError} `not-found` when there is no such node or item
+ */
+export async function retract(
+  connection: Connection,
+  node: string,
+  id: string,
+  options: RetractOptions = {},
+): Promise<void> {
+  checkName('node', node)
+  checkName('id', id)
+  const { notify = true } = options
+  const item = element(PUBSUB, 'item', { id })
+  const children = [pubsub('retract', { node, notify: notify ? true : undefined }, item)]
+  return ask(connection, { type: 'set', ns: PUBSUB, children }, options, done)
+}

@@ -1,0 +1,96 @@
+/**
+ * XEP-0060 §16.4.2 and §16.4.4, the fields of a node's configuration that matter to end-to-end encryption:
+ *
+ *     pubsub#access_model  pubsub#persist_items  pubsub#max_items  pubsub#send_last_published_item
+ */
+
+import { bool, type Element, uint } from '@xmpp-e2e/xml'
+import { type DataForm, dataForm, formType, submission } from '../data-form.ts'
+import { malformed } from './request.ts'
+
+const ACCESS = ['open', 'presence', 'roster', 'whitelist', 'authorize'] as const
+const SEND_LAST = ['never', 'on_sub', 'on_sub_and_presence'] as const
+
+/** §4.5: who may read: all, those who see the owner's presence, groups of its roster, those it lists, those it lets. */
+export type Access = (typeof ACCESS)[number]
+/** When the last item is sent without anything having been published. */
+export type SendLast = (typeof SEND_LAST)[number]
+
+/** What is wanted of a node, or known of it; absent is whatever the service has. */
+export interface NodeConfig {
+  readonly access?: Access | undefined
+  /** Whether items are kept. */
+  readonly persist?: boolean | undefined
+  /** How many are kept; `max` is as many as the service can keep. What is wanted is room for so many or more. */
+  readonly maxItems?: number | 'max' | undefined
+  readonly sendLast?: SendLast | undefined
+}
+
+const FIELDS = {
+  access: 'pubsub#access_model',
+  persist: 'pubsub#persist_items',
+  maxItems: 'pubsub#max_items',
+  sendLast: 'pubsub#send_last_published_item',
+} as const
+
+export const NODE_CONFIG = 'http://jabber.org/protocol/pubsub#node_config'
+export const PUBLISH_OPTIONS = 'http://jabber.org/protocol/pubsub#publish-options'
+
+const count = uint(2 ** 32 - 1)
+
+/**
+ * The form to submit.
+ *
+ * @throws {RangeError} when `maxItems` is neither `max` nor a count
+ */
+export function configForm(type: typeof NODE_CONFIG | typeof PUBLISH_OPTIONS, config: NodeConfig): Element {
+  const { access, persist, maxItems, sendLast } = config
+  if (typeof maxItems === 'number' && !(Number.isInteger(maxItems) && maxItems >= 1 && maxItems < 2 ** 32))
+    throw new RangeError('maxItems: expected `max` or 1 to 4294967295')
+  const values: Record<string, string> = {}
+  if (persist !== undefined) values[FIELDS.persist] = String(persist)
+  if (access !== undefined) values[FIELDS.access] = access
+  if (maxItems !== undefined) values[FIELDS.maxItems] = String(maxItems)
+  if (sendLast !== undefined) values[FIELDS.sendLast] = sendLast
+  return dataForm.encode(submission(type, values))
+}
+
+/**
+ * Reads the form of an owner, or of a notification. What is missing, unknown or there twice is left out.
+ *
+ * @throws {PepError | ShapeError} when it is no form of a node's configuration
+ */
+export function readConfigForm(el: Element): NodeConfig {
+  const form = dataForm.decode(el)
+  const type = formType(form)
+  if (type !== NODE_CONFIG) throw malformed('a form that is no configuration')
+  const persist = bool.decode(theValue(form, FIELDS.persist))
+  const maxItems = theValue(form, FIELDS.maxItems)
+  return {
+    access: ACCESS.find((known) => known === theValue(form, FIELDS.access)),
+    persist,
+    maxItems: maxItems === 'max' ? maxItems : count.decode(maxItems),
+    sendLast: SEND_LAST.find((known) => known === theValue(form, FIELDS.sendLast)),
+  }
+}
+
+// No field has an empty value that means something.
+function theValue(form: DataForm, name: string): string {
+  const values = form.fields.filter((field) => field.name === name).flatMap((field) => field.values)
+  return values.length === 1 ? (values[0] ?? '') : ''
+}
+
+/** What of `wanted` is not so in `held`; in the order of the fields of `NodeConfig`. */
+export function unmetOf(held: NodeConfig, wanted: NodeConfig): readonly (keyof NodeConfig)[] {
+  return KEYS.filter((key) => wanted[key] !== undefined && !meets(key, held, wanted))
+}
+
+export const KEYS = ['access', 'persist', 'maxItems', 'sendLast'] as const
+
+function meets(key: keyof NodeConfig, held: NodeConfig, wanted: NodeConfig): boolean {
+  if (key !== 'maxItems') return held[key] === wanted[key]
+  return (
+    held.maxItems === 'max' ||
+    (held.maxItems ?? 0) >= (wanted.maxItems === 'max' ? 2 ** 32 : (wanted.maxItems ?? 0))
+  )
+}

@@ -1,0 +1,71 @@
+/** What all requests to a PEP service have in common: XEP-0163 §1.2, XEP-0060 §4.6. */
+
+import {
+  type BareJid,
+  bare,
+  type Child,
+  type Connection,
+  child,
+  type Element,
+  ns,
+  type Signal,
+} from '@xmpp-e2e/xml'
+import { PepError, pepError } from './error.ts'
+
+export const PUBSUB = 'http://jabber.org/protocol/pubsub'
+export const PUBSUB_OWNER = 'http://jabber.org/protocol/pubsub#owner'
+
+export interface PepOptions {
+  readonly signal?: Signal | undefined
+  /** Milliseconds for each request; `REQUEST_TIMEOUT_MS` of the connection unless given. */
+  readonly timeoutMs?: number | undefined
+}
+
+/** What `<pubsub/>` is sent in, and to whom. */
+export interface Request {
+  readonly type: 'get' | 'set'
+  readonly ns: typeof PUBSUB | typeof PUBSUB_OWNER
+  readonly children: readonly Child[]
+  /** Whose service; the own account's unless given. */
+  readonly owner?: BareJid | undefined
+}
+
+const client = ns('jabber:client')
+
+/**
+ * Sends the request and gives what `read` makes of the `<pubsub/>` of the answer, which may lack one.
+ *
+ * @throws {PepError}
+ */
+export async function ask<T>(
+  connection: Connection,
+  request: Request,
+  options: PepOptions,
+  read: (pubsub: Element | undefined) => T,
+): Promise<T> {
+  const { type, ns: namespace, children, owner } = request
+  const iq = client('iq', { type, to: owner }, ns(namespace)('pubsub', {}, children))
+  const own = owner === undefined || owner === ownAccount(connection)
+  try {
+    return read(child(await connection.request(iq, options), 'pubsub', namespace))
+  } catch (error) {
+    throw pepError(error, own)
+  }
+}
+
+/** For answers that say nothing but that it is done. */
+export const done = (): void => {}
+
+/** The account of the connection; `undefined` before there is a session. */
+export function ownAccount(connection: Connection): BareJid | undefined {
+  return connection.jid === undefined ? undefined : bare(connection.jid)
+}
+
+export function malformed(what: string): PepError {
+  return new PepError('malformed', `pep: ${what}`)
+}
+
+/** The feature to announce for being notified of what is published at a node (XEP-0060 §9.2, XEP-0163 §3.2). */
+export function notify(node: string): string {
+  return `${node}+notify`
+}
