@@ -58,7 +58,13 @@ export interface Connection {
 }
 
 /** What a host library offers before `guard`. `subscribe` must report replies, too. */
-export type Wire = Pick<Connection, 'jid' | 'send' | 'subscribe'>
+export interface Wire extends Pick<Connection, 'jid' | 'send' | 'subscribe'> {
+  /**
+   * For hosts that refuse requests nobody has taken: asks `take` before that, sends the reply that it promises, and
+   * leaves the request to others where it gives `undefined`. `take` does not throw, and its promise is kept.
+   */
+  intercept?(take: (iq: Element) => Promise<Element> | undefined): () => void
+}
 
 export interface GuardOptions {
   /** Unpredictable bytes, as `crypto.getRandomValues` gives. */
@@ -160,16 +166,22 @@ export function guard(wire: Wire, options: GuardOptions): Connection {
     send: (stanza) => wire.send(stanza),
     subscribe: (listener) => wire.subscribe(listener),
     request,
-    answer: (namespace, respond) =>
-      wire.subscribe({
+    answer(namespace, respond) {
+      const take = (stanza: Element) => {
+        const { type } = stanza.attrs
+        if (stanza.name !== 'iq' || stanza.ns !== CLIENT_NAMESPACE) return undefined
+        if ((type !== 'get' && type !== 'set') || elements(stanza)[0]?.ns !== namespace) return undefined
+        const answer = answerOf(respond, stanza)
+        return answer && finished(stanza, answer)
+      }
+      if (wire.intercept) return wire.intercept(take)
+      return wire.subscribe({
         stanza(stanza) {
-          const { type } = stanza.attrs
-          if (stanza.name !== 'iq' || stanza.ns !== CLIENT_NAMESPACE) return
-          if ((type !== 'get' && type !== 'set') || elements(stanza)[0]?.ns !== namespace) return
-          const answer = answerOf(respond, stanza)
-          if (answer) void reply(wire, stanza, answer)
+          const reply = take(stanza)
+          if (reply) void sendReply(wire, reply)
         },
-      }),
+      })
+    },
   }
 }
 
@@ -215,9 +227,9 @@ function answerOf(
 }
 
 // Nobody is told when the reply cannot be sent: who asked will notice.
-async function reply(wire: Wire, iq: Element, answer: Promise<Element>): Promise<void> {
+async function sendReply(wire: Wire, reply: Promise<Element>): Promise<void> {
   try {
-    await wire.send(await finished(iq, answer))
+    await wire.send(await reply)
   } catch {}
 }
 
