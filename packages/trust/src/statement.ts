@@ -1,0 +1,134 @@
+/**
+ * What a trust message says about one key, and those that must wait: XEP-0450 §5.1 keeps the statements of a sender until
+ * its key is authenticated, §5.2 those about a key until that has been fetched.
+ */
+
+import type { BareJid, Bytes } from '@xmpp-e2e/xml'
+import { TrustError } from './error.ts'
+import { isSameKey, type KeyRef } from './key.ts'
+import { fromAscii, fromBytes, isAddress, isText, toAscii, toBytes } from './record.ts'
+
+export interface Statement {
+  /** The key that authenticated the message. */
+  readonly sender: KeyRef
+  readonly about: KeyRef
+  readonly trust: boolean
+  /** The time in the envelope; never later than the message came. */
+  readonly at: Date
+}
+
+/** In the order in which they came. */
+export type Waiting = readonly Statement[]
+
+/**
+ * Bytes of waiting statements, as `encodeWaiting` writes them, so that all fit into one value of a store (1 MiB). One
+ * takes about 210: 32, two fingerprints of 64, two addresses of 25.
+ *
+ * From the account's own devices, 512 KiB are 2500 statements: a new device is told of all contacts' keys at once.
+ */
+export const MAX_WAITING_OWN = 512 * 1024
+/** From one contact, 64 KiB are 312: 17 devices, each of which speaks about the others. */
+export const MAX_WAITING_CONTACT = 64 * 1024
+/** From all contacts, 448 KiB: strangers may fill it, but not the part of the account's own devices. */
+export const MAX_WAITING_CONTACTS = 448 * 1024
+
+/**
+ * What of these statements, in the order in which they came, is kept waiting. Of those by one sender about one key only the
+ * newest is, `distrust` of two at one time. Where there is no more room the oldest arrival of who needs it goes: an
+ * automatic decision then has to be made by hand.
+ */
+export function keepWaiting(
+  statements: readonly Statement[],
+  account: BareJid,
+): { readonly waiting: Waiting; readonly dropped: readonly Statement[] } {
+  const newest = new Map<string, Statement>()
+  for (const statement of statements) {
+    const id = idOf(statement)
+    const other = newest.get(id)
+    if (other !== undefined && !isNewer(statement, other)) continue
+    newest.delete(id)
+    newest.set(id, statement)
+  }
+  // The newest arrivals take their room first.
+  const room = new Map<string, number>([[OTHERS, MAX_WAITING_CONTACTS]])
+  const dropped: Statement[] = []
+  const kept = [...newest.values()].reverse().filter((statement) => {
+    const bytes = encodeRow(statement).length + 1
+    const { owner } = statement.sender
+    const isOwn = owner === account
+    const shares = isOwn ? [owner] : [owner, OTHERS]
+    const left = shares.map(
+      (share) => (room.get(share) ?? (isOwn ? MAX_WAITING_OWN : MAX_WAITING_CONTACT)) - bytes,
+    )
+    if (left.some((rest) => rest < 0)) {
+      dropped.push(statement)
+      return false
+    }
+    shares.forEach((share, i) => {
+      room.set(share, left[i] ?? 0)
+    })
+    return true
+  })
+  return { waiting: kept.reverse(), dropped: dropped.reverse() }
+}
+
+// No address is empty.
+const OTHERS = ''
+
+// Neither an address nor a fingerprint has a line break.
+const idOf = ({ sender, about }: Statement): string =>
+  [sender.owner, sender.fingerprint, about.owner, about.fingerprint].join('\n')
+
+function isNewer(one: Statement, other: Statement): boolean {
+  const age = one.at.getTime() - other.at.getTime()
+  return age > 0 || (age === 0 && !one.trust)
+}
+
+/** By time, and at one time `distrust` last, since it stands. */
+export function inOrder(statements: readonly Statement[]): readonly Statement[] {
+  return [...statements].sort((a, b) => a.at.getTime() - b.at.getTime() || Number(b.trust) - Number(a.trust))
+}
+
+/** Whether it is about its own sender, which proves nothing. */
+export const isAboutItself = ({ sender, about }: Statement): boolean => isSameKey(sender, about)
+
+// Version 1, then a statement a line, so that the size of one does not depend on others.
+const HEAD = '1\n'
+/** More than both parts together: nothing longer was written here. */
+const MAX_RECORD = HEAD.length + MAX_WAITING_OWN + MAX_WAITING_CONTACTS
+
+/** What waits, as bytes for a store: at most 960 KiB. */
+export function encodeWaiting(waiting: Waiting): Bytes {
+  return toBytes(HEAD + waiting.map((statement) => `${encodeRow(statement)}\n`).join(''))
+}
+
+/** @throws {TrustError} `record-malformed` */
+export function decodeWaiting(bytes: Uint8Array): Waiting {
+  const text = bytes.length > MAX_RECORD ? '' : fromBytes(bytes)
+  if (!text.startsWith(HEAD) || !text.endsWith('\n')) throw new TrustError('record-malformed', UNREADABLE)
+  const rows = text.slice(HEAD.length).split('\n')
+  return rows.slice(0, -1).map(decodeRow)
+}
+
+const UNREADABLE = 'waiting: not written by this version'
+
+const encodeRow = ({ sender, about, trust, at }: Statement): string =>
+  toAscii([sender.owner, sender.fingerprint, about.owner, about.fingerprint, trust ? 1 : 0, at.getTime()])
+
+function decodeRow(row: string): Statement {
+  const values = fromAscii(row)
+  const [senderOwner, sender, owner, fingerprint, trust, time] = Array.isArray(values) ? values : []
+  const at = new Date(typeof time === 'number' ? time : Number.NaN)
+  if (
+    !(isAddress(senderOwner) && isText(sender) && isAddress(owner) && isText(fingerprint)) ||
+    !(trust === 0 || trust === 1) ||
+    Number.isNaN(at.getTime())
+  )
+    throw new TrustError('record-malformed', UNREADABLE)
+  return {
+    sender: { owner: senderOwner, fingerprint: sender },
+    about: { owner, fingerprint },
+    trust: trust === 1,
+    at,
+  }
+}
