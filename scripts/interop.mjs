@@ -2,12 +2,13 @@
 // elsewhere it says which are missing and runs the rest. With CI set, a missing peer is a failure.
 // Arguments go to vitest: `npm run interop -- -t "in order"`.
 import { spawnSync } from 'node:child_process'
-import { existsSync, readdirSync } from 'node:fs'
+import { existsSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 
 /**
  * The peers. `probe` is a command that succeeds when the peer can be used, `packages` are its names in
- * Debian, and `tests` says which files of interop/test need it.
+ * Debian, `tests` says which files of interop/test need it, and `services` are the system services that
+ * come with the packages: the tests start their own servers, and nothing else may.
  */
 const PEERS = [
   {
@@ -15,6 +16,32 @@ const PEERS = [
     packages: ['python3-omemo', 'python3-twomemo', 'python3-oldmemo', 'python3-xmlschema'],
     probe: ['/usr/bin/python3', '-E', '-s', '-B', '-c', 'import twomemo.etree, oldmemo.etree'],
     tests: /^(python-omemo|omemo-.*)\.test\.ts$/,
+    services: [],
+  },
+  {
+    name: 'Prosody',
+    packages: ['prosody', 'openssl'],
+    probe: ['/bin/sh', '-c', 'test -x /usr/bin/prosody && test -x /usr/bin/openssl'],
+    tests: /^(servers|adapters|pep-|disco-|browser).*\.test\.ts$/,
+    services: ['prosody.service'],
+  },
+  {
+    name: 'ejabberd',
+    packages: ['ejabberd', 'openssl'],
+    probe: [
+      '/bin/sh',
+      '-c',
+      'ls -d /usr/lib/*/ejabberd-*/ebin && test -x /usr/bin/erl && test -x /usr/bin/openssl',
+    ],
+    tests: /^(servers|adapters|pep-|disco-).*\.test\.ts$/,
+    services: ['ejabberd.service', 'epmd.socket', 'epmd.service'],
+  },
+  {
+    name: 'Chromium',
+    packages: ['chromium'],
+    probe: ['/usr/bin/chromium', '--version'],
+    tests: /^browser.*\.test\.ts$/,
+    services: [],
   },
 ]
 
@@ -38,11 +65,37 @@ const canInstall = () =>
 
 function install(peers) {
   const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' }
-  const packages = peers.flatMap((peer) => peer.packages)
+  const packages = [...new Set(peers.flatMap((peer) => peer.packages))]
   console.log(`interop: installing ${packages.join(' ')}`)
   // An index that cannot be refreshed may still be good enough to install from.
   run('apt-get', ['update', '-q'], { env })
-  run('apt-get', ['install', '-q', '-y', '--no-install-recommends', ...packages], { env })
+  withoutServices(() =>
+    run('apt-get', ['install', '-q', '-y', '--no-install-recommends', ...packages], { env }),
+  )
+  // Nor at the next boot, where there is systemd.
+  const services = peers.flatMap((peer) => peer.services)
+  if (services.length > 0 && existsSync('/run/systemd/system'))
+    run('systemctl', ['disable', '--now', ...services])
+}
+
+/**
+ * Debian's packages start their services when they are installed, unless this program says 101. One that
+ * was there before comes back afterwards, also after Ctrl-C.
+ */
+function withoutServices(work) {
+  const policy = '/usr/sbin/policy-rc.d'
+  const before = `${policy}.before-interop`
+  const ignore = () => undefined
+  process.on('SIGINT', ignore)
+  if (existsSync(policy)) renameSync(policy, before)
+  try {
+    writeFileSync(policy, '#!/bin/sh\nexit 101\n', { mode: 0o755 })
+    work()
+  } finally {
+    rmSync(policy, { force: true })
+    if (existsSync(before)) renameSync(before, policy)
+    process.off('SIGINT', ignore)
+  }
 }
 
 let absent = missing()
