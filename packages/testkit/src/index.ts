@@ -1,1 +1,9 @@
-export {}
+export type { Client, PresenceOptions } from './client.ts'
+export type { Clock } from './clock.ts'
+export { MAX_DELIVERIES, QUIET_TURNS, SETTLED_TURNS } from './delivery.ts'
+export { TestkitError, type TestkitErrorCode } from './error.ts'
+export type { Fault, FaultRule } from './fault.ts'
+export { RESUMPTION_MS } from './network.ts'
+export { ejabberd, modern, prosody, type Quirks } from './quirks.ts'
+export { type ServiceOptions, type TestService, testService } from './service.ts'
+export { type Direction, type Entry, written } from './transcript.ts'

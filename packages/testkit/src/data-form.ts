@@ -1,0 +1,58 @@
+/** XEP-0004 data forms, as far as nodes, rooms and archives use them. */
+
+import { children, type Element, element, text } from '@xmpp-e2e/xml'
+import { FORM } from './namespaces.ts'
+
+export type FieldType = 'boolean' | 'hidden' | 'list-single' | 'text-single' | 'jid-multi' | 'text-multi'
+
+export interface Field {
+  readonly var: string
+  readonly type?: FieldType
+  readonly values: readonly string[]
+  readonly options?: readonly string[]
+}
+
+/** `<x type='form'/>` and so on, `FORM_TYPE` first. */
+export function formOf(
+  type: 'form' | 'result' | 'submit',
+  formType: string,
+  fields: readonly Field[],
+): Element {
+  const hidden: Field = { var: 'FORM_TYPE', type: 'hidden', values: [formType] }
+  return element(
+    FORM,
+    'x',
+    { type },
+    [hidden, ...fields].map((field) =>
+      element(
+        FORM,
+        'field',
+        { var: field.var, type: field.type },
+        field.values.map((value) => element(FORM, 'value', {}, value)),
+        (field.options ?? []).map((option) =>
+          element(FORM, 'option', {}, element(FORM, 'value', {}, option)),
+        ),
+      ),
+    ),
+  )
+}
+
+/** The values of a submitted form by field; `undefined` when the form is of another type. */
+export function readForm(
+  form: Element,
+  formType: string,
+): ReadonlyMap<string, readonly string[]> | undefined {
+  const values = new Map(
+    children(form, 'field').map((field) => [field.attrs.var ?? '', children(field, 'value').map(text)]),
+  )
+  const [found] = values.get('FORM_TYPE') ?? []
+  if (form.attrs.type !== 'submit' || found !== formType) return undefined
+  values.delete('FORM_TYPE')
+  return values
+}
+
+/** The only value of a field; `undefined` when it is absent or has several. */
+export function single(values: ReadonlyMap<string, readonly string[]>, name: string): string | undefined {
+  const found = values.get(name)
+  return found?.length === 1 ? found[0] : undefined
+}

@@ -1,0 +1,144 @@
+/** XEP-0030: what the server, its accounts and its services are. */
+
+import { type Element, element } from '@xmpp-e2e/xml'
+import { capsHash } from './caps.ts'
+import { CAPS, CARBONS, INFO, ITEMS, MAM, MUC, PING, PUBSUB, SID, STREAM_FEATURES } from './namespaces.ts'
+import { maySee } from './pep-access.ts'
+import type { Request } from './request.ts'
+import { mucDomain, type Server } from './server.ts'
+import { refusal } from './stanza.ts'
+import { has } from './subscription.ts'
+
+const CAPS_NODE = 'https://xmpp-e2e.example/testkit'
+
+const PUBSUB_FEATURES = [
+  'access-authorize',
+  'access-open',
+  'access-presence',
+  'access-whitelist',
+  'auto-create',
+  'auto-subscribe',
+  'config-node',
+  'create-and-configure',
+  'create-nodes',
+  'delete-items',
+  'delete-nodes',
+  'filtered-notifications',
+  'get-pending',
+  'item-ids',
+  'last-published',
+  'modify-affiliations',
+  'multi-items',
+  'persistent-items',
+  'presence-subscribe',
+  'publish',
+  'publish-options',
+  'purge-nodes',
+  'retract-items',
+  'retrieve-affiliations',
+  'retrieve-default',
+  'retrieve-items',
+  'retrieve-subscriptions',
+  'subscribe',
+]
+
+export function infoElement(
+  node: string | undefined,
+  identity: readonly [category: string, type: string, name?: string],
+  features: readonly string[],
+  forms: readonly Element[] = [],
+): Element {
+  const [category, type, name] = identity
+  return element(
+    INFO,
+    'query',
+    { node },
+    element(INFO, 'identity', { category, type, name }),
+    features.map((feature) => element(INFO, 'feature', { var: feature })),
+    forms,
+  )
+}
+
+function serverInfo(node: string | undefined): Element {
+  return infoElement(
+    node,
+    ['server', 'im', 'testkit'],
+    [INFO, ITEMS, PING, CARBONS, 'urn:xmpp:carbons:rules:0', 'msgoffline'],
+  )
+}
+
+/** What a stream announces once it is authenticated, with the caps of the server (XEP-0115 §6.3). */
+export function streamFeatures(): Element {
+  const ver = capsHash(serverInfo(undefined), 'sha-1')
+  return element(
+    STREAM_FEATURES,
+    'features',
+    {},
+    element('urn:ietf:params:xml:ns:xmpp-bind', 'bind'),
+    element('urn:xmpp:sm:3', 'sm'),
+    element(CAPS, 'c', { hash: 'sha-1', node: CAPS_NODE, ver }),
+  )
+}
+
+/** What the server answers in its own name. */
+export function answerServerDisco(
+  server: Server,
+  iq: Element,
+  { ns, name, attrs }: Element,
+): readonly Element[] {
+  const { node } = attrs
+  if (name !== 'query' || iq.attrs.type !== 'get') throw refusal(iq, 'bad-request')
+  if (ns === INFO) {
+    if (node !== undefined && node !== `${CAPS_NODE}#${capsHash(serverInfo(undefined), 'sha-1')}`)
+      throw refusal(iq, 'item-not-found')
+    return [serverInfo(node)]
+  }
+  if (node !== undefined) throw refusal(iq, 'item-not-found')
+  return [element(ITEMS, 'query', {}, element(ITEMS, 'item', { jid: mucDomain(server) }))]
+}
+
+/** What the server answers in the name of an account. */
+export function answerAccountDisco(request: Request): readonly Element[] {
+  const { server, account, from, iq, payload } = request
+  const { node } = payload.attrs
+  if (payload.name !== 'query' || iq.attrs.type !== 'get') throw refusal(iq, 'bad-request')
+  // RFC 6121 §8.5.2.2.3: nobody else learns that there is such an account.
+  const related =
+    from.bare === account.jid || has(account.roster.get(from.bare)?.subscription ?? 'none', 'from')
+  if (!related) throw refusal(iq, 'service-unavailable')
+  const nodes = [...account.nodes.values()].filter((found) =>
+    maySee(account, found, from.bare, server.quirks),
+  )
+  const named = nodes.find((found) => found.name === node)
+  if (node !== undefined && !named) throw refusal(iq, 'item-not-found')
+  if (payload.ns === INFO)
+    return [named ? infoElement(node, ['pubsub', 'leaf'], [PUBSUB]) : accountInfo(server)]
+  const items = named
+    ? [...named.items.keys()].map((name) => element(ITEMS, 'item', { jid: account.jid, name }))
+    : nodes.map(({ name }) => element(ITEMS, 'item', { jid: account.jid, node: name }))
+  return [element(ITEMS, 'query', { node }, items)]
+}
+
+function accountInfo({ quirks }: Server): Element {
+  const pubsub = [...PUBSUB_FEATURES, ...(quirks.announcesMax ? ['config-node-max'] : [])]
+  const info = infoElement(
+    undefined,
+    ['account', 'registered'],
+    [INFO, ITEMS, MAM, `${MAM}#extended`, SID, PUBSUB, ...pubsub.map((name) => `${PUBSUB}#${name}`)],
+  )
+  const pep = element(INFO, 'identity', { category: 'pubsub', type: 'pep' })
+  return element(INFO, 'query', {}, pep, info.children)
+}
+
+export function answerMucDisco(server: Server, iq: Element, { ns, name }: Element): readonly Element[] {
+  if (name !== 'query' || iq.attrs.type !== 'get') throw refusal(iq, 'bad-request')
+  if (ns === INFO) return [infoElement(undefined, ['conference', 'text'], [INFO, ITEMS, MUC])]
+  return [
+    element(
+      ITEMS,
+      'query',
+      {},
+      [...server.rooms.keys()].map((jid) => element(ITEMS, 'item', { jid })),
+    ),
+  ]
+}

@@ -1,0 +1,137 @@
+/** RFC 6120 §8 and §10: what the server does with a stanza that a client has sent. */
+
+import { type Element, type Jid, parseJid, StanzaError } from '@xmpp-e2e/xml'
+import { answerCarbons, sendCarbons, withoutPrivate } from './carbons.ts'
+import { answerAccountDisco, answerMucDisco, answerServerDisco } from './disco.ts'
+import { CARBONS, INFO, ITEMS, PING, PUBSUB, ROSTER } from './namespaces.ts'
+import { answerPubsub } from './pep.ts'
+import { broadcast, remember } from './presence.ts'
+import type { Request } from './request.ts'
+import { answerRoster } from './roster-request.ts'
+import { archived, routeMessage } from './routing.ts'
+import { available, findSession, mucDomain, type Server, type Session } from './server.ts'
+import { bounce, payloadOf, readJid, refusal, resultOf, withAttrs } from './stanza.ts'
+import { isSubscription, subscribe } from './subscription.ts'
+
+type Answer = (request: Request) => readonly Element[]
+
+/** What is answered in the name of an account, to itself or to others. */
+const ACCOUNT: ReadonlyMap<string, Answer> = new Map([
+  [ROSTER, answerRoster],
+  [CARBONS, answerCarbons],
+  [PUBSUB, answerPubsub],
+  [INFO, answerAccountDisco],
+  [ITEMS, answerAccountDisco],
+  [PING, () => []],
+])
+
+/** Handles a stanza; its `from` is what the session is bound to, whatever it says (§8.1.2.1). */
+export function dispatch(server: Server, session: Session, written: Element): void {
+  const stanza = withAttrs(written, { from: session.jid })
+  const { to } = stanza.attrs
+  const target = to === undefined ? undefined : readJid(to)
+  try {
+    if (to !== undefined && !target) throw refusal(stanza, 'jid-malformed')
+    if (stanza.name === 'iq') iq(server, session, stanza, target)
+    else if (stanza.name === 'message') message(server, session, stanza, target)
+    else presence(server, session, stanza, target)
+  } catch (error) {
+    if (!(error instanceof StanzaError)) throw error
+    refuse(server, session, stanza, error)
+  }
+}
+
+function refuse(server: Server, session: Session, stanza: Element, error: StanzaError): void {
+  const reply = bounce(stanza, error, server.quirks)
+  if (reply) server.transmit(session, reply)
+}
+
+function iq(server: Server, session: Session, stanza: Element, to: Jid | undefined): void {
+  const { type, id } = stanza.attrs
+  if (type === 'result' || type === 'error') {
+    const asked = server.asked.get(id ?? '')
+    if (to && to.bare !== server.domain) server.route(stanza, session)
+    else if (asked && server.asked.delete(id ?? '')) asked(stanza)
+    return
+  }
+  if ((type !== 'get' && type !== 'set') || !id) throw refusal(stanza, 'bad-request')
+  const payload = payloadOf(stanza)
+  if (to?.full || (to && isRoom(server, to))) {
+    server.route(stanza, session)
+    return
+  }
+  server.transmit(session, resultOf(stanza, answer(server, session, stanza, payload, to)))
+}
+
+function answer(
+  server: Server,
+  session: Session,
+  stanza: Element,
+  payload: Element,
+  to: Jid | undefined,
+): readonly Element[] {
+  const domain = to?.bare
+  if (domain === server.domain || domain === mucDomain(server)) {
+    if (payload.ns === PING) return []
+    if (payload.ns !== INFO && payload.ns !== ITEMS) throw refusal(stanza, 'service-unavailable')
+    return (domain === server.domain ? answerServerDisco : answerMucDisco)(server, stanza, payload)
+  }
+  const account = to ? server.accounts.get(to.bare) : session.account
+  const respond = ACCOUNT.get(payload.ns)
+  if (!account || !respond) throw refusal(stanza, 'service-unavailable')
+  return respond({ server, account, from: parseJid(session.jid), session, iq: stanza, payload })
+}
+
+function isRoom(server: Server, { domain, local }: Jid): boolean {
+  return domain === mucDomain(server) && local !== ''
+}
+
+// §10.3.1: without `to` it is for the account itself.
+function message(server: Server, session: Session, written: Element, to: Jid | undefined): void {
+  const target = to?.full ?? to?.bare ?? session.account.jid
+  const stanza = withAttrs(written, { to: target })
+  if (to && isRoom(server, to)) {
+    server.route(stanza, session)
+    return
+  }
+  const copy = archived(server, session.account, stanza, target)
+  sendCarbons(server, session.account, withoutPrivate(copy), 'sent', [session])
+  server.route(stanza, session)
+}
+
+function presence(server: Server, session: Session, stanza: Element, to: Jid | undefined): void {
+  const { type } = stanza.attrs
+  if (!to) {
+    if (type === undefined || type === 'unavailable') broadcast(server, session, stanza)
+    return
+  }
+  if (isSubscription(type)) {
+    if (to.bare !== session.account.jid) subscribe(server, session.account, type, to.bare, stanza)
+    return
+  }
+  remember(session, to, type)
+  server.route(withAttrs(stanza, { to: to.full ?? to.bare }), session)
+}
+
+/** Sends a stanza with `from` and `to` on its way; an error goes back to who sent it. */
+export function route(server: Server, stanza: Element, sender: Session): void {
+  const to = parseJid(stanza.attrs.to ?? '')
+  const error = (condition: string) => refuse(server, sender, stanza, refusal(stanza, condition))
+  const account = server.accounts.get(to.bare)
+  if (stanza.name === 'message') {
+    if (!routeMessage(server, stanza)) error('service-unavailable')
+  } else if (stanza.name === 'iq') {
+    const session = findSession(server, to)
+    if (session) server.transmit(session, stanza)
+    else error('service-unavailable')
+  } else if (account) {
+    const session = findSession(server, to)
+    const sessions = session ? [session] : to.full ? [] : available(account)
+    for (const other of sessions) server.transmit(other, stanza)
+  }
+}
+
+/** Whether a stream may carry it (§4.9.3.24): anything else ends the stream. */
+export function isStanza(element: Element): boolean {
+  return element.ns === 'jabber:client' && /^(?:iq|message|presence)$/.test(element.name)
+}

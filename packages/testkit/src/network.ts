@@ -1,0 +1,297 @@
+/** The streams between clients and the server, what happens to stanzas on them, and how sessions end (XEP-0198 §5). */
+
+import { bare, type Element, element, type FullJid, parseJid } from '@xmpp-e2e/xml'
+import type { ClientParts, Link } from './client.ts'
+import type { Delivery, Lane, Parcel } from './delivery.ts'
+import { dispatch, isStanza } from './dispatch.ts'
+import type { Fault, Faults } from './fault.ts'
+import { CLIENT } from './namespaces.ts'
+import { becomeUnavailable } from './presence.ts'
+import { deliver } from './routing.ts'
+import type { Account, Server, Session } from './server.ts'
+import { bounce, refusal } from './stanza.ts'
+import type { Direction, Entry } from './transcript.ts'
+
+/** Milliseconds for which the server keeps a session whose connection is lost: five minutes, as servers do. */
+export const RESUMPTION_MS = 300_000
+
+interface Stream {
+  readonly jid: FullJid
+  readonly account: Account
+  session: Session | undefined
+  online: boolean
+  readonly sent: Lane
+  readonly received: Lane
+  client: ClientParts | undefined
+  cancel(): void
+}
+
+export interface Network {
+  /** Gives a new stream and its session; `join` makes the client that uses it. */
+  connect(account: Account, jid: FullJid, join: (link: Link) => ClientParts): ClientParts
+  transmit(session: Session, stanza: Element): void
+  /** Stanzas that wait to be overtaken; whether there were any. */
+  release(): boolean
+  cut(): void
+}
+
+export interface NetworkOptions {
+  readonly server: Server
+  readonly delivery: Delivery
+  readonly faults: Faults
+  log(entry: Entry): void
+}
+
+interface Held {
+  readonly lane: Lane
+  readonly parcel: Parcel
+  left: number
+}
+
+export function network({ server, delivery, faults, log }: NetworkOptions): Network {
+  const streams = new Map<Session, Stream>()
+  const held: Held[] = []
+  const { clock } = server
+
+  function bind(stream: Stream): void {
+    const { account, jid } = stream
+    const old = account.sessions.get(jid)
+    if (old) {
+      const replaced = streams.get(old)
+      if (replaced && replaced !== stream) lose(replaced)
+      end(old)
+    }
+    const session: Session = {
+      jid,
+      account,
+      presence: undefined,
+      priority: 0,
+      carbons: false,
+      interested: false,
+      directed: new Map(),
+      features: new Set(),
+    }
+    account.sessions.set(jid, session)
+    streams.set(session, stream)
+    stream.session = session
+    stream.sent.parcels.length = 0
+    stream.received.parcels.length = 0
+    open(stream, 'new')
+  }
+
+  function open(stream: Stream, state: 'new' | 'resumed'): void {
+    stream.cancel()
+    stream.online = true
+    stream.sent.open = true
+    stream.received.open = true
+    log({ kind: 'session', at: clock.now(), client: stream.jid, state })
+    stream.client?.session(state)
+    delivery.wake()
+  }
+
+  function lose(stream: Stream): void {
+    if (!stream.online) return
+    stream.online = false
+    stream.sent.open = false
+    stream.received.open = false
+    log({ kind: 'session', at: clock.now(), client: stream.jid, state: 'lost' })
+    const { session } = stream
+    if (session) stream.cancel = clock.after(RESUMPTION_MS, () => end(session))
+    stream.client?.session('lost')
+  }
+
+  /** The server gives a session up: others hear of it, and what it did not get goes where it can. */
+  function end(session: Session): void {
+    const stream = streams.get(session)
+    if (!stream) return
+    stream.cancel()
+    streams.delete(session)
+    session.account.sessions.delete(session.jid)
+    const missed = stream.received.parcels.splice(0)
+    stream.sent.parcels.length = 0
+    for (let i = held.length - 1; i >= 0; i--)
+      if (held[i]!.lane === stream.received || held[i]!.lane === stream.sent) held.splice(i, 1)
+    stream.session = undefined
+    becomeUnavailable(server, session, element(CLIENT, 'presence', { type: 'unavailable' }))
+    for (const { stanza } of missed) salvage(session, stanza)
+  }
+
+  function salvage({ account }: Session, stanza: Element): void {
+    const { from, type } = stanza.attrs
+    if (from === undefined || bare(from) === account.jid) return
+    if (stanza.name === 'message' && type !== 'error' && type !== 'headline' && type !== 'groupchat')
+      deliver(server, account, stanza, parseJid(account.jid))
+    else if (stanza.name === 'iq') answer(stanza, refusal(stanza, 'service-unavailable'))
+  }
+
+  /** To a client here, in the name of whoever it was sent to. */
+  function answer(stanza: Element, error: ReturnType<typeof refusal>): void {
+    const reply = bounce(stanza, error, server.quirks)
+    const to = reply && parseJid(reply.attrs.to ?? '')
+    const session = to?.full && server.accounts.get(to.bare)?.sessions.get(to.full)
+    if (session && reply) transmit(session, reply)
+  }
+
+  function transmit(session: Session, stanza: Element): void {
+    const stream = streams.get(session)
+    if (stream) put(stream, 'received', stanza)
+  }
+
+  function put(stream: Stream, direction: Direction, stanza: Element): void {
+    const lane = stream[direction]
+    delivery.push(lane, { stanza, arrive: () => arrive(stream, direction, stanza) })
+  }
+
+  function arrive(stream: Stream, direction: Direction, stanza: Element): void {
+    const fault = faults.of(stream.jid, direction, stanza)
+    overtake(stream[direction])
+    if (fault) suffer(stream, direction, stanza, fault)
+    else handle(stream, direction, stanza)
+  }
+
+  function handle(stream: Stream, direction: Direction, stanza: Element, fault?: string): void {
+    const { session } = stream
+    if (!session) return
+    log({
+      kind: 'stanza',
+      at: clock.now(),
+      client: stream.jid,
+      direction,
+      stanza,
+      ...(fault !== undefined && { fault }),
+    })
+    if (fault === 'dropped') return
+    if (direction === 'received') stream.client?.receive(stanza)
+    else if (isStanza(stanza)) dispatch(server, session, stanza)
+    else {
+      lose(stream)
+      end(session)
+    }
+  }
+
+  function suffer(stream: Stream, direction: Direction, stanza: Element, fault: Fault): void {
+    const lane = stream[direction]
+    const later = (what: string): Parcel => ({
+      stanza,
+      arrive: () => handle(stream, direction, stanza, what),
+    })
+    switch (fault.kind) {
+      case 'drop':
+        handle(stream, direction, stanza, 'dropped')
+        return
+      case 'delay': {
+        const { session } = stream
+        clock.after(fault.ms, () => {
+          if (stream.session === session) delivery.push(lane, later(`delayed ${fault.ms} ms`))
+        })
+        return
+      }
+      case 'reorder':
+        held.push({ lane, parcel: later('overtaken'), left: fault.by })
+        return
+      case 'duplicate':
+        handle(stream, direction, stanza)
+        for (let i = 1; i < (fault.times ?? 2); i++) handle(stream, direction, stanza, 'duplicate')
+        return
+      case 'tamper': {
+        const changed = fault.change(stanza)
+        if (changed) handle(stream, direction, changed, 'tampered')
+        else handle(stream, direction, stanza, 'dropped')
+        return
+      }
+      case 'error':
+        fail(stream, direction, stanza, fault)
+        return
+      case 'disconnect':
+        if (fault.when === 'after') handle(stream, direction, stanza)
+        else lane.parcels.unshift(later('redelivered'))
+        lose(stream)
+    }
+  }
+
+  function fail(
+    stream: Stream,
+    direction: Direction,
+    stanza: Element,
+    { condition, details }: Fault & { readonly kind: 'error' },
+  ): void {
+    const { id, from, to, type } = stanza.attrs
+    const error = refusal(stanza, condition, details)
+    if (direction === 'received' && stanza.name === 'iq' && (type === 'result' || type === 'error')) {
+      // As if it were the answer to a request that has the sides changed.
+      const request = element(CLIENT, 'iq', { type: 'get', id, from: to, to: from })
+      const reply = bounce(request, error, server.quirks)
+      if (reply) handle(stream, direction, reply, 'replaced by an error')
+      return
+    }
+    handle(stream, direction, stanza, 'dropped')
+    answer(
+      direction === 'sent' ? element(CLIENT, stanza.name, { ...stanza.attrs, from: stream.jid }) : stanza,
+      error,
+    )
+  }
+
+  function overtake(lane: Lane): void {
+    for (const one of [...held]) {
+      if (one.lane !== lane || --one.left > 0) continue
+      held.splice(held.indexOf(one), 1)
+      lane.parcels.unshift(one.parcel)
+    }
+  }
+
+  return {
+    transmit,
+    connect(account, jid, join) {
+      const stream: Stream = {
+        jid,
+        account,
+        session: undefined,
+        online: false,
+        sent: delivery.lane(),
+        received: delivery.lane(),
+        client: undefined,
+        cancel() {},
+      }
+      bind(stream)
+      const link: Link = {
+        jid,
+        get online() {
+          return stream.online
+        },
+        transmit(stanza) {
+          if (!stream.online) throw new Error('there is no connection')
+          put(stream, 'sent', stanza)
+        },
+        disconnect: () => lose(stream),
+        resume() {
+          const state = stream.session ? 'resumed' : 'new'
+          if (state === 'new') bind(stream)
+          else if (!stream.online) open(stream, state)
+          return state
+        },
+        reconnect() {
+          lose(stream)
+          bind(stream)
+        },
+        close() {
+          const { session } = stream
+          lose(stream)
+          if (session) end(session)
+        },
+      }
+      stream.client = join(link)
+      return stream.client
+    },
+    release() {
+      const waiting = held.splice(0)
+      for (const { lane, parcel } of waiting) delivery.push(lane, parcel)
+      return waiting.length > 0
+    },
+    cut() {
+      for (const stream of [...streams.values()]) {
+        lose(stream)
+        if (stream.session) end(stream.session)
+      }
+    },
+  }
+}

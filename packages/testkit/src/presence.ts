@@ -1,0 +1,119 @@
+/** RFC 6121 §4: who is available, and who hears of it; XEP-0115: what that client can do. */
+
+import { child, type Element, element, type Jid } from '@xmpp-e2e/xml'
+import { capsHash, featuresOf, infoOf, isHash } from './caps.ts'
+import { CAPS, CLIENT, INFO } from './namespaces.ts'
+import { deliverOffline } from './offline.ts'
+import { sendLastItems } from './pep-event.ts'
+import { type Account, available, type Server, type Session } from './server.ts'
+import { withAttrs } from './stanza.ts'
+import { has } from './subscription.ts'
+
+const NOTHING: ReadonlySet<string> = new Set()
+
+/** Presence without `to`: §4.2 initial, §4.4 subsequent, §4.5 unavailable. */
+export function broadcast(server: Server, session: Session, stanza: Element): void {
+  if (stanza.attrs.type === 'unavailable') {
+    becomeUnavailable(server, session, stanza)
+    return
+  }
+  const initial = session.presence === undefined
+  const presence = withAttrs(stanza, { from: session.jid })
+  session.presence = presence
+  session.priority = priorityOf(stanza)
+  const { account } = session
+  const others = audience(server, account)
+  for (const to of [...others, account]) for (const other of available(to)) tell(server, other, presence)
+  if (initial) {
+    for (const contact of watched(server, account))
+      for (const other of available(contact))
+        if (other !== session && other.presence) tell(server, session, other.presence)
+    for (const request of account.requests.values()) server.transmit(session, request)
+  }
+  if (session.priority >= 0) deliverOffline(server, session)
+  learnCaps(server, session, presence)
+}
+
+/** At the end of a session, too: whoever has heard that it is available hears that it no longer is. */
+export function becomeUnavailable(server: Server, session: Session, stanza: Element): void {
+  const { account } = session
+  const presence = withAttrs(stanza, { from: session.jid, type: 'unavailable' })
+  const wasAvailable = session.presence !== undefined
+  if (wasAvailable)
+    for (const to of [...audience(server, account), account])
+      for (const other of available(to)) if (other !== session) tell(server, other, presence)
+  session.presence = undefined
+  session.features = NOTHING
+  const directed = [...session.directed.values()]
+  session.directed.clear()
+  for (const to of directed) server.route(withAttrs(presence, { to: to.full ?? to.bare }), session)
+}
+
+/** Presence to somebody (§4.6), which is no subscription. */
+export function remember(session: Session, to: Jid, type: string | undefined): void {
+  const key = to.full ?? to.bare
+  if (type === 'unavailable') session.directed.delete(key)
+  else if (type === undefined) session.directed.set(key, to)
+}
+
+// §4.7.2.3: from -128 to 127; anything else counts as 0.
+function priorityOf(stanza: Element): number {
+  const written = child(stanza, 'priority')
+  const value = Number(written?.children.join('') ?? 0)
+  return Number.isInteger(value) && value >= -128 && value <= 127 ? value : 0
+}
+
+/** Accounts that may see that account's presence. */
+function audience(server: Server, account: Account): readonly Account[] {
+  return related(server, account, 'from')
+}
+
+function watched(server: Server, account: Account): readonly Account[] {
+  return [account, ...related(server, account, 'to')]
+}
+
+function related(server: Server, account: Account, half: 'to' | 'from'): readonly Account[] {
+  return [...account.roster.values()].flatMap(({ jid, subscription }) => {
+    const contact = has(subscription, half) ? server.accounts.get(jid) : undefined
+    return contact ? [contact] : []
+  })
+}
+
+function tell(server: Server, session: Session, presence: Element): void {
+  server.transmit(session, withAttrs(presence, { to: session.account.jid }))
+}
+
+/** Asks what the hash stands for unless that is known, and believes only what has that hash (XEP-0115 §5.4). */
+function learnCaps(server: Server, session: Session, presence: Element): void {
+  const { hash, node, ver } = child(presence, 'c', CAPS)?.attrs ?? {}
+  if (!hash || !node || !ver || !isHash(hash)) return
+  const key = `${hash} ${ver}`
+  const known = server.caps.get(key)
+  if (known) {
+    interest(server, session, known)
+    return
+  }
+  const query = element(INFO, 'query', { node: `${node}#${ver}` })
+  const id = server.newId()
+  server.asked.set(id, (reply) => {
+    const info = infoOf(reply)
+    if (reply.attrs.type !== 'result' || !info || capsHash(info, hash) !== ver) return
+    const features = featuresOf(info)
+    server.caps.set(key, features)
+    // Meanwhile it may have announced something else.
+    if (session.presence !== presence) return
+    if (server.quirks.lastItemNeedsKnownCaps) session.features = features
+    else interest(server, session, features)
+  })
+  server.transmit(
+    session,
+    element(CLIENT, 'iq', { type: 'get', id, from: server.domain, to: session.jid }, query),
+  )
+}
+
+/** The client hears of these from now on, and of what it has not heard of before at once. */
+function interest(server: Server, session: Session, features: ReadonlySet<string>): void {
+  const known = session.features
+  session.features = features
+  for (const account of watched(server, session.account)) sendLastItems(server, account, session, known)
+}

@@ -1,0 +1,144 @@
+/** The whole: an XMPP service in memory, its clients, its network and its time. */
+
+import { type BareJid, type Bytes, bareJid, type Element, jid } from '@xmpp-e2e/xml'
+import { type Client, newClient } from './client.ts'
+import { type Clock, virtualClock } from './clock.ts'
+import { delivery } from './delivery.ts'
+import { streamFeatures } from './disco.ts'
+import { route } from './dispatch.ts'
+import { type FaultRule, faults } from './fault.ts'
+import { network } from './network.ts'
+import { modern, type Quirks } from './quirks.ts'
+import { seeded } from './random.ts'
+import type { Account, Server, Session } from './server.ts'
+import { change } from './subscription.ts'
+import type { Entry } from './transcript.ts'
+
+export interface ServiceOptions {
+  /** Decides whatever is not determined otherwise. 0 unless given. */
+  readonly seed?: number | string
+  /** `capulet.example` unless given. Accounts at other domains may be made as well. */
+  readonly domain?: string
+  readonly quirks?: Quirks
+  /** Milliseconds since 1970; the first second of 2030 unless given. */
+  readonly now?: number
+  /**
+   * How to wait for clients that wait for more than promises, WebCrypto for one:
+   * `() => new Promise((done) => setImmediate(done))`. Their order is then no longer determined by the seed alone.
+   */
+  readonly idle?: () => Promise<unknown>
+}
+
+export interface TestService {
+  readonly domain: string
+  readonly clock: Clock
+  /** What went over the wires, in order of arrival. */
+  readonly transcript: readonly Entry[]
+  /** Bytes that the seed decides, for whatever takes a source of randomness. */
+  random(length: number): Bytes
+  /** The JID of an account, which is made on first use; `juliet` is at the service's domain. */
+  account(name: string): BareJid
+  /** A client with a bound session, which has not sent presence yet. */
+  connect(name: string, options?: { readonly resource?: string }): Client
+  /** Lets both accounts see each other's presence, as if each had asked and been granted. */
+  subscribeBoth(one: string, other: string): void
+  /**
+   * Waits until nothing is under way.
+   *
+   * @throws {TestkitError}
+   */
+  settle(): Promise<void>
+  /** Moves the clock, and waits until nothing is under way whenever a timer has called; errors as of `settle`. */
+  advance(ms: number): Promise<void>
+  /** Makes something go wrong; returns how to stop. */
+  fault(rule: FaultRule): () => void
+}
+
+export function testService(options: ServiceOptions = {}): TestService {
+  const { seed = 0, domain = 'capulet.example', quirks = modern, idle } = options
+  if (bareJid.decode(`a@${domain}`) !== `a@${domain}`)
+    throw new TypeError('domain: expected a canonical domain')
+  const source = (use: string) => seeded(`${typeof seed} ${seed} ${use}`)
+  const clock = virtualClock(options.now ?? Date.UTC(2030, 0))
+  const transcript: Entry[] = []
+  const ids = source('ids')
+  const own = source('random')
+  const rules = faults(source('faults'))
+  let count = 0
+  const pump = delivery({
+    random: source('order'),
+    idle,
+    onIdle: () => net.release(),
+    onRestless: () => net.cut(),
+  })
+  const server: Server = {
+    domain,
+    quirks,
+    clock,
+    accounts: new Map(),
+    rooms: new Map(),
+    caps: new Map(),
+    asked: new Map(),
+    newId: () => `${(ids.next() >>> 0).toString(36)}-${(count++).toString(36)}`,
+    random: (length) => own.bytes(length),
+    transmit: (session: Session, stanza: Element) => net.transmit(session, stanza),
+    route: (stanza, sender) => route(server, stanza, sender),
+  }
+  const net = network({ server, delivery: pump, faults: rules, log: (entry) => transcript.push(entry) })
+  const features = streamFeatures()
+  let clients = 0
+
+  const accountOf = (name: string): Account => {
+    const found = bareJid.decode(name.includes('@') ? name : `${name}@${domain}`)
+    if (found === undefined) throw new TypeError('account: expected a localpart or a bare JID')
+    const known = server.accounts.get(found)
+    if (known) return known
+    const account: Account = {
+      jid: found,
+      roster: new Map(),
+      sessions: new Map(),
+      nodes: new Map(),
+      archive: [],
+      offline: [],
+      requests: new Map(),
+    }
+    server.accounts.set(found, account)
+    return account
+  }
+
+  return {
+    domain,
+    clock,
+    transcript,
+    random: (length) => own.bytes(length),
+    account: (name) => accountOf(name).jid,
+    connect(name, { resource } = {}) {
+      const account = accountOf(name)
+      const number = ++clients
+      const full = jid.decode(`${account.jid}/${resource ?? `client-${number}`}`)
+      if (full === undefined) throw new TypeError('resource: cannot be part of a JID')
+      const random = source(`client ${number}`)
+      return net.connect(account, full as Session['jid'], (link) =>
+        newClient({ link, random, clock, streamFeatures: features, failed: pump.failed }),
+      ).client
+    },
+    subscribeBoth(one, other) {
+      const [a, b] = [accountOf(one), accountOf(other)]
+      for (const half of ['to', 'from'] as const) {
+        change(server, a, b.jid, half, true)
+        change(server, b, a.jid, half, true)
+      }
+    },
+    settle: () => pump.settle(),
+    async advance(ms) {
+      const until = clock.now() + ms
+      await pump.settle()
+      for (let f = clock.next(until); f; f = clock.next(until)) {
+        f()
+        await pump.settle()
+      }
+      clock.set(until)
+    },
+    fault: (rule) => rules.add(rule),
+  }
+}

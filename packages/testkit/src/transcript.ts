@@ -1,0 +1,38 @@
+/** What went over each wire, in the order in which it arrived. */
+
+import { type Element, type FullJid, serialize } from '@xmpp-e2e/xml'
+
+/** `sent` by the client, or `received`. */
+export type Direction = 'sent' | 'received'
+
+export type Entry =
+  | {
+      readonly kind: 'stanza'
+      /** Milliseconds since 1970, of the virtual clock. */
+      readonly at: number
+      readonly client: FullJid
+      readonly direction: Direction
+      readonly stanza: Element
+      /** What a fault did to it. */
+      readonly fault?: string
+    }
+  | {
+      readonly kind: 'session'
+      readonly at: number
+      readonly client: FullJid
+      readonly state: 'new' | 'resumed' | 'lost'
+    }
+
+/** One line each, as XML. */
+export function written(transcript: readonly Entry[]): string {
+  return transcript
+    .map((entry) => {
+      const what =
+        entry.kind === 'session'
+          ? `-- ${entry.state}`
+          : `${entry.direction === 'sent' ? '->' : '<-'} ${serialize(entry.stanza, { ns: 'jabber:client' })}`
+      const fault = entry.kind === 'stanza' && entry.fault ? `  (${entry.fault})` : ''
+      return `${new Date(entry.at).toISOString()} ${entry.client} ${what}${fault}\n`
+    })
+    .join('')
+}
