@@ -1,1 +1,30 @@
-export {}
+export { MAX_CACHED, MAX_INFO_LENGTH } from './cache.ts'
+export { CAPS_NAMESPACE, caps, isShareable } from './caps.ts'
+export { CAPS2_NAMESPACE, HASHES_NAMESPACE, hashSet } from './caps2.ts'
+export { type Claim, claimsOf, MAX_CLAIM_LENGTH, MAX_HASHES, type Verdict, verify } from './claim.ts'
+export {
+  DATA_FORM_NAMESPACE,
+  type DataForm,
+  dataForm,
+  type FormField,
+  type FormKind,
+  formType,
+  submission,
+} from './data-form.ts'
+export {
+  type Disco,
+  type DiscoEvent,
+  type DiscoOptions,
+  disco,
+  type InfoOptions,
+  KEPT_DESCRIPTIONS,
+} from './disco.ts'
+export { DiscoError, type DiscoErrorCode } from './error.ts'
+export { type Hash, sha1, sha256 } from './hash.ts'
+export { type Identity, INFO_NAMESPACE, type Info, infoQuery, readInfo } from './info.ts'
+export { CLAIM_TIMEOUT_MS, MAX_PRIVATE } from './inquiry.ts'
+export { ITEMS_NAMESPACE, type Item, MAX_ITEMS, PAGE_ITEMS } from './items.ts'
+export type { Abilities } from './own.ts'
+export { MAX_RESOURCES, type Resource } from './resource.ts'
+export { type Evidence, OTR_FEATURE, SCHEMES, type Scheme, type Support } from './support.ts'
+export { MAX_ASKED } from './support-inquiry.ts'

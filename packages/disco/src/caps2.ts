@@ -1,0 +1,89 @@
+/**
+ * XEP-0390 §4.1, the input of the hash functions. Separators are characters that XML cannot carry, so that no two
+ * answers have the same input:
+ *
+ *     input      = features FS identities FS extensions FS
+ *     features   = ( var US )*
+ *     identities = ( category US type US lang US name US RS )*
+ *     extensions = ( ( var US ( value US )* RS )* GS )*
+ *
+ * Every `*` is in the order of i;octet over the finished octets. Since the octets are UTF-8 and the separators ASCII,
+ * that is the order of the text.
+ */
+
+import { utf8ToBytes } from '@noble/hashes/utils.js'
+import { type Bytes, base64, type Element, element } from '@xmpp-e2e/xml'
+import { type DataForm, formType } from './data-form.ts'
+import { type Hash, sha256 } from './hash.ts'
+import type { Info } from './info.ts'
+import { sortOctets } from './octet-order.ts'
+
+export const CAPS2_NAMESPACE = 'urn:xmpp:caps'
+export const HASHES_NAMESPACE = 'urn:xmpp:hashes:2'
+
+const FS = '\x1c'
+const GS = '\x1d'
+const RS = '\x1e'
+const US = '\x1f'
+
+/**
+ * `<c/>` with one hash for each function.
+ *
+ * @throws {RangeError} when a form has rows or no hidden FORM_TYPE, or a text has a separator
+ */
+export function hashSet(info: Info, hashes: readonly Hash[] = [sha256]): Element {
+  const input = hashInput(info)
+  if (!input) throw new RangeError('info: XEP-0390 §4.1 has no hash for it')
+  const all = hashes.map((hash) =>
+    element(HASHES_NAMESPACE, 'hash', { algo: hash.name }, digest(input, hash)),
+  )
+  return element(CAPS2_NAMESPACE, 'c', {}, all)
+}
+
+/** In base64. */
+export function digest(input: Uint8Array, hash: Hash): string {
+  return base64().encode(Uint8Array.from(hash.digest(input)))
+}
+
+/** §4.3 */
+export function hashNode(algorithm: string, hash: string): string {
+  return `${CAPS2_NAMESPACE}#${algorithm}.${hash}`
+}
+
+/** `undefined` where §4.1 aborts. The caller sees to it that there is nothing but identities, features and forms. */
+export function hashInput(info: Info): Bytes | undefined {
+  const forms = info.forms.map(formText)
+  const text = [
+    joined(info.features.map((feature) => feature + US)),
+    joined(
+      info.identities.map(
+        ({ category, type, lang = '', name = '' }) =>
+          [category, type, lang, name].map((part) => part + US).join('') + RS,
+      ),
+    ),
+    joined(forms.map((form) => form ?? '')),
+  ]
+    .map((part) => part + FS)
+    .join('')
+  // One more than was put in means that a text has some.
+  const isCertain = [...text].filter((unit) => unit >= FS && unit <= US).length === separators(info)
+  return isCertain && !forms.includes(undefined) ? Uint8Array.from(utf8ToBytes(text)) : undefined
+}
+
+function formText(form: DataForm): string | undefined {
+  if (form.tabular || formType(form) === undefined) return undefined
+  if (form.fields.some(({ name }) => name === undefined)) return undefined
+  const fields = form.fields.map(({ name = '', values }) => {
+    const written = joined(values.map((value) => value + US))
+    return name + US + written + RS
+  })
+  return joined(fields) + GS
+}
+
+const joined = (texts: readonly string[]): string => sortOctets(texts).join('')
+
+function separators({ features, identities, forms }: Info): number {
+  const fields = forms.flatMap((form) => form.fields)
+  const values = fields.flatMap((field) => field.values)
+  return 3 + features.length + 5 * identities.length + forms.length + 2 * fields.length + values.length
+}

@@ -1,0 +1,112 @@
+/**
+ * What an entity claims to be, by hash, in its presence or in the features of a stream, and whether an answer bears
+ * that out:
+ *
+ *     <c xmlns='http://jabber.org/protocol/caps' hash='sha-1' node='…' ver='…'/>         XEP-0115 §6.1
+ *     <c xmlns='urn:xmpp:caps'> <hash xmlns='urn:xmpp:hashes:2' algo='sha-256'>…</hash> … </c>    XEP-0390 §5.4
+ */
+
+import { base64, child, children, type Element, elements, text } from '@xmpp-e2e/xml'
+import { CAPS_NAMESPACE, isShareable, ver, verificationString } from './caps.ts'
+import { CAPS2_NAMESPACE, digest, HASHES_NAMESPACE, hashInput, hashNode } from './caps2.ts'
+import { DATA_FORM_NAMESPACE } from './data-form.ts'
+import type { Hash } from './hash.ts'
+import { canonicalInfo, INFO_NAMESPACE, type Info, readInfo } from './info.ts'
+
+/** Hashes that are read of one set. XEP-0300 knows ten functions, and three of them are not to be used. */
+export const MAX_HASHES = 8
+
+/** UTF-16 code units of a node, hash or name of a hash function that are read: a SHA-512 hash has 88, a URI should do with 900. */
+export const MAX_CLAIM_LENGTH = 1024
+
+export interface Claim {
+  readonly xep: '0115' | '0390'
+  /** The name of the hash function, as XEP-0300 has it. */
+  readonly algorithm: string
+  /** In base64. */
+  readonly hash: string
+  /** The node to ask about it. */
+  readonly node: string
+}
+
+/**
+ * The claims of a presence or `<stream:features/>`, those of XEP-0390 first; `undefined` when there is no `<c/>`, which
+ * says nothing (servers may leave out what has not changed). A `<c/>` of before XEP-0115 1.4 has no hash and is no claim.
+ */
+export function claimsOf(el: Element): readonly Claim[] | undefined {
+  const set = child(el, 'c', CAPS2_NAMESPACE)
+  const single = child(el, 'c', CAPS_NAMESPACE)
+  if (!set && !single) return undefined
+  const hashes = set ? children(set, 'hash', HASHES_NAMESPACE).slice(0, MAX_HASHES) : []
+  return [...hashes.map(hashClaim), single && capsClaim(single)].filter(
+    (claim): claim is Claim => claim !== undefined,
+  )
+}
+
+function hashClaim(el: Element): Claim | undefined {
+  const algorithm = el.attrs.algo
+  const bytes = base64().decode(text(el).slice(0, MAX_CLAIM_LENGTH))
+  if (!algorithm || algorithm.length > MAX_CLAIM_LENGTH || !bytes?.length) return undefined
+  const hash = base64().encode(bytes)
+  return { xep: '0390', algorithm, hash, node: hashNode(algorithm, hash) }
+}
+
+function capsClaim({ attrs: { hash: algorithm, node, ver: hash } }: Element): Claim | undefined {
+  if (!algorithm || !node || !hash) return undefined
+  if ([algorithm, node, hash].some((part) => part.length > MAX_CLAIM_LENGTH)) return undefined
+  return { xep: '0115', algorithm, hash, node: `${node}#${hash}` }
+}
+
+/**
+ * - `verified`: the answer has the hash. `shareable` says whether it may stand for everybody with the same claim; `info`
+ *   is then without what the hash does not cover.
+ * - `mismatch`: it has another one.
+ * - `ill-formed`: the specification gives it none.
+ * - `unknown-hash`: there is no such hash function at hand.
+ *
+ * Unless it is verified, an answer says something about the entity that sent it only.
+ */
+export type Verdict =
+  | { readonly kind: 'verified'; readonly shareable: boolean; readonly info: Info }
+  | { readonly kind: 'mismatch' | 'ill-formed' | 'unknown-hash'; readonly info: Info }
+
+/**
+ * Holds an answer against a claim (XEP-0115 §5.4, XEP-0390 §4.4). `lang` is the language around `query`, of the
+ * `<iq/>`. Servers add one to what they forward, so that XEP-0390 hashes are tried with and without it.
+ *
+ * @throws {DiscoError} `malformed`
+ */
+export function verify(query: Element, claim: Claim, hashes: readonly Hash[], lang?: string): Verdict {
+  const info = readInfo(query)
+  const hash = hashes.find(({ name }) => name === claim.algorithm)
+  if (!hash) return { kind: 'unknown-hash', info }
+  return claim.xep === '0115' ? verifyCaps(info, claim, hash) : verifyHash(query, claim, hash, lang)
+}
+
+function verifyCaps(info: Info, claim: Claim, hash: Hash): Verdict {
+  const S = verificationString(info)
+  if (S === undefined) return { kind: 'ill-formed', info }
+  if (ver(S, hash) !== claim.hash) return { kind: 'mismatch', info }
+  const shareable = isShareable(info)
+  return { kind: 'verified', shareable, info: shareable ? canonicalInfo(info) : info }
+}
+
+function verifyHash(query: Element, claim: Claim, hash: Hash, lang: string | undefined): Verdict {
+  const around = query.attrs['xml:lang'] ?? lang
+  const info = readInfo(query)
+  const readings = around === undefined ? [info] : [readInfo(query, around), info]
+  const inputs = elements(query).every(isHashed)
+    ? readings.map((reading) => [reading, hashInput(reading)] as const)
+    : []
+  for (const [reading, input] of inputs)
+    if (input && digest(input, hash) === claim.hash)
+      return { kind: 'verified', shareable: true, info: canonicalInfo(reading) }
+  return { kind: inputs.some(([, input]) => input) ? 'mismatch' : 'ill-formed', info }
+}
+
+/** XEP-0390 §4.1, 1. */
+function isHashed({ name, ns }: Element): boolean {
+  return ns === INFO_NAMESPACE
+    ? name === 'identity' || name === 'feature'
+    : ns === DATA_FORM_NAMESPACE && name === 'x'
+}

@@ -1,0 +1,254 @@
+/** The façade: one for each connection. */
+
+import type { Store } from '@xmpp-e2e/store'
+import {
+  type BareJid,
+  bare,
+  type Connection,
+  type Element,
+  type FullJid,
+  parseJid,
+  type Received,
+  type Signal,
+} from '@xmpp-e2e/xml'
+import { capsCache } from './cache.ts'
+import { type Claim, claimsOf } from './claim.ts'
+import { type Hash, sha1, sha256 } from './hash.ts'
+import { type Identity, INFO_NAMESPACE, type Info } from './info.ts'
+import { inquiry } from './inquiry.ts'
+import { ITEMS_NAMESPACE, type Item, items } from './items.ts'
+import { sortOctets } from './octet-order.ts'
+import { type Abilities, annotated, answer, type Description, describe } from './own.ts'
+import { type Resource, readJid, resources } from './resource.ts'
+import { SCHEMES, type Scheme, type Support, schemeOf } from './support.ts'
+import { supportInquiry } from './support-inquiry.ts'
+
+/** Descriptions that stay answerable after they have been announced; XEP-0390 §7.1 wants three. */
+export const KEPT_DESCRIPTIONS = 4
+
+export interface DiscoOptions extends Abilities {
+  /** Its own part of a store: `scoped(store, …)` of `@xmpp-e2e/store`. */
+  readonly store: Store
+  /** What this is, such as `{ category: 'client', type: 'web', name: 'Gabber' }`; `lang` is `en` unless given. */
+  readonly identities: readonly [Identity, ...Identity[]]
+  /** A URI of the software, the same in all its versions: the `node` of XEP-0115. */
+  readonly node: string
+  /** Hash functions besides SHA-1 and SHA-256, strongest first: see `@xmpp-e2e/disco/hashes`. */
+  readonly hashes?: readonly Hash[] | undefined
+}
+
+export interface InfoOptions {
+  readonly signal?: Signal | undefined
+  readonly node?: string | undefined
+}
+
+/** A contact that was known to support a scheme is proven not to. See `Support.regressed`. */
+export interface DiscoEvent {
+  readonly kind: 'regressed'
+  readonly jid: BareJid
+  readonly support: Support
+}
+
+/**
+ * Asks, answers, announces and remembers. It listens to the connection from the start; answering and announcing begin
+ * when they are called for. A host that does both itself calls neither `answer` nor `announce`, and takes `features()`
+ * into what it says: of two owners of `<c/>`, each would make the other's hash wrong.
+ */
+export interface Disco {
+  /**
+   * What an entity is and can do. Without `node`, an entity whose presence claims a hash is asked once for all that
+   * claim it, and its verified answer is stored. What is not verified, or may collide (see `isShareable`), counts for the
+   * one address that said it, while it claims the same. Entities that claim nothing are asked each time.
+   *
+   * @throws {StanzaError | ConnectionError} when it refuses, or does not answer
+   * @throws {DiscoError} `malformed`, `wrong-node`
+   * @throws {JidError} when `jid` is none
+   */
+  info(jid: string, options?: InfoOptions): Promise<Info>
+  /**
+   * What belongs to an entity, page by page as it is read; a caller that stops reading asks no further. Items whose
+   * address is no JID are left out.
+   *
+   * @throws {DiscoError} also `paging-loop`, `too-many-items`; otherwise as `info`
+   */
+  items(jid: string, options?: InfoOptions): AsyncIterable<Item>
+  /**
+   * Which schemes a contact supports, by asking its account and, for OTR, its clients. `jid` is its own address, not that
+   * of an occupant. What goes wrong is evidence in the answer; only the caller's signal and the store reject.
+   */
+  support(
+    jid: string,
+    options?: { readonly signal?: Signal | undefined },
+  ): Promise<Readonly<Record<Scheme, Support>>>
+  /** Takes a message as evidence that did not come in by itself: a carbon, or one from the archive. */
+  observe(received: Received): void
+  /** Forgets that a contact has ever supported these schemes: a regression that the user has accepted. */
+  forget(jid: string, schemes?: readonly Scheme[]): Promise<void>
+  /** Who is there at an address, and what they claim. */
+  resources(jid: string): readonly Resource[]
+  /** The claims of a server, which it makes in `<stream:features/>`; `server` is the `from` of the stream. */
+  streamFeatures(features: Element, server: string): void
+  /**
+   * Adds abilities; returns how to take them away. Either way the last presence is announced again, once for all
+   * changes of one moment.
+   *
+   * @throws {RangeError} when all abilities together have no hash: a repeated FORM_TYPE or identity, a `<`, rows
+   */
+  add(abilities: Abilities): () => void
+  /** What has been added, with the features of the options: for hosts that answer and announce themselves. */
+  features(): readonly string[]
+  /**
+   * The presence with both `<c/>` in it, to be sent. One that is available and goes to everybody is remembered, and sent
+   * again through the connection when the abilities change, until a new session begins. If that fails, it is tried
+   * again when the session is resumed. Presence of a type is handed back as it is.
+   */
+  announce(presence: Element): Element
+  /** Answers questions: without node, with the hash of one of the last descriptions, or that there is no such node. */
+  answer(): () => void
+  on(listener: (event: DiscoEvent) => void): () => void
+  /** Stops listening and answering. */
+  close(): void
+}
+
+export function disco(connection: Connection, options: DiscoOptions): Disco {
+  const hashes = [...(options.hashes ?? []), sha256, sha1]
+  const setHashes = hashes.filter(({ name }) => name !== sha1.name)
+  const there = resources()
+  const servers = new Map<string, readonly Claim[]>()
+  const asking = inquiry({ connection, hashes, cache: capsCache(options.store, hashes) })
+  const supports = supportInquiry({ connection, store: options.store, inquiry: asking, resources: there })
+  const listeners = new Set<(event: DiscoEvent) => void>()
+  const stops = new Set<() => void>()
+
+  const abilities = new Set<Abilities>([options])
+  let current = describe(abilities, options.node, setHashes)
+  let announced: readonly Description[] = []
+  let presence: Element | undefined
+  /** Whether what was announced last is no longer so. */
+  let isDue = false
+
+  function change(next: ReadonlySet<Abilities>): void {
+    const description = describe(next, options.node, setHashes)
+    abilities.clear()
+    for (const one of next) abilities.add(one)
+    current = description
+    if (!isDue && presence) Promise.resolve().then(announceAgain)
+    isDue = presence !== undefined
+  }
+
+  async function announceAgain(): Promise<void> {
+    if (!presence || !isDue) return
+    const sent = announce(presence)
+    try {
+      await connection.send(sent)
+    } catch {
+      isDue = presence !== undefined
+    }
+  }
+
+  function announce(given: Element): Element {
+    if (given.name !== 'presence') throw new TypeError('announce: expected <presence/>')
+    const { type, to } = given.attrs
+    if (to === undefined) {
+      presence = type === undefined ? given : type === 'unavailable' ? undefined : presence
+      isDue = false
+    }
+    if (type !== undefined) return given
+    announced = [current, ...announced.filter((one) => one !== current)].slice(0, KEPT_DESCRIPTIONS)
+    return annotated(given, current)
+  }
+
+  function claimsFor(jid: BareJid | FullJid): readonly Claim[] {
+    return servers.get(jid) ?? there.get(jid)?.claims ?? []
+  }
+
+  function heard(message: Element, from: BareJid | undefined): void {
+    const scheme = from && schemeOf(message)
+    if (scheme) supports.heard(from, scheme)
+  }
+
+  stops.add(
+    connection.subscribe({
+      stanza(stanza) {
+        const { type = 'normal', from } = stanza.attrs
+        if (stanza.ns !== 'jabber:client') return
+        if (stanza.name === 'presence') there.presence(stanza)
+        else if (stanza.name === 'message' && (type === 'chat' || type === 'normal'))
+          heard(stanza, from === undefined ? undefined : readJid(from)?.bare)
+      },
+      session(state) {
+        if (state === 'new') {
+          there.clear()
+          asking.forget()
+          presence = undefined
+        } else if (state === 'resumed') void announceAgain()
+      },
+    }),
+  )
+
+  return {
+    async info(jid, { node, signal } = {}) {
+      const { bare, full } = parseJid(jid)
+      const to = full ?? bare
+      const claims = claimsFor(to)
+      return node === undefined && claims.length > 0
+        ? asking.claimed(to, claims, signal)
+        : asking.ask(to, node, signal)
+    },
+    items(jid, { node, signal } = {}) {
+      const { bare, full } = parseJid(jid)
+      return items(connection, full ?? bare, node, { signal })
+    },
+    async support(jid, { signal } = {}) {
+      const contact = bare(jid)
+      const answers = await supports.support(contact, signal)
+      for (const support of Object.values(answers))
+        if (support.regressed)
+          for (const listener of listeners) listener({ kind: 'regressed', jid: contact, support })
+      return answers
+    },
+    observe({ sender, stanza, own }) {
+      if (sender.known !== 'no' && !own && stanza.attrs.type !== 'groupchat')
+        heard(stanza, readJid(sender.jid)?.bare)
+    },
+    forget: async (jid, schemes = SCHEMES) => supports.forget(bare(jid), schemes),
+    resources: (jid) => {
+      const { bare, full } = parseJid(jid)
+      const one = full && there.get(full)
+      return full ? (one ? [one] : []) : there.of(bare)
+    },
+    streamFeatures(features, server) {
+      const domain = bare(server)
+      servers.set(domain, claimsOf(features) ?? [])
+    },
+    add(added) {
+      const own = { ...added }
+      change(new Set([...abilities, own]))
+      return () => {
+        if (abilities.has(own)) change(new Set([...abilities].filter((one) => one !== own)))
+      }
+    },
+    features: () => sortOctets(new Set([...abilities].flatMap(({ features = [] }) => features))),
+    announce,
+    answer() {
+      const respond = async (iq: Element) => answer(iq, current, announced)
+      const ends = [INFO_NAMESPACE, ITEMS_NAMESPACE].map((namespace) => connection.answer(namespace, respond))
+      const stop = () => {
+        for (const end of ends) end()
+        stops.delete(stop)
+      }
+      stops.add(stop)
+      return stop
+    },
+    on(listener) {
+      listeners.add(listener)
+      return () => {
+        listeners.delete(listener)
+      }
+    },
+    close() {
+      for (const stop of [...stops]) stop()
+      presence = undefined
+    },
+  }
+}

@@ -1,0 +1,138 @@
+/** Asking an entity what it can do, or knowing it from somebody who claims the same. */
+
+import {
+  type BareJid,
+  type Connection,
+  element,
+  type FullJid,
+  type RequestOptions,
+  type Signal,
+  StanzaError,
+} from '@xmpp-e2e/xml'
+import { bounded } from './bounded.ts'
+import { type CapsCache, claimKey, MAX_INFO_LENGTH } from './cache.ts'
+import { type Claim, verify } from './claim.ts'
+import type { Hash } from './hash.ts'
+import { INFO_NAMESPACE, type Info, infoQuery, readInfo } from './info.ts'
+import { answerOf } from './items.ts'
+import { shared } from './shared.ts'
+
+/**
+ * Milliseconds that an entity has to back a claim. Others with the same claim wait for it, once, so it must be shorter
+ * than a request usually has: who never answers must not hold up everybody.
+ */
+export const CLAIM_TIMEOUT_MS = 15_000
+
+/** Answers that are remembered for one address only, as its claim cannot be shared. */
+export const MAX_PRIVATE = 512
+
+export interface InquiryOptions {
+  readonly connection: Connection
+  readonly cache: CapsCache
+  readonly hashes: readonly Hash[]
+}
+
+export interface Inquiry {
+  /** What the entity says now: without a cache. */
+  ask(jid: BareJid | FullJid, node?: string, signal?: Signal): Promise<Info>
+  /** What its claims stand for. */
+  claimed(jid: BareJid | FullJid, claims: readonly Claim[], signal?: Signal): Promise<Info>
+  /** The same, without asking anybody. */
+  known(jid: BareJid | FullJid, claims: readonly Claim[]): Promise<Info | undefined>
+  forget(): void
+}
+
+const keyOf = (claims: readonly Claim[]): string => JSON.stringify(claims.map(claimKey))
+
+export function inquiry({ connection, cache, hashes }: InquiryOptions): Inquiry {
+  /** Answers by address; they count as long as the claims are the same. */
+  let own = bounded<{ readonly key: string; readonly info: Info }>(MAX_PRIVATE)
+  /** Whoever is asked about a claim first tells the others whether it may be shared. */
+  const claimants = new Map<string, Promise<Info | undefined>>()
+  const asked = shared<Info>()
+
+  /** Claims whose hash can be computed. Where a set of XEP-0390 is among them, it alone counts (§7.2). */
+  function usable(claims: readonly Claim[]): readonly Claim[] {
+    const computable = claims.filter(({ algorithm }) => hashes.some(({ name }) => name === algorithm))
+    const sets = computable.filter(({ xep }) => xep === '0390')
+    return sets.length > 0 ? sets : computable
+  }
+
+  async function query(jid: string, node: string | undefined, options: RequestOptions = {}) {
+    const iq = element('jabber:client', 'iq', { type: 'get', to: jid }, infoQuery(undefined, node))
+    const reply = await connection.request(iq, options)
+    return { query: answerOf(reply, INFO_NAMESPACE, node), lang: reply.attrs['xml:lang'] }
+  }
+
+  /** Some no longer know the node of what they have just announced; what they say without it has a hash as well. */
+  async function queryClaim(jid: string, { node }: Claim) {
+    const options = { timeoutMs: CLAIM_TIMEOUT_MS }
+    try {
+      return await query(jid, node, options)
+    } catch (error) {
+      if (error instanceof StanzaError && error.condition === 'item-not-found')
+        return query(jid, undefined, options)
+      throw error
+    }
+  }
+
+  async function known(jid: string, claims: readonly Claim[]): Promise<Info | undefined> {
+    for (const claim of usable(claims)) {
+      const info = await cache.get(claim)
+      if (info) return info
+    }
+    const remembered = own.get(jid)
+    return remembered?.key === keyOf(claims) ? remembered.info : undefined
+  }
+
+  /** Asks one entity; the second promise is for what everybody with the claim may use. */
+  async function back(jid: string, claim: Claim, claims: readonly Claim[]) {
+    const { query, lang } = await queryClaim(jid, claim)
+    const verdicts = claims.map((one) => ({ claim: one, verdict: verify(query, one, hashes, lang) }))
+    let verified: Info | undefined
+    let common: Info | undefined
+    for (const { claim: one, verdict } of verdicts) {
+      if (verdict.kind !== 'verified') continue
+      verified ??= verdict.info
+      if (!verdict.shareable) continue
+      if (one === claim) common = verdict.info
+      await cache.put(one, verdict.info)
+    }
+    const info = common ?? verified ?? readInfo(query)
+    if (JSON.stringify(info).length <= MAX_INFO_LENGTH) own.put(jid, { key: keyOf(claims), info })
+    return { info, common }
+  }
+
+  async function claimed(jid: string, claims: readonly Claim[]): Promise<Info> {
+    const found = await known(jid, claims)
+    if (found) return found
+    const claim = usable(claims)[0] ?? claims[0]
+    if (!claim) return readInfo((await query(jid, undefined)).query)
+    const key = claimKey(claim)
+    const other = claimants.get(key)
+    const common = other && (await other)
+    if (common) return common
+    const asking = back(jid, claim, claims)
+    // Not knowing is no reason for those who wait to fail: they ask for themselves.
+    const told = asking.then(
+      (answer) => answer.common,
+      () => undefined,
+    )
+    if (!claimants.has(key)) {
+      claimants.set(key, told)
+      void told.then(() => claimants.delete(key))
+    }
+    return (await asking).info
+  }
+
+  return {
+    known,
+    ask: (jid, node, signal) =>
+      asked(JSON.stringify([jid, { node }]), async () => readInfo((await query(jid, node)).query), signal),
+    claimed: (jid, claims, signal) =>
+      asked(JSON.stringify([jid, keyOf(claims)]), () => claimed(jid, claims), signal),
+    forget() {
+      own = bounded(MAX_PRIVATE)
+    },
+  }
+}
