@@ -8,7 +8,6 @@ import {
   type Element,
   type FullJid,
   parseJid,
-  type Received,
   type Signal,
 } from '@xmpp-e2e/xml'
 import { capsCache } from './cache.ts'
@@ -19,9 +18,7 @@ import { inquiry } from './inquiry.ts'
 import { ITEMS_NAMESPACE, type Item, items } from './items.ts'
 import { sortOctets } from './octet-order.ts'
 import { type Abilities, annotated, answer, type Description, describe } from './own.ts'
-import { type Resource, readJid, resources } from './resource.ts'
-import { SCHEMES, type Scheme, type Support, schemeOf } from './support.ts'
-import { supportInquiry } from './support-inquiry.ts'
+import { type Resource, resources } from './resource.ts'
 
 /** Descriptions that stay answerable after they have been announced; XEP-0390 §7.1 wants three. */
 export const KEPT_DESCRIPTIONS = 4
@@ -40,14 +37,12 @@ export interface DiscoOptions extends Abilities {
 export interface InfoOptions {
   readonly signal?: Signal | undefined
   readonly node?: string | undefined
+  /** Asks the entity itself, whatever it claims and others have said. */
+  readonly fresh?: boolean | undefined
 }
 
-/** A contact that was known to support a scheme is proven not to. See `Support.regressed`. */
-export interface DiscoEvent {
-  readonly kind: 'regressed'
-  readonly jid: BareJid
-  readonly support: Support
-}
+/** As for `info`, but a list is always fresh. */
+export type ItemsOptions = Omit<InfoOptions, 'fresh'>
 
 /**
  * Asks, answers, announces and remembers. It listens to the connection from the start; answering and announcing begin
@@ -56,7 +51,7 @@ export interface DiscoEvent {
  */
 export interface Disco {
   /**
-   * What an entity is and can do. Without `node`, an entity whose presence claims a hash is asked once for all that
+   * What an entity is and can do. Without `node` and `fresh`, an entity whose presence claims a hash is asked once for all that
    * claim it, and its verified answer is stored. What is not verified, or may collide (see `isShareable`), counts for the
    * one address that said it, while it claims the same. Entities that claim nothing are asked each time.
    *
@@ -71,19 +66,7 @@ export interface Disco {
    *
    * @throws {DiscoError} also `paging-loop`, `too-many-items`; otherwise as `info`
    */
-  items(jid: string, options?: InfoOptions): AsyncIterable<Item>
-  /**
-   * Which schemes a contact supports, by asking its account and, for OTR, its clients. `jid` is its own address, not that
-   * of an occupant. What goes wrong is evidence in the answer; only the caller's signal and the store reject.
-   */
-  support(
-    jid: string,
-    options?: { readonly signal?: Signal | undefined },
-  ): Promise<Readonly<Record<Scheme, Support>>>
-  /** Takes a message as evidence that did not come in by itself: a carbon, or one from the archive. */
-  observe(received: Received): void
-  /** Forgets that a contact has ever supported these schemes: a regression that the user has accepted. */
-  forget(jid: string, schemes?: readonly Scheme[]): Promise<void>
+  items(jid: string, options?: ItemsOptions): AsyncIterable<Item>
   /** Who is there at an address, and what they claim. */
   resources(jid: string): readonly Resource[]
   /** The claims of a server, which it makes in `<stream:features/>`; `server` is the `from` of the stream. */
@@ -105,7 +88,6 @@ export interface Disco {
   announce(presence: Element): Element
   /** Answers questions: without node, with the hash of one of the last descriptions, or that there is no such node. */
   answer(): () => void
-  on(listener: (event: DiscoEvent) => void): () => void
   /** Stops listening and answering. */
   close(): void
 }
@@ -116,8 +98,6 @@ export function disco(connection: Connection, options: DiscoOptions): Disco {
   const there = resources()
   const servers = new Map<string, readonly Claim[]>()
   const asking = inquiry({ connection, hashes, cache: capsCache(options.store, hashes) })
-  const supports = supportInquiry({ connection, store: options.store, inquiry: asking, resources: there })
-  const listeners = new Set<(event: DiscoEvent) => void>()
   const stops = new Set<() => void>()
 
   const abilities = new Set<Abilities>([options])
@@ -132,7 +112,7 @@ export function disco(connection: Connection, options: DiscoOptions): Disco {
     abilities.clear()
     for (const one of next) abilities.add(one)
     current = description
-    if (!isDue && presence) Promise.resolve().then(announceAgain)
+    if (!isDue && presence) void Promise.resolve().then(announceAgain)
     isDue = presence !== undefined
   }
 
@@ -162,19 +142,10 @@ export function disco(connection: Connection, options: DiscoOptions): Disco {
     return servers.get(jid) ?? there.get(jid)?.claims ?? []
   }
 
-  function heard(message: Element, from: BareJid | undefined): void {
-    const scheme = from && schemeOf(message)
-    if (scheme) supports.heard(from, scheme)
-  }
-
   stops.add(
     connection.subscribe({
       stanza(stanza) {
-        const { type = 'normal', from } = stanza.attrs
-        if (stanza.ns !== 'jabber:client') return
-        if (stanza.name === 'presence') there.presence(stanza)
-        else if (stanza.name === 'message' && (type === 'chat' || type === 'normal'))
-          heard(stanza, from === undefined ? undefined : readJid(from)?.bare)
+        if (stanza.name === 'presence' && stanza.ns === 'jabber:client') there.presence(stanza)
       },
       session(state) {
         if (state === 'new') {
@@ -187,11 +158,11 @@ export function disco(connection: Connection, options: DiscoOptions): Disco {
   )
 
   return {
-    async info(jid, { node, signal } = {}) {
+    async info(jid, { node, signal, fresh = false } = {}) {
       const { bare, full } = parseJid(jid)
       const to = full ?? bare
       const claims = claimsFor(to)
-      return node === undefined && claims.length > 0
+      return node === undefined && claims.length > 0 && !fresh
         ? asking.claimed(to, claims, signal)
         : asking.ask(to, node, signal)
     },
@@ -199,19 +170,6 @@ export function disco(connection: Connection, options: DiscoOptions): Disco {
       const { bare, full } = parseJid(jid)
       return items(connection, full ?? bare, node, { signal })
     },
-    async support(jid, { signal } = {}) {
-      const contact = bare(jid)
-      const answers = await supports.support(contact, signal)
-      for (const support of Object.values(answers))
-        if (support.regressed)
-          for (const listener of listeners) listener({ kind: 'regressed', jid: contact, support })
-      return answers
-    },
-    observe({ sender, stanza, own }) {
-      if (sender.known !== 'no' && !own && stanza.attrs.type !== 'groupchat')
-        heard(stanza, readJid(sender.jid)?.bare)
-    },
-    forget: async (jid, schemes = SCHEMES) => supports.forget(bare(jid), schemes),
     resources: (jid) => {
       const { bare, full } = parseJid(jid)
       const one = full && there.get(full)
@@ -239,12 +197,6 @@ export function disco(connection: Connection, options: DiscoOptions): Disco {
       }
       stops.add(stop)
       return stop
-    },
-    on(listener) {
-      listeners.add(listener)
-      return () => {
-        listeners.delete(listener)
-      }
     },
     close() {
       for (const stop of [...stops]) stop()

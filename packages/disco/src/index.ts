@@ -13,10 +13,10 @@ export {
 } from './data-form.ts'
 export {
   type Disco,
-  type DiscoEvent,
   type DiscoOptions,
   disco,
   type InfoOptions,
+  type ItemsOptions,
   KEPT_DESCRIPTIONS,
 } from './disco.ts'
 export { DiscoError, type DiscoErrorCode } from './error.ts'
@@ -26,5 +26,11 @@ export { CLAIM_TIMEOUT_MS, MAX_PRIVATE } from './inquiry.ts'
 export { ITEMS_NAMESPACE, type Item, MAX_ITEMS, PAGE_ITEMS } from './items.ts'
 export type { Abilities } from './own.ts'
 export { MAX_RESOURCES, type Resource } from './resource.ts'
-export { type Evidence, OTR_FEATURE, SCHEMES, type Scheme, type Support } from './support.ts'
-export { MAX_ASKED } from './support-inquiry.ts'
+export { type Evidence, OTR_FEATURE, SCHEMES, type Scheme, type Support } from './scheme.ts'
+export {
+  MAX_ASKED,
+  type RegressionEvent,
+  type SchemeSupport,
+  type SchemeSupportOptions,
+  schemeSupport,
+} from './scheme-support.ts'

@@ -1,0 +1,196 @@
+/** Asks an account, and its clients, which schemes they support, and remembers what they have supported. */
+
+import type { Store } from '@xmpp-e2e/store'
+import {
+  type BareJid,
+  bare,
+  type Connection,
+  ConnectionError,
+  type Element,
+  type Received,
+  type Signal,
+  StanzaError,
+} from '@xmpp-e2e/xml'
+import { bounded } from './bounded.ts'
+import type { Disco } from './disco.ts'
+import { DiscoError } from './error.ts'
+import { PepError } from './pep/error.ts'
+import type { Item } from './pep/item.ts'
+import { fetchItems } from './pep/items.ts'
+import { type Resource, readJid } from './resource.ts'
+import {
+  type Evidence,
+  judge,
+  KEY_NODES,
+  type KeyNode,
+  listed,
+  OTR_FEATURE,
+  SCHEMES,
+  type Scheme,
+  type Support,
+  schemeOf,
+} from './scheme.ts'
+import { shared } from './shared.ts'
+
+/** Clients of one contact that are asked for OTR. People have three or four; rooms are nobody's. */
+export const MAX_ASKED = 16
+
+/** Contacts of whose messages it is known what they showed, without asking the store. */
+const MAX_HEARD = 4096
+
+export interface SchemeSupportOptions {
+  readonly disco: Pick<Disco, 'info' | 'resources'>
+  /** Its own part of a store, or that of `disco`: the keys differ. */
+  readonly store: Store
+}
+
+/** A contact that was known to support a scheme is proven not to. See `Support.regressed`. */
+export interface RegressionEvent {
+  readonly kind: 'regressed'
+  readonly jid: BareJid
+  readonly support: Support
+}
+
+export interface SchemeSupport {
+  /**
+   * Which schemes a contact supports. `jid` is its own address, not that of an occupant of a room. What goes wrong is
+   * evidence in the answer; only the caller's signal and the store reject.
+   *
+   * @throws {ConnectionError} `aborted`
+   * @throws {JidError} when `jid` is none
+   */
+  of(
+    jid: string,
+    options?: { readonly signal?: Signal | undefined },
+  ): Promise<Readonly<Record<Scheme, Support>>>
+  /** Takes a message as evidence that does not come in by itself: a carbon, or one from the archive. */
+  observe(received: Received): void
+  /** Forgets that a contact has ever supported these schemes: a regression that the user has accepted. */
+  forget(jid: string, schemes?: readonly Scheme[]): Promise<void>
+  on(listener: (event: RegressionEvent) => void): () => void
+  /** Stops listening for messages. */
+  close(): void
+}
+
+// A bare JID has no slash.
+const storeKey = (jid: BareJid, scheme: Scheme): string => `support/${jid}/${scheme}`
+
+export function schemeSupport(connection: Connection, options: SchemeSupportOptions): SchemeSupport {
+  const { disco, store } = options
+  const messages = bounded<ReadonlySet<Scheme>>(MAX_HEARD)
+  const fetched = shared<readonly Item[]>()
+  const listeners = new Set<(event: RegressionEvent) => void>()
+
+  async function publication(owner: BareJid, keyNode: KeyNode, signal?: Signal): Promise<Evidence> {
+    const { node } = keyNode
+    const fetch = () => fetchItems(connection, node, { owner, max: 1 })
+    try {
+      const [item] = (await fetched(JSON.stringify([owner, node]), fetch, signal)).slice(-1)
+      const count = item === undefined ? 0 : item.payload && listed(item.payload, keyNode)
+      return count === undefined
+        ? { kind: 'failed', of: node, code: 'malformed' }
+        : { kind: 'published', node, count }
+    } catch (error) {
+      const code = codeOf(error, signal)
+      return code === 'item-not-found' ? { kind: 'not-published', node } : { kind: 'failed', of: node, code }
+    }
+  }
+
+  /** A hash may say that a client has the feature; that it has not, only the client itself. */
+  async function feature({ jid, claims }: Resource, signal?: Signal): Promise<Evidence> {
+    const has = async (fresh: boolean) =>
+      (await disco.info(jid, { fresh, signal })).features.includes(OTR_FEATURE)
+    try {
+      const is = (claims.length > 0 && (await has(false))) || (await has(true))
+      return { kind: 'feature', jid, feature: OTR_FEATURE, has: is }
+    } catch (error) {
+      return { kind: 'failed', of: jid, code: codeOf(error, signal) }
+    }
+  }
+
+  async function gather(jid: BareJid, scheme: Scheme, signal?: Signal): Promise<readonly Evidence[]> {
+    const keyNode = KEY_NODES.get(scheme)
+    if (keyNode) return [await publication(jid, keyNode, signal)]
+    const there = disco.resources(jid)
+    if (scheme === 'otr')
+      return Promise.all(
+        there.map(
+          async (resource, i): Promise<Evidence> =>
+            i < MAX_ASKED
+              ? feature(resource, signal)
+              : { kind: 'failed', of: resource.jid, code: 'too-many' },
+        ),
+      )
+    return there
+      .filter(({ signed }) => signed)
+      .map((resource) => ({ kind: 'signed-presence', jid: resource.jid }))
+  }
+
+  async function remember(jid: BareJid, schemes: readonly Scheme[]): Promise<void> {
+    await store.commit([], { put: schemes.map((scheme) => [storeKey(jid, scheme), Uint8Array.of(1)]) })
+  }
+
+  function heard(message: Element, from: string | undefined): void {
+    const scheme = schemeOf(message)
+    const jid = scheme && from !== undefined && readJid(from)?.bare
+    const before = jid ? messages.get(jid) : undefined
+    if (!jid || before?.has(scheme)) return
+    messages.put(jid, new Set([...(before ?? []), scheme]))
+    // The next answer about the contact tries again, and tells if that fails.
+    remember(jid, [scheme]).catch(() => {})
+  }
+
+  const close = connection.subscribe({
+    stanza(stanza) {
+      const { type = 'normal', from } = stanza.attrs
+      const isMessage = stanza.name === 'message' && stanza.ns === 'jabber:client'
+      if (isMessage && (type === 'chat' || type === 'normal')) heard(stanza, from)
+    },
+  })
+
+  return {
+    close,
+    async of(contact, { signal } = {}) {
+      const jid = bare(contact)
+      const readings = await store.read(SCHEMES.map((scheme) => storeKey(jid, scheme)))
+      const before = SCHEMES.filter((_, i) => readings[i]?.value !== undefined)
+      const all = await Promise.all(
+        SCHEMES.map(async (scheme) => {
+          const evidence = await gather(jid, scheme, signal)
+          const message: readonly Evidence[] = messages.get(jid)?.has(scheme) ? [{ kind: 'message' }] : []
+          return judge(scheme, [...evidence, ...message], before.includes(scheme))
+        }),
+      )
+      const after = all.filter(({ remembered }) => remembered).map(({ scheme }) => scheme)
+      if (after.length > before.length) await remember(jid, after)
+      for (const support of all)
+        if (support.regressed) for (const listen of listeners) listen({ kind: 'regressed', jid, support })
+      return Object.fromEntries(all.map((one) => [one.scheme, one])) as Record<Scheme, Support>
+    },
+    observe({ sender, stanza, own }) {
+      if (sender.known !== 'no' && !own && stanza.attrs.type !== 'groupchat') heard(stanza, sender.jid)
+    },
+    async forget(contact, schemes = SCHEMES) {
+      const jid = bare(contact)
+      const kept = [...(messages.get(jid) ?? [])].filter((scheme) => !schemes.includes(scheme))
+      messages.put(jid, new Set(kept))
+      await store.commit([], { delete: schemes.map((scheme) => storeKey(jid, scheme)) })
+    },
+    on(listener) {
+      listeners.add(listener)
+      return () => {
+        listeners.delete(listener)
+      }
+    },
+  }
+}
+
+/** What an error of a question is called; throws what is none. */
+function codeOf(error: unknown, signal: Signal | undefined): string {
+  if (signal?.aborted) throw error
+  const cause = error instanceof PepError ? error.cause : error
+  if (cause instanceof StanzaError) return cause.condition
+  if (error instanceof PepError || error instanceof ConnectionError || error instanceof DiscoError)
+    return error.code
+  throw error
+}
