@@ -205,19 +205,19 @@ function open(keyring: Keyring, endpoint: Endpoint) {
     /** Applies what need not wait, now or any longer; a key that is verified by it may be the sender of more. */
     settle(added: readonly Statement[] = []): void {
       if (!endpoint.policy.trustMessages) return
-      let open = [...waiting, ...added]
+      let pool = [...waiting, ...added]
       for (let again = true; again; ) {
         again = false
         const done = new Set<Statement>()
-        for (const statement of inOrder(open)) {
+        for (const statement of inOrder(pool)) {
           const key = find(statement.about)
           if (key === undefined || !isVerified(statement.sender)) continue
           done.add(statement)
           if (apply(statement, key)) again = true
         }
-        open = open.filter((statement) => !done.has(statement))
+        pool = pool.filter((statement) => !done.has(statement))
       }
-      const kept = keepWaiting(open, endpoint.account)
+      const kept = keepWaiting(pool, endpoint.account)
       waiting = kept.waiting
       dropped.push(...kept.dropped)
     },
