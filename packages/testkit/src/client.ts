@@ -13,7 +13,7 @@ import {
 import { capsHash } from './caps.ts'
 import type { Clock } from './clock.ts'
 import { infoElement } from './disco.ts'
-import { CAPS, CLIENT, INFO } from './namespaces.ts'
+import { CAPS, CLIENT, INFO, MUC } from './namespaces.ts'
 import type { Random } from './random.ts'
 
 export interface PresenceOptions {
@@ -37,6 +37,8 @@ export interface Client {
   /** Becomes available, or changes its presence. Does not wait for anybody to hear of it. */
   presence(options?: PresenceOptions): void
   unavailable(): void
+  /** Enters a room (XEP-0045 §7.2); does not wait for its answer. */
+  join(room: string, nick: string): void
   /** The connection breaks; the server notices nothing until the session is resumed, replaced or too old. */
   disconnect(): void
   /** Goes on with the same session, if the server still has it; else there is a new one. */
@@ -136,6 +138,8 @@ export function newClient({ link, random, clock, streamFeatures, failed }: Clien
         link.transmit(element(CLIENT, 'presence', {}, content, children))
       },
       unavailable: () => link.transmit(element(CLIENT, 'presence', { type: 'unavailable' })),
+      join: (room, nick) =>
+        link.transmit(element(CLIENT, 'presence', { to: `${room}/${nick}` }, element(MUC, 'x'))),
       disconnect: () => link.disconnect(),
       resume: () => link.resume(),
       reconnect: () => link.reconnect(),

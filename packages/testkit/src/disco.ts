@@ -2,7 +2,19 @@
 
 import { type Element, element } from '@xmpp-e2e/xml'
 import { capsHash } from './caps.ts'
-import { CAPS, CARBONS, INFO, ITEMS, MAM, MUC, PING, PUBSUB, SID, STREAM_FEATURES } from './namespaces.ts'
+import {
+  CAPS,
+  CARBONS,
+  INFO,
+  ITEMS,
+  MAM,
+  MUC,
+  OCCUPANT_ID,
+  PING,
+  PUBSUB,
+  SID,
+  STREAM_FEATURES,
+} from './namespaces.ts'
 import { maySee } from './pep-access.ts'
 import type { Request } from './request.ts'
 import { mucDomain, type Server } from './server.ts'
@@ -44,7 +56,7 @@ const PUBSUB_FEATURES = [
 
 export function infoElement(
   node: string | undefined,
-  identity: readonly [category: string, type: string, name?: string],
+  identity: readonly [category: string, type: string, name?: string | undefined],
   features: readonly string[],
   forms: readonly Element[] = [],
 ): Element {
@@ -132,7 +144,14 @@ function accountInfo({ quirks }: Server): Element {
 
 export function answerMucDisco(server: Server, iq: Element, { ns, name }: Element): readonly Element[] {
   if (name !== 'query' || iq.attrs.type !== 'get') throw refusal(iq, 'bad-request')
-  if (ns === INFO) return [infoElement(undefined, ['conference', 'text'], [INFO, ITEMS, MUC])]
+  if (ns === INFO)
+    return [
+      infoElement(
+        undefined,
+        ['conference', 'text'],
+        [INFO, ITEMS, MUC, ...(server.quirks.occupantIds ? [OCCUPANT_ID] : [])],
+      ),
+    ]
   return [
     element(
       ITEMS,

@@ -1,17 +1,25 @@
 /** RFC 6120 §8 and §10: what the server does with a stanza that a client has sent. */
 
 import { type Element, type Jid, parseJid, StanzaError } from '@xmpp-e2e/xml'
+import { answerArchive } from './archive-query.ts'
 import { answerCarbons, sendCarbons, withoutPrivate } from './carbons.ts'
 import { answerAccountDisco, answerMucDisco, answerServerDisco } from './disco.ts'
-import { CARBONS, INFO, ITEMS, PING, PUBSUB, ROSTER } from './namespaces.ts'
+import { CARBONS, INFO, ITEMS, MAM, PING, PUBSUB, PUBSUB_OWNER, ROSTER } from './namespaces.ts'
 import { answerPubsub } from './pep.ts'
+import { answerPubsubOwner } from './pep-owner.ts'
 import { broadcast, remember } from './presence.ts'
 import type { Request } from './request.ts'
+import { dispatchToRoom } from './room-dispatch.ts'
 import { answerRoster } from './roster-request.ts'
 import { archived, routeMessage } from './routing.ts'
 import { available, findSession, mucDomain, type Server, type Session } from './server.ts'
 import { bounce, payloadOf, readJid, refusal, resultOf, withAttrs } from './stanza.ts'
 import { isSubscription, subscribe } from './subscription.ts'
+
+function answerOwnArchive({ server, session, account, from, iq, payload }: Request): readonly Element[] {
+  if (from.bare !== account.jid) throw refusal(iq, 'forbidden')
+  return answerArchive(server, session, account.jid, account.archive, iq, payload)
+}
 
 type Answer = (request: Request) => readonly Element[]
 
@@ -20,6 +28,8 @@ const ACCOUNT: ReadonlyMap<string, Answer> = new Map([
   [ROSTER, answerRoster],
   [CARBONS, answerCarbons],
   [PUBSUB, answerPubsub],
+  [PUBSUB_OWNER, answerPubsubOwner],
+  [MAM, answerOwnArchive],
   [INFO, answerAccountDisco],
   [ITEMS, answerAccountDisco],
   [PING, () => []],
@@ -91,7 +101,8 @@ function message(server: Server, session: Session, written: Element, to: Jid | u
   const target = to?.full ?? to?.bare ?? session.account.jid
   const stanza = withAttrs(written, { to: target })
   if (to && isRoom(server, to)) {
-    server.route(stanza, session)
+    if (to.full) sendCarbons(server, session.account, withoutPrivate(stanza), 'sent', [session])
+    server.route(withoutPrivate(stanza), session)
     return
   }
   const copy = archived(server, session.account, stanza, target)
@@ -116,6 +127,15 @@ function presence(server: Server, session: Session, stanza: Element, to: Jid | u
 /** Sends a stanza with `from` and `to` on its way; an error goes back to who sent it. */
 export function route(server: Server, stanza: Element, sender: Session): void {
   const to = parseJid(stanza.attrs.to ?? '')
+  if (isRoom(server, to)) {
+    try {
+      dispatchToRoom(server, sender, stanza, to)
+    } catch (problem) {
+      if (!(problem instanceof StanzaError)) throw problem
+      refuse(server, sender, stanza, problem)
+    }
+    return
+  }
   const error = (condition: string) => refuse(server, sender, stanza, refusal(stanza, condition))
   const account = server.accounts.get(to.bare)
   if (stanza.name === 'message') {

@@ -10,7 +10,11 @@ import { type FaultRule, faults } from './fault.ts'
 import { network } from './network.ts'
 import { modern, type Quirks } from './quirks.ts'
 import { seeded } from './random.ts'
-import type { Account, Server, Session } from './server.ts'
+import type { RoomConfig } from './room.ts'
+import { setAffiliation } from './room-admin.ts'
+import { configureRoom } from './room-owner.ts'
+import { newRoom } from './room-presence.ts'
+import { type Account, mucDomain, type Server, type Session } from './server.ts'
 import { change } from './subscription.ts'
 import type { Entry } from './transcript.ts'
 
@@ -29,6 +33,13 @@ export interface ServiceOptions {
   readonly idle?: () => Promise<unknown>
 }
 
+export interface RoomOptions extends Partial<RoomConfig> {
+  readonly owners?: readonly string[]
+  readonly admins?: readonly string[]
+  readonly members?: readonly string[]
+  readonly outcasts?: readonly string[]
+}
+
 export interface TestService {
   readonly domain: string
   readonly clock: Clock
@@ -40,6 +51,11 @@ export interface TestService {
   account(name: string): BareJid
   /** A client with a bound session, which has not sent presence yet. */
   connect(name: string, options?: { readonly resource?: string }): Client
+  /**
+   * The JID of a room, which is made on first use, persistent unless told otherwise, and configured as given. It has no
+   * owner unless one is named.
+   */
+  room(name: string, options?: RoomOptions): BareJid
   /** Lets both accounts see each other's presence, as if each had asked and been granted. */
   subscribeBoth(one: string, other: string): void
   /**
@@ -121,6 +137,18 @@ export function testService(options: ServiceOptions = {}): TestService {
       return net.connect(account, full as Session['jid'], (link) =>
         newClient({ link, random, clock, streamFeatures: features, failed: pump.failed }),
       ).client
+    },
+    room(name, { owners = [], admins = [], members = [], outcasts = [], ...config } = {}) {
+      const found = bareJid.decode(name.includes('@') ? name : `${name}@${mucDomain({ domain })}`)
+      if (found === undefined || !found.endsWith(`@${mucDomain({ domain })}`))
+        throw new TypeError('room: expected a localpart or the JID of a room of this service')
+      const known = server.rooms.get(found)
+      const room = known ?? newRoom(server, found)
+      configureRoom(server, room, { ...room.config, ...(!known && { persistent: true }), ...config })
+      const named = { owner: owners, admin: admins, member: members, outcast: outcasts }
+      for (const affiliation of ['owner', 'admin', 'member', 'outcast'] as const)
+        for (const who of named[affiliation]) setAffiliation(server, room, accountOf(who).jid, affiliation)
+      return found
     },
     subscribeBoth(one, other) {
       const [a, b] = [accountOf(one), accountOf(other)]

@@ -1,0 +1,120 @@
+/** XEP-0060 §8: what the owner of nodes asks. */
+
+import { bareJid, child, children, type Element, element, elements } from '@xmpp-e2e/xml'
+import { FORM, PUBSUB_OWNER } from './namespaces.ts'
+import { nodeOf, readConfig } from './pep.ts'
+import { notifyOf } from './pep-event.ts'
+import { type Affiliation, configForm, isOn, type PubsubNode, trim } from './pubsub-node.ts'
+import type { Request } from './request.ts'
+import { readJid, refusal } from './stanza.ts'
+
+const NODE_CONFIG = 'http://jabber.org/protocol/pubsub#node_config'
+const AFFILIATIONS: readonly Affiliation[] = [
+  'owner',
+  'publisher',
+  'publish-only',
+  'member',
+  'none',
+  'outcast',
+]
+
+/** Answers `<pubsub xmlns='http://jabber.org/protocol/pubsub#owner'/>`. */
+export function answerPubsubOwner(request: Request): readonly Element[] {
+  const { payload, iq, from, account } = request
+  const [action] = elements(payload)
+  if (payload.name !== 'pubsub' || action?.ns !== PUBSUB_OWNER) throw refusal(iq, 'bad-request')
+  if (from.bare !== account.jid) throw refusal(iq, 'forbidden')
+  const content = iq.attrs.type === 'get' ? get(request, action) : set(request, action)
+  return content ? [element(PUBSUB_OWNER, 'pubsub', {}, content)] : []
+}
+
+function get(request: Request, action: Element): Element {
+  if (action.name === 'default') return element(PUBSUB_OWNER, 'default', {}, configForm())
+  const node = nodeOf(request, action)
+  const answer = (content: Element | readonly Element[]) =>
+    element(PUBSUB_OWNER, action.name, { node: node.name }, content)
+  switch (action.name) {
+    case 'configure':
+      return answer(configForm(node.config))
+    case 'affiliations': {
+      const all: [string, Affiliation][] = [[request.account.jid, 'owner'], ...node.affiliations]
+      return answer(
+        all.map(([jid, affiliation]) => element(PUBSUB_OWNER, 'affiliation', { jid, affiliation })),
+      )
+    }
+    case 'subscriptions':
+      return answer(
+        [...node.subscriptions].map(([jid, { id, state }]) =>
+          element(PUBSUB_OWNER, 'subscription', { jid, subid: id, subscription: state }),
+        ),
+      )
+    default:
+      throw refusal(request.iq, 'feature-not-implemented')
+  }
+}
+
+function set(request: Request, action: Element): undefined {
+  const { server, account, iq } = request
+  const node = nodeOf(request, action)
+  switch (action.name) {
+    case 'configure':
+      return configure(request, action, node)
+    case 'delete':
+      account.nodes.delete(node.name)
+      if (isOn(node, 'pubsub#notify_delete')) notifyOf(server, account, node, 'delete')
+      return
+    case 'purge':
+      node.items.clear()
+      if (isOn(node, 'pubsub#notify_retract')) notifyOf(server, account, node, 'purge')
+      return
+    case 'affiliations':
+      return setAffiliations(request, action, node)
+    case 'subscriptions':
+      return setSubscriptions(request, action, node)
+    default:
+      throw refusal(iq, 'feature-not-implemented')
+  }
+}
+
+// §8.2: a form may leave fields out; those stay as they are.
+function configure({ server, account, iq }: Request, action: Element, node: PubsubNode): undefined {
+  const form = child(action, 'x', FORM)
+  if (!form) throw refusal(iq, 'bad-request')
+  if (form.attrs.type === 'cancel') return
+  node.config = new Map([...node.config, ...readConfig(iq, form, NODE_CONFIG, () => {})])
+  trim(node)
+  if (isOn(node, 'pubsub#notify_config')) notifyOf(server, account, node, 'configuration')
+}
+
+// §8.9.2: all or none.
+function setAffiliations({ account, iq }: Request, action: Element, node: PubsubNode): undefined {
+  const changes = children(action, 'affiliation').map(({ attrs }) => {
+    const jid = bareJid.decode(attrs.jid ?? '')
+    const affiliation = AFFILIATIONS.find((known) => known === attrs.affiliation)
+    if (!jid || !affiliation) throw refusal(iq, 'bad-request')
+    // §8.9.2.4: there has to be an owner, and here that is the account.
+    if (jid === account.jid) throw refusal(iq, 'not-acceptable')
+    return [jid, affiliation] as const
+  })
+  for (const [jid, affiliation] of changes) {
+    if (affiliation === 'none') node.affiliations.delete(jid)
+    else node.affiliations.set(jid, affiliation)
+  }
+}
+
+// §8.8.2, which is also how a pending subscription is approved.
+function setSubscriptions({ server, iq }: Request, action: Element, node: PubsubNode): undefined {
+  const changes = children(action, 'subscription').map(({ attrs }) => {
+    const jid = readJid(attrs.jid)
+    if (!jid || !/^(?:subscribed|none)$/.test(attrs.subscription ?? '')) throw refusal(iq, 'bad-request')
+    return [jid.full ?? jid.bare, attrs.subscription === 'subscribed'] as const
+  })
+  for (const [jid, on] of changes) {
+    if (!on) node.subscriptions.delete(jid)
+    else
+      node.subscriptions.set(jid, {
+        id: node.subscriptions.get(jid)?.id ?? server.newId(),
+        state: 'subscribed',
+      })
+  }
+}

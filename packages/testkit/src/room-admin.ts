@@ -1,0 +1,150 @@
+/** XEP-0045 §8 and §9: affiliations and roles, as `<query xmlns='http://jabber.org/protocol/muc#admin'/>`. */
+
+import { type BareJid, bareJid, child, children, type Element, element, text } from '@xmpp-e2e/xml'
+import { MUC_ADMIN, MUC_USER } from './namespaces.ts'
+import {
+  affiliationOf,
+  initialRole,
+  type Occupant,
+  occupantOf,
+  RANK,
+  type Role,
+  type Room,
+  type RoomAffiliation,
+} from './room.ts'
+import { broadcastOccupant, remove } from './room-presence.ts'
+import { announce } from './room-stanza.ts'
+import type { Server, Session } from './server.ts'
+import { refusal } from './stanza.ts'
+
+const ROLES: readonly Role[] = ['moderator', 'participant', 'visitor', 'none']
+
+export function answerRoomAdmin(
+  server: Server,
+  room: Room,
+  session: Session,
+  iq: Element,
+  query: Element,
+): readonly Element[] {
+  const items = children(query, 'item')
+  if (query.name !== 'query' || items.length === 0) throw refusal(iq, 'bad-request')
+  if (iq.attrs.type === 'get') return [element(MUC_ADMIN, 'query', {}, list(room, session, iq, items[0]!))]
+  // All are checked before one is done.
+  const changes = items.map((item) => planned(server, room, session, iq, item))
+  for (const change of changes) change()
+  return []
+}
+
+// §9.5 to §9.8 and §10.5: who is what.
+function list(room: Room, session: Session, iq: Element, { attrs }: Element): readonly Element[] {
+  const mine = affiliationOf(room, session.account.jid)
+  if (attrs.role !== undefined) {
+    if (occupantOf(room, session)?.role !== 'moderator') throw refusal(iq, 'forbidden')
+    const found = [...room.occupants.values()].filter(({ role }) => role === attrs.role)
+    return found.map(({ nick, role, account, sessions }) =>
+      element(MUC_ADMIN, 'item', {
+        nick,
+        role,
+        affiliation: affiliationOf(room, account),
+        jid: [...sessions][0]?.jid,
+      }),
+    )
+  }
+  const wanted = attrs.affiliation
+  if (!isAffiliation(wanted)) throw refusal(iq, 'bad-request')
+  // §9.5 and its note on semi-anonymous rooms: the list has real JIDs.
+  const isOpen = room.config.anonymous === 'non' && wanted !== 'outcast' && RANK[mine] >= RANK.member
+  const inOpenRoom = room.config.anonymous === 'non' && wanted !== 'outcast' && occupantOf(room, session)
+  if (RANK[mine] < RANK.admin && !isOpen && !inOpenRoom) throw refusal(iq, 'forbidden')
+  return [...room.affiliations].flatMap(([jid, affiliation]) =>
+    affiliation === wanted ? [element(MUC_ADMIN, 'item', { affiliation, jid })] : [],
+  )
+}
+
+function isAffiliation(text: string | undefined): text is RoomAffiliation {
+  return text !== undefined && Object.hasOwn(RANK, text)
+}
+
+function planned(server: Server, room: Room, session: Session, iq: Element, item: Element): () => void {
+  const { jid, nick, affiliation, role } = item.attrs
+  const written = child(item, 'reason')
+  const reason = written && text(written)
+  const target = nick === undefined ? undefined : room.occupants.get(nick)
+  if (affiliation !== undefined) {
+    const who = target?.account ?? bareJid.decode(jid ?? '')
+    if (!isAffiliation(affiliation) || !who) throw refusal(iq, 'bad-request')
+    checkAffiliation(room, session, iq, who, affiliation)
+    return () => setAffiliation(server, room, who, affiliation, reason)
+  }
+  const known = ROLES.find((one) => one === role)
+  if (!known) throw refusal(iq, 'bad-request')
+  if (!target) throw refusal(iq, 'item-not-found')
+  checkRole(room, session, iq, target)
+  return () => setRole(server, room, target, known, reason)
+}
+
+// §5.2.1: admins care for members and outcasts, owners for all; and there is always an owner.
+function checkAffiliation(
+  room: Room,
+  session: Session,
+  iq: Element,
+  who: BareJid,
+  wanted: RoomAffiliation,
+): void {
+  const mine = RANK[affiliationOf(room, session.account.jid)]
+  const theirs = RANK[affiliationOf(room, who)]
+  if (mine < RANK.admin) throw refusal(iq, 'forbidden')
+  if (mine < RANK.owner && (theirs >= RANK.admin || RANK[wanted] >= RANK.admin))
+    throw refusal(iq, 'not-allowed')
+  if (who === session.account.jid && wanted === 'outcast') throw refusal(iq, 'conflict')
+  const owners = [...room.affiliations].filter(([, affiliation]) => affiliation === 'owner')
+  if (wanted !== 'owner' && owners.length === 1 && owners[0]?.[0] === who) throw refusal(iq, 'conflict')
+}
+
+// §8.2.1: nobody is kicked by somebody of a lower affiliation.
+function checkRole(room: Room, session: Session, iq: Element, target: Occupant): void {
+  if (occupantOf(room, session)?.role !== 'moderator') throw refusal(iq, 'forbidden')
+  const mine = RANK[affiliationOf(room, session.account.jid)]
+  const theirs = RANK[affiliationOf(room, target.account)]
+  if (theirs >= RANK.admin && theirs >= mine && target.account !== session.account.jid)
+    throw refusal(iq, 'not-allowed')
+}
+
+/** Also what a test may do itself. */
+export function setAffiliation(
+  server: Server,
+  room: Room,
+  who: BareJid,
+  affiliation: RoomAffiliation,
+  reason?: string,
+): void {
+  const before = affiliationOf(room, who)
+  if (affiliation === 'none') room.affiliations.delete(who)
+  else room.affiliations.set(who, affiliation)
+  if (before === affiliation) return
+  const there = [...room.occupants.values()].filter(({ account }) => account === who)
+  const words = reason === undefined ? {} : { reason }
+  for (const occupant of there) {
+    if (affiliation === 'outcast') remove(server, room, occupant, { ...words, codes: [301] })
+    else if (room.config.membersOnly && affiliation === 'none')
+      remove(server, room, occupant, { ...words, codes: [321] })
+    else {
+      occupant.role = initialRole(room, affiliation)
+      broadcastOccupant(server, room, occupant, words)
+    }
+  }
+  // §9.3: of who is not in the room, a message tells; only where everybody may know the JID.
+  if (there.length > 0 || room.config.anonymous !== 'non') return
+  const item = element(MUC_USER, 'item', { affiliation, jid: who, role: 'none' })
+  announce(server, room, element(MUC_USER, 'x', {}, item))
+}
+
+function setRole(server: Server, room: Room, target: Occupant, role: Role, reason: string | undefined): void {
+  const words = reason === undefined ? {} : { reason }
+  if (role === 'none') {
+    remove(server, room, target, { ...words, codes: [307] })
+    return
+  }
+  target.role = role
+  broadcastOccupant(server, room, target, words)
+}
