@@ -1,0 +1,166 @@
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import {
+  decodeWaiting,
+  encodeWaiting,
+  type KeyRef,
+  MAX_WAITING_CONTACT,
+  MAX_WAITING_CONTACTS,
+  MAX_WAITING_OWN,
+  type Statement,
+  type Waiting,
+} from '../src/index.ts'
+import { keepWaiting } from '../src/statement.ts'
+import { anyText } from './any-text.ts'
+import { A1, A2, alice, B1, B2, bob, device, saying, time } from './people.ts'
+
+const malformed = expect.objectContaining({ name: 'TrustError', code: 'record-malformed' })
+const text = (bytes: Uint8Array): string => Buffer.from(bytes).toString('latin1')
+const size = (waiting: Waiting): number => encodeWaiting(waiting).length - encodeWaiting([]).length
+const statement = (sender: KeyRef, about: KeyRef, seconds = 0, trust = true): Statement => ({
+  sender,
+  about,
+  trust,
+  at: time(seconds),
+})
+const contact = (i: number): typeof bob => `c${i}@example.net` as typeof bob
+const hexKey = (owner: typeof bob, i: number): KeyRef => ({
+  owner,
+  fingerprint: i.toString(16).padStart(64, '0'),
+})
+
+describe('XEP-0450 §5.1: which statements wait', () => {
+  test('the newest of one sender about one key, in its place', () => {
+    const old = statement(A2, B1, 1)
+    const other = statement(A2, B2, 1)
+    const newer = statement(A2, B1, 2, false)
+    expect(keepWaiting([old, other, newer], alice).waiting).toEqual([other, newer])
+    expect(keepWaiting([newer, other, old], alice).waiting).toEqual([newer, other])
+  })
+
+  test('of two at one time the distrust', () => {
+    const [yes, no] = [statement(A2, B1, 1), statement(A2, B1, 1, false)]
+    expect(keepWaiting([yes, no], alice).waiting).toEqual([no])
+    expect(keepWaiting([no, yes], alice).waiting).toEqual([no])
+  })
+
+  test('those of two senders about one key', () => {
+    const both = [statement(A2, B1, 1), statement(B2, B1, 1, false)]
+    expect(keepWaiting(both, alice)).toEqual({ waiting: both, dropped: [] })
+  })
+
+  /** As many as fit, of one size, and the rest of the room. */
+  function fill(
+    bytes: number,
+    at: (i: number) => Statement,
+  ): { readonly full: Waiting; readonly rest: number } {
+    const each = size([at(0)])
+    const full = Array.from({ length: Math.floor(bytes / each) }, (_, i) => at(i))
+    return { full, rest: bytes - size(full) }
+  }
+
+  test.each<[string, number, (i: number) => Statement]>([
+    ['MAX_WAITING_OWN', MAX_WAITING_OWN, (i) => statement(A2, hexKey(bob, i))],
+    ['MAX_WAITING_CONTACT', MAX_WAITING_CONTACT, (i) => statement(B1, hexKey(bob, i))],
+  ])('%s: the oldest arrival goes', (_name, bytes, at) => {
+    const { full, rest } = fill(bytes, at)
+    // A fingerprint of another length makes the last byte count.
+    const pad = (by: number): Statement => {
+      const one = at(-1)
+      return { ...one, about: { ...one.about, fingerprint: 'a'.repeat(one.about.fingerprint.length + by) } }
+    }
+    const exact = [...full.slice(1), pad(rest)]
+    expect(size(exact)).toBe(bytes)
+    expect(keepWaiting(exact, alice)).toEqual({ waiting: exact, dropped: [] })
+    const over = [...full.slice(1), pad(rest + 1)]
+    expect(keepWaiting(over, alice)).toEqual({ waiting: over.slice(1), dropped: over.slice(0, 1) })
+  })
+
+  test('MAX_WAITING_CONTACTS: strangers take room from each other, not from own endpoints', () => {
+    const at = (i: number) =>
+      statement(hexKey(contact(1000 + (i % 100)), 0), hexKey(contact(1000 + (i % 100)), i + 1))
+    const { full } = fill(MAX_WAITING_CONTACTS, at)
+    const own = statement(A2, B1)
+    const more = at(full.length)
+    expect(keepWaiting([own, ...full], alice).dropped).toEqual([])
+    expect(keepWaiting([own, ...full, more], alice)).toEqual({
+      waiting: [own, ...full.slice(1), more],
+      dropped: full.slice(0, 1),
+    })
+    // All parts together fit into one value of a store.
+    const { full: ours } = fill(MAX_WAITING_OWN, (i) => statement(A2, hexKey(bob, i)))
+    const record = encodeWaiting(keepWaiting([...ours, ...full], alice).waiting)
+    expect(record.length).toBeLessThan(1024 * 1024)
+    expect(decodeWaiting(record).length).toBe(ours.length + full.length)
+  })
+
+  test('what need not wait takes no room, however much comes at once', () => {
+    const it = device(A1)
+    const many = Array.from({ length: 500 }, (_, i) => hexKey(bob, i))
+    it.meet(B1, ...many)
+    it.decide(B1, 'verified', 0)
+    const step = it.receive(B1, saying({ trust: many }), 1)
+    expect(step.dropped).toEqual([])
+    expect(step.changed.length).toBe(500)
+  })
+
+  test('what was dropped is reported', () => {
+    const it = device(A1)
+    const many = Array.from({ length: 400 }, (_, i) => hexKey(bob, i))
+    const step = it.receive(B1, saying({ trust: many }), 1)
+    expect(step.keyring.waiting.length + step.dropped.length).toBe(400)
+    expect(step.dropped[0]?.about).toEqual(many[0])
+    expect(size(step.keyring.waiting)).toBeLessThanOrEqual(MAX_WAITING_CONTACT)
+  })
+})
+
+describe('at rest', () => {
+  test('version 1', () => {
+    expect(text(encodeWaiting([]))).toBe('1\n')
+    const waiting = [
+      statement(A2, { owner: 'ji\u0159i@x.example' as typeof bob, fingerprint: 'ab' }, 1, false),
+    ]
+    expect(text(encodeWaiting(waiting))).toBe(
+      `1\n["alice@example.org","${A2.fingerprint}","ji\\u0159i@x.example","ab",0,1577836801000]\n`,
+    )
+    expect(decodeWaiting(encodeWaiting(waiting))).toEqual(waiting)
+  })
+
+  const row = '["a","bb","c","dd",1,0]'
+  test.each([
+    ['nothing', ''],
+    ['another version', `2\n${row}\n`],
+    ['no version', `${row}\n`],
+    ['a line that is not ended', `1\n${row}`],
+    ['an empty line', `1\n\n${row}\n`],
+    ['no JSON', '1\nx\n'],
+    ['null', '1\nnull\n'],
+    ['an object', '1\n{}\n'],
+    ['too little', '1\n["a","bb","c","dd",1]\n'],
+    ['another trust', '1\n["a","bb","c","dd",true,0]\n'],
+    ['a number for a name', '1\n["a","bb","c",1,1,0]\n'],
+    ['an empty name', '1\n["","bb","c","dd",1,0]\n'],
+    ['no time', '1\n["a","bb","c","dd",1,null]\n'],
+    ['a time that is none', '1\n["a","bb","c","dd",1,1e99]\n'],
+  ])('refused: %s', (_name, record) => {
+    expect(() => decodeWaiting(Buffer.from(record))).toThrow(malformed)
+  })
+
+  test('refused: longer than anything that is written', () => {
+    const line = `${row}\n`
+    const count = Math.floor((MAX_WAITING_OWN + MAX_WAITING_CONTACTS) / line.length) + 1
+    expect(decodeWaiting(Buffer.from(`1\n${line.repeat(count - 1)}`)).length).toBe(count - 1)
+    expect(() => decodeWaiting(Buffer.from(`1\n${line.repeat(count)}`))).toThrow(malformed)
+  })
+
+  test('whatever waits is read as it was', () => {
+    const name = anyText({ minLength: 1, maxLength: 20 }) as fc.Arbitrary<typeof bob>
+    const ref = fc.record({ owner: name, fingerprint: fc.string({ minLength: 1, maxLength: 8 }) })
+    const at = fc.date({ noInvalidDate: true })
+    fc.assert(
+      fc.property(fc.array(fc.record({ sender: ref, about: ref, trust: fc.boolean(), at })), (waiting) => {
+        expect(decodeWaiting(encodeWaiting(waiting))).toEqual(waiting)
+      }),
+    )
+  })
+})
