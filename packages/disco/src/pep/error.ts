@@ -7,12 +7,14 @@ import { ConnectionError, JidError, ShapeError, StanzaError, XmlError } from '@x
 import type { NodeConfig } from './node-config.ts'
 
 /**
- * - `not-found`: there is no such node or item, or no subscription to end. The only proof that something is absent.
- * - `forbidden`: the access model, or not being the owner, is in the way.
+ * - `not-found`: there is no such node or item, or no subscription to end: the only proof that something is absent.
+ *   ejabberd says so of accounts that do not exist, too.
+ * - `forbidden`: the access model, or not being the owner, is in the way. Prosody says so to strangers of whatever is not
+ *   there, too.
  * - `not-supported`: the service cannot do this, or the own account has none.
  * - `unavailable`: another server cannot be reached, or it does not say whether there is such an account, whether it has
  *   a service, and whether it has blocked this one: for all three the condition is `service-unavailable`
- *   (RFC 6121 §8.5.1, XEP-0191 §3.5). Ask again later.
+ *   (RFC 6121 §8.5.1, XEP-0191 §3.3). Ask again later.
  * - `exists`: a node of that name is there already.
  * - `precondition-not-met`: the node is not configured as wanted, and could not be; see `found`.
  * - `refused`: any other error; `cause` is the `StanzaError`.

@@ -8,15 +8,7 @@
  * Keys are announced this way, so a notification that anybody could have written is worth an attack.
  */
 
-import {
-  type BareJid,
-  bareJid,
-  type Connection,
-  children,
-  type Element,
-  elements,
-  parseJid,
-} from '@xmpp-e2e/xml'
+import { type BareJid, bareJid, type Connection, children, type Element, elements } from '@xmpp-e2e/xml'
 import { DATA_FORM_NAMESPACE } from '../data-form.ts'
 import { type Item, MAX_ITEMS, MAX_NAME, readItems } from './item.ts'
 import { type NodeConfig, readConfigForm } from './node-config.ts'
@@ -58,7 +50,7 @@ export function eventsOf(stanza: Element, account?: BareJid): readonly PepEvent[
   if (stanza.name !== 'message' || stanza.ns !== 'jabber:client') return []
   if (type === 'error' || type === 'groupchat') return []
   const owner = from === undefined ? account : bareJid.decode(from)
-  if (owner === undefined || parseJid(owner).local === '') return []
+  if (owner === undefined || !owner.includes('@')) return []
   const [event, ...more] = children(stanza, 'event', EVENT)
   if (!event || more.length > 0) return []
   const [action, ...others] = elements(event)

@@ -30,7 +30,7 @@ export function checkName(what: string, name: string): void {
 
 /**
  * Reads `<items/>` in document order. Of items of one ID the last counts: a node has one of each, and publishing
- * replaces the older one and puts the newer one at the end (§12.1).
+ * replaces the older one and puts the newer one at the end (§13.1).
  *
  * @throws {PepError} `malformed` when there are too many, or an item has several payloads (§7.1.3.6)
  */

@@ -9,15 +9,16 @@ export interface FetchOptions extends PepOptions {
   readonly owner?: BareJid | undefined
   /** Only the items of these IDs, at most `MAX_ITEMS`; not with `max`. */
   readonly ids?: readonly string[] | undefined
-  /** Only the most recent ones, at most so many and `MAX_ITEMS`. */
+  /** Asks for the most recent ones, so many; at most `MAX_ITEMS`. A service may not heed it. */
   readonly max?: number | undefined
 }
 
 const pubsub = ns(PUBSUB)
 
 /**
- * The items of a node, in the order of the answer; those that are not there are left out. Services may leave some out
- * of a long answer (§6.5.4): ask for few, or by ID.
+ * The items of a node; those that are not there are left out. They are in the order of the answer, which should be that
+ * of publication (§13.1); ejabberd has an item that was replaced in its old place, also where `max` is counted. Services
+ * may leave some out of a long answer (§6.5.4): ask for few, or by ID.
  *
  * @throws {PepError} `not-found` when there is no such node
  */
@@ -43,9 +44,10 @@ export async function fetchItems(
     const items = answer && child(answer, 'items')
     if (items?.attrs.node !== node) throw malformed('an answer without items of the node')
     const found = readItems(items)
+    if (!ids) return found
     // Not every service heeds what it is asked for.
-    const wanted = ids ? new Set<string | undefined>(ids) : undefined
-    return wanted ? found.filter(({ id }) => wanted.has(id)) : found
+    const wanted = new Set<string | undefined>(ids)
+    return found.filter(({ id }) => wanted.has(id))
   })
 }
 

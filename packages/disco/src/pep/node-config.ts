@@ -1,5 +1,5 @@
 /**
- * XEP-0060 §16.4.2 and §16.4.4, the fields of a node's configuration that matter to end-to-end encryption:
+ * XEP-0060 §17.4.4, the fields of a node's configuration that matter to end-to-end encryption:
  *
  *     pubsub#access_model  pubsub#persist_items  pubsub#max_items  pubsub#send_last_published_item
  */
@@ -80,17 +80,17 @@ function theValue(form: DataForm, name: string): string {
   return values.length === 1 ? (values[0] ?? '') : ''
 }
 
-/** What of `wanted` is not so in `held`; in the order of the fields of `NodeConfig`. */
-export function unmetOf(held: NodeConfig, wanted: NodeConfig): readonly (keyof NodeConfig)[] {
-  return KEYS.filter((key) => wanted[key] !== undefined && !meets(key, held, wanted))
-}
-
 export const KEYS = ['access', 'persist', 'maxItems', 'sendLast'] as const
 
-function meets(key: keyof NodeConfig, held: NodeConfig, wanted: NodeConfig): boolean {
-  if (key !== 'maxItems') return held[key] === wanted[key]
-  return (
-    held.maxItems === 'max' ||
-    (held.maxItems ?? 0) >= (wanted.maxItems === 'max' ? 2 ** 32 : (wanted.maxItems ?? 0))
-  )
+/** What of `wanted` is not so in `held`; in the order of `KEYS`. */
+export function unmetOf(held: NodeConfig, wanted: NodeConfig): readonly (keyof NodeConfig)[] {
+  return KEYS.filter((key) => {
+    if (wanted[key] === undefined) return false
+    return key === 'maxItems' ? !hasRoom(held, wanted.maxItems) : held[key] !== wanted[key]
+  })
+}
+
+/** More is as good: a client that asks for less must not take room away that others have asked for. */
+export function hasRoom(held: NodeConfig, wanted: NodeConfig['maxItems'] = 0): boolean {
+  return held.maxItems === 'max' || (wanted !== 'max' && (held.maxItems ?? 0) >= wanted)
 }

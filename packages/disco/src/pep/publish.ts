@@ -15,10 +15,10 @@
  */
 
 import { type Connection, child, children, type Element, element, ns, StanzaError } from '@xmpp-e2e/xml'
-import { PepError, pepError } from './error.ts'
+import { PepError, type PepErrorCode, pepError } from './error.ts'
 import { checkName } from './item.ts'
 import { configuration, configure, createNode } from './node.ts'
-import { configForm, KEYS, type NodeConfig, PUBLISH_OPTIONS, unmetOf } from './node-config.ts'
+import { configForm, hasRoom, KEYS, type NodeConfig, PUBLISH_OPTIONS, unmetOf } from './node-config.ts'
 import { ask, ownAccount, type PepOptions, PUBSUB } from './request.ts'
 
 export interface NewItem {
@@ -49,7 +49,10 @@ export interface Published {
   readonly unmet: readonly (keyof NodeConfig)[]
 }
 
-/** Numbers that are tried where a service does not know `max`, which came with version 1.19; as QXmpp does. */
+/**
+ * What is tried where a service refuses the number wanted, or does not know `max`: Debian's ejabberd keeps up to 1000
+ * items and Prosody 256, and ten devices are many for one account.
+ */
 const ROOM = [1000, 100, 10] as const
 
 /**
@@ -93,7 +96,7 @@ export async function publish(
     try {
       return { id: await attempt(ladder, config), steps, held: config, unmet: [] }
     } catch (error) {
-      if (!demands || !isRepairable(error)) throw error
+      if (!(demands ? isRepairable(error) : isCode(error, 'not-found'))) throw error
     }
   }
   const held = await prepare(ladder)
@@ -101,8 +104,8 @@ export async function publish(
     const id = await attempt(ladder, byOptions ? { access: config.access } : {})
     return { id, steps, held, unmet: unmetOf(held, config) }
   } catch (error) {
-    if (error instanceof PepError && error.code === 'precondition-not-met') throw notMet(ladder, held, error)
-    throw error
+    // Another client has been at it again, or the service contradicts itself.
+    throw isCode(error, 'precondition-not-met') ? notMet(ladder, held, error) : error
   }
 }
 
@@ -215,35 +218,42 @@ async function reconfigure(ladder: Ladder, held: NodeConfig): Promise<boolean> {
   return false
 }
 
-/** What to ask for, from all to the least that will do. */
+/** What to ask for, from all to the least that will do; nothing twice. */
 function proposals(held: NodeConfig, wanted: NodeConfig): readonly NodeConfig[] {
   const unmet = unmetOf(held, wanted)
-  const all = pick(wanted, unmet)
-  const less = pick(
-    wanted,
-    unmet.filter((key) => key === 'access' || key === 'persist'),
-  )
-  const rooms = all.maxItems === 'max' ? ROOM.filter((n) => unmetOf(held, { maxItems: n }).length > 0) : []
-  const least = pick(
-    wanted,
-    unmet.filter((key) => key === 'access'),
-  )
-  const seen = new Set<string>(['{}'])
-  return [all, ...rooms.map((maxItems) => ({ ...less, maxItems })), least].filter((config) => {
-    const key = JSON.stringify(config)
-    return !seen.has(key) && seen.add(key)
-  })
+  const only = (...keys: readonly (keyof NodeConfig)[]) =>
+    pick(
+      wanted,
+      unmet.filter((key) => keys.includes(key)),
+    )
+  const { maxItems } = only('maxItems')
+  // Less than wanted, but more than there is.
+  const rooms = ROOM.filter((n) => maxItems === 'max' || n < (maxItems ?? 0)).filter((n) => !hasRoom(held, n))
+  const all = [
+    pick(wanted, unmet),
+    ...rooms.map((maxItems) => ({ ...only('access', 'persist'), maxItems })),
+    only('access'),
+  ]
+  const written = all.map((config) => JSON.stringify(config))
+  return all.filter((_, i) => written[i] !== '{}' && written.indexOf(written[i] ?? '') === i)
 }
 
 function pick(config: NodeConfig, keys: readonly (keyof NodeConfig)[]): NodeConfig {
-  return Object.fromEntries(keys.map((key) => [key, config[key]]))
+  const { access, persist, maxItems, sendLast } = config
+  const has = (key: keyof NodeConfig) => keys.includes(key)
+  return {
+    ...(has('access') && { access }),
+    ...(has('persist') && { persist }),
+    ...(has('maxItems') && { maxItems }),
+    ...(has('sendLast') && { sendLast }),
+  }
 }
 
-function isCode(error: unknown, code: PepError['code']): boolean {
+function isCode(error: unknown, code: PepErrorCode): boolean {
   return error instanceof PepError && error.code === code
 }
 
-function notMet(ladder: Ladder, found: NodeConfig, cause?: unknown): PepError {
-  const message = `pep: the access model is ${found.access ?? 'unknown'}, not ${ladder.wanted.access}`
+function notMet({ wanted }: Ladder, found: NodeConfig, cause?: unknown): PepError {
+  const message = `pep: the access model was to be ${wanted.access}, and was ${found.access ?? 'unknown'} when last read`
   return new PepError('precondition-not-met', message, { cause, found })
 }
