@@ -7,7 +7,7 @@
 import { type Connection, ConnectionError, type GuardOptions, guard } from './connection.ts'
 import type { Element } from './element.ts'
 import { CLIENT_NAMESPACE } from './forwarded.ts'
-import { hostSession, readable } from './host-session.ts'
+import { hostSession, isClosed, readable } from './host-session.ts'
 import { fromJxt, type JxtElement, type JxtJson, toJxt } from './jxt.ts'
 
 /** What is used of an `Agent`, as `createClient` makes it. */
@@ -22,7 +22,7 @@ export interface StanzaAgent {
     define(definition: StanzaDefinition): void
     export(kind: string, json: Record<string, unknown>): { toString(): string } | undefined
   }
-  prependListener(event: string, listener: (...args: never[]) => void): unknown
+  prependListener<A>(event: string, listener: (argument: A) => void): unknown
   send(kind: string, json: Record<string, unknown>): Promise<void>
 }
 
@@ -68,7 +68,7 @@ export function connection(agent: StanzaAgent, options: GuardOptions): Connectio
       fields: { [FIELD]: field },
     })
 
-  const on = <A>(event: string, listener: (argument: A) => void) => agent.prependListener(event, listener)
+  const on: StanzaAgent['prependListener'] = (event, listener) => agent.prependListener(event, listener)
   // Hosts copy what they have received into what they send: the field must not be copied with it.
   on('stream:data', (json: Json) => {
     if (json[FIELD]) Object.defineProperty(json, FIELD, { enumerable: false })
@@ -103,7 +103,9 @@ export function connection(agent: StanzaAgent, options: GuardOptions): Connectio
       const json = { id, to, type, [FIELD]: stanza }
       const text = agent.stanzas.export(stanza.name, json)?.toString()
       if (text === undefined) throw new TypeError('send: expected a stanza')
-      session.assertLive(agent.transport !== undefined && !agent.sessionTerminating)
+      const { transport } = agent
+      const socket = transport && 'socket' in transport ? transport.socket : undefined
+      session.assertLive(transport !== undefined && !agent.sessionTerminating && !isClosed(socket))
       const outcome = { text, written: false }
       sending.add(outcome)
       await agent.send(stanza.name, json)
