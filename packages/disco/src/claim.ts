@@ -44,9 +44,10 @@ export function claimsOf(el: Element): readonly Claim[] | undefined {
 }
 
 function hashClaim(el: Element): Claim | undefined {
-  const algorithm = el.attrs.algo
-  const bytes = base64().decode(text(el).slice(0, MAX_CLAIM_LENGTH))
-  if (!algorithm || algorithm.length > MAX_CLAIM_LENGTH || !bytes?.length) return undefined
+  const [algorithm, written] = [el.attrs.algo, text(el)]
+  if (!algorithm || algorithm.length > MAX_CLAIM_LENGTH || written.length > MAX_CLAIM_LENGTH) return undefined
+  const bytes = base64().decode(written)
+  if (!bytes?.length) return undefined
   const hash = base64().encode(bytes)
   return { xep: '0390', algorithm, hash, node: hashNode(algorithm, hash) }
 }
