@@ -20,7 +20,8 @@ modules_enabled = {
 modules_disabled = { "s2s" }
 
 authentication = "internal_plain"
-storage = "internal"
+default_storage = "memory"
+storage = { accounts = "internal" } -- written before it starts
 ssl = { certificate = "$directory/cert.pem", key = "$directory/key.pem" }
 
 -- Browsers reach loopback without TLS, and only PLAIN is offered to them.
