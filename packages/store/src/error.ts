@@ -3,7 +3,19 @@
  * - `outcome-unknown`: the store failed to say whether it wrote; its `cause` is an `AggregateError` of why. Read again.
  * - `lane-full`: `MAX_LANE_EFFECTS` effects or `MAX_LANE_BYTES` wait in one lane. Nothing was written. Run or discard some.
  * - `effect-timed-out`: a handler took longer than `EFFECT_MS`; the effect will be tried again.
- * - `record-malformed`: what is stored where an effect should be was not written by this version of the package.
+ * - `record-malformed`: what is stored where an effect, a checkpoint or the head of a store should be was not written
+ *   by this version of the package.
+ * - `evicted`: the store has a receipt, but what it held is gone. Its keys are lost; say so before making new ones.
+ * - `rolled-back`: an older state has come back than was there already. Do not use it.
+ * - `quota-exceeded`: the browser gives no more room. Nothing was written.
+ * - `store-in-use`: the directory is open already, in this process or another; only one at a time can have it.
+ * - `store-busy`: others kept the database locked for too long. Nothing was written. Try again later.
+ * - `store-closed`: it was closed: by its owner, by the browser, for somebody who deletes it, or because a
+ *   commit failed in a way that only opening again can settle. Open it again.
+ * - `store-newer`: a later version of this package has changed how it stores. Load that.
+ * - `key-wrong`: the store was encrypted with another key.
+ * - `record-forged`: a record is not what was sealed under its name: altered, put under another name or into another
+ *   store, or taken away with all that proves it. `cause` is its key, if it is one record.
  */
 export type StoreErrorCode =
   | 'conflict'
@@ -11,6 +23,15 @@ export type StoreErrorCode =
   | 'lane-full'
   | 'effect-timed-out'
   | 'record-malformed'
+  | 'store-in-use'
+  | 'store-busy'
+  | 'evicted'
+  | 'rolled-back'
+  | 'quota-exceeded'
+  | 'store-closed'
+  | 'store-newer'
+  | 'key-wrong'
+  | 'record-forged'
 
 /** Every failure of this package that is neither a mistake of the caller nor an error of the store itself. */
 export class StoreError extends Error {

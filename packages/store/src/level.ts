@@ -1,1 +1,186 @@
-export {}
+/**
+ * A store in a directory, for one process: LevelDB, by way of classic-level or anything of its shape. The default on
+ * Node, Bun and Deno.
+ *
+ *     <key>      value, as it is
+ *     \0store    1 SP name SP number of the last commit           in ASCII
+ *
+ * Each commit is one batch, synced to disk before it is seen or reported, and carries the number of the commit with
+ * it. LevelDB keeps other processes out, so what else tokens are checked against may live in memory: after
+ * opening, tokens are current unless something was written after them.
+ */
+
+import { type ChangeLog, changeLog } from './change-log.ts'
+import { StoreError } from './error.ts'
+import { afterPrefix } from './key-range.ts'
+import { type Batch, type Bytes, checkBatch, checkKey, checkPrefix, type Store } from './store.ts'
+import { takingTurns } from './turns.ts'
+
+/** A store that keeps a directory to itself until it is closed. */
+export interface LevelStore extends Store {
+  /** Lets what has begun end, and frees the directory. Afterwards everything rejects with `store-closed`. */
+  close(): Promise<void>
+}
+
+export interface LevelOptions {
+  /** So many bytes that nobody can foresee; asked once, when the directory is new. */
+  readonly random: (bytes: number) => Uint8Array
+}
+
+/** Of abstract-level's options, those that are always given. */
+export interface LevelEncodings {
+  readonly keyEncoding: 'utf8'
+  readonly valueEncoding: 'view'
+}
+
+/** Of an abstract-level database, what is used. */
+export interface LevelDatabase {
+  open(): Promise<void>
+  close(): Promise<void>
+  getMany(keys: string[], options: LevelEncodings): Promise<(Uint8Array | undefined)[]>
+  iterator(options: LevelEncodings & { readonly gte: string; readonly lt: string }): {
+    all(): Promise<[string, Uint8Array][]>
+  }
+  batch(operations: LevelOperation[], options: LevelEncodings & { readonly sync: true }): Promise<void>
+}
+
+export type LevelOperation =
+  | { readonly type: 'put'; readonly key: string; readonly value: Uint8Array }
+  | { readonly type: 'del'; readonly key: string }
+
+/** The class `ClassicLevel` of classic-level, or one like it. */
+export type LevelClass = new (location: string) => LevelDatabase
+
+/** No key of a store: those have no control characters. */
+const HEAD = '\0store'
+
+/** The lowest character that a key may begin with. */
+const FIRST = ' '
+
+const ENCODINGS: LevelEncodings = { keyEncoding: 'utf8', valueEncoding: 'view' }
+
+/**
+ * Opens the store in the directory `location`, and makes it if it is not there.
+ *
+ *     levelStore(ClassicLevel, './state', { random })
+ *
+ * A commit that fails leaves LevelDB in doubt about its own file: from then on everything rejects with `store-closed` until
+ * the store has been closed and opened again, which settles whether it was written.
+ *
+ * @throws {StoreError} `store-in-use` when the directory is open already, in this process or another; `record-malformed`
+ *   when another program's database is in it
+ * @throws what LevelDB says when it cannot open it for another reason
+ */
+export async function levelStore(
+  Level: LevelClass,
+  location: string,
+  { random }: LevelOptions,
+): Promise<LevelStore> {
+  const db = new Level(location)
+  try {
+    await db.open()
+  } catch (error) {
+    if (isLocked(error)) throw new StoreError('store-in-use', 'the directory is open in another store', error)
+    throw error
+  }
+  try {
+    return opened(db, ...(await readHead(db, random)))
+  } catch (error) {
+    await db.close()
+    throw error
+  }
+}
+
+function opened(db: LevelDatabase, name: string, log: ChangeLog): LevelStore {
+  const turn = takingTurns()
+  let closed: StoreError | undefined
+  const check = (): void => {
+    if (closed) throw closed
+  }
+  return {
+    async read(keys) {
+      keys.forEach(checkKey)
+      check()
+      // Before the values: a commit in between makes these tokens too old, which is safe.
+      const tokens = keys.map((key) => log.token('key', key))
+      // All as of one moment: LevelDB takes a snapshot for it.
+      const values = await db.getMany([...keys], ENCODINGS)
+      return tokens.map((token, i) => ({ value: copied(values[i]), token }))
+    },
+
+    async list(prefix) {
+      checkPrefix(prefix)
+      check()
+      const token = log.token('prefix', prefix)
+      const range = { gte: prefix || FIRST, lt: afterPrefix(prefix) }
+      const entries = await db.iterator({ ...ENCODINGS, ...range }).all()
+      return { entries: entries.map(([key, value]) => [key, new Uint8Array(value)]), token }
+    },
+
+    async commit(tokens, { put = [], delete: deletes = [] }: Batch) {
+      checkBatch({ put, delete: deletes })
+      check()
+      // Taken now: the caller may change its arrays while others have their turn.
+      const read = [...tokens]
+      const operations: LevelOperation[] = [
+        ...put.map(([key, value]) => ({ type: 'put', key, value: new Uint8Array(value) }) as const),
+        ...deletes.map((key) => ({ type: 'del', key }) as const),
+      ]
+      return turn(async () => {
+        check()
+        if (!read.every(log.isCurrent)) return false
+        if (operations.length === 0) return true
+        const head = headOf(name, log.revision() + 1)
+        try {
+          await db.batch([...operations, head], { ...ENCODINGS, sync: true })
+        } catch (error) {
+          closed = new StoreError('store-closed', 'a commit failed: close the store and open it again', error)
+          throw error
+        }
+        log.record(operations.map(({ key }) => key))
+        return true
+      })
+    },
+
+    async close() {
+      closed ??= new StoreError('store-closed', 'the store was closed')
+      await turn(() => db.close())
+    },
+  }
+}
+
+/** What the store is called and where its count stands; both are written if there is nothing yet. */
+async function readHead(
+  db: LevelDatabase,
+  random: (bytes: number) => Uint8Array,
+): Promise<[name: string, log: ChangeLog]> {
+  const [stored] = await db.getMany([HEAD], ENCODINGS)
+  if (stored) {
+    const found = /^1 ([0-9a-f]{32}) ([0-9]{1,15})$/.exec(String.fromCharCode(...stored))
+    if (!found) throw new StoreError('record-malformed', 'the directory holds a database of another kind')
+    const [, name = '', revision] = found
+    return [name, changeLog(name, Number(revision))]
+  }
+  const others = await db.iterator({ ...ENCODINGS, gte: '', lt: afterPrefix('') }).all()
+  if (others.length > 0)
+    throw new StoreError('record-malformed', 'the directory holds a database of another kind')
+  const name = Array.from(random(16), (byte) => byte.toString(16).padStart(2, '0')).join('')
+  await db.batch([headOf(name, 0)], { ...ENCODINGS, sync: true })
+  return [name, changeLog(name, 0)]
+}
+
+function headOf(name: string, revision: number): LevelOperation {
+  const text = `1 ${name} ${revision}`
+  return { type: 'put', key: HEAD, value: Uint8Array.from(text, (character) => character.charCodeAt(0)) }
+}
+
+function copied(value: Uint8Array | undefined): Bytes | undefined {
+  return value && new Uint8Array(value)
+}
+
+/** abstract-level says that it is not open, and why in the cause. */
+function isLocked(error: unknown): boolean {
+  for (let at = error; at instanceof Error; at = at.cause)
+    if ('code' in at && at.code === 'LEVEL_LOCKED') return true
+  return false
+}

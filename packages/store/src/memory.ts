@@ -4,13 +4,8 @@
  * commit. A durable store keeps its name with the data and draws it at random.
  */
 
+import { changeLog } from './change-log.ts'
 import { type Batch, type Bytes, checkBatch, checkKey, checkPrefix, type Store } from './store.ts'
-
-/**
- * How many changed keys are remembered; a token older than all of them is refused. Four commits of a thousand
- * sessions fit between a read and its commit, and checking a list walks through at most this many.
- */
-const LOG_LENGTH = 4096
 
 // What a memory store is called in its tokens. They are worth nothing beyond the process, so that counting will do.
 let stores = 0
@@ -20,39 +15,15 @@ export function memoryStore(): Store {
   const values = new Map<string, Bytes>()
   // The keys of `values`, sorted, so that listing does not walk through everything.
   const sorted: string[] = []
-  // The last commit that changed a key; oldest first, because a changed key is moved to the end.
-  const changes = new Map<string, number>()
-  const name = `${++stores}:`
-  let revision = 0
-  let forgotten = 0
+  const log = changeLog(`${++stores}`, 0)
 
-  const isCurrent = (token: string): boolean => {
-    const [, since = '', kind, subject = ''] = /^[0-9]+:([0-9]+)([=^])(.*)$/su.exec(token) ?? []
-    const at = Number(since)
-    if (kind === undefined || !token.startsWith(name) || at < forgotten || at > revision) return false
-    if (kind === '=') return (changes.get(subject) ?? 0) <= at
-    for (const [key, changed] of changes) if (changed > at && key.startsWith(subject)) return false
-    return true
+  const put = (key: string, value: Uint8Array): void => {
+    if (!values.has(key)) sorted.splice(position(sorted, key), 0, key)
+    values.set(key, new Uint8Array(value))
   }
 
-  const change = (key: string, value: Bytes | undefined): void => {
-    const at = position(sorted, key)
-    if (value === undefined) {
-      if (values.delete(key)) sorted.splice(at, 1)
-    } else {
-      if (!values.has(key)) sorted.splice(at, 0, key)
-      values.set(key, value)
-    }
-    changes.delete(key)
-    changes.set(key, revision)
-  }
-
-  const forget = (): void => {
-    for (const [key, changed] of changes) {
-      if (changes.size <= LOG_LENGTH) return
-      changes.delete(key)
-      forgotten = changed
-    }
+  const remove = (key: string): void => {
+    if (values.delete(key)) sorted.splice(position(sorted, key), 1)
   }
 
   return {
@@ -60,7 +31,7 @@ export function memoryStore(): Store {
       keys.forEach(checkKey)
       return keys.map((key) => {
         const value = values.get(key)
-        return { value: value && new Uint8Array(value), token: `${name}${revision}=${key}` }
+        return { value: value && new Uint8Array(value), token: log.token('key', key) }
       })
     },
 
@@ -69,16 +40,15 @@ export function memoryStore(): Store {
       const entries: [string, Bytes][] = []
       for (let i = position(sorted, prefix); sorted[i]?.startsWith(prefix); i++)
         entries.push([sorted[i]!, new Uint8Array(values.get(sorted[i]!)!)])
-      return { entries, token: `${name}${revision}^${prefix}` }
+      return { entries, token: log.token('prefix', prefix) }
     },
 
-    async commit(tokens, batch: Batch) {
-      checkBatch(batch)
-      if (!tokens.every(isCurrent)) return false
-      revision++
-      for (const [key, value] of batch.put ?? []) change(key, new Uint8Array(value))
-      for (const key of batch.delete ?? []) change(key, undefined)
-      forget()
+    async commit(tokens, { put: puts = [], delete: deletes = [] }: Batch) {
+      checkBatch({ put: puts, delete: deletes })
+      if (!tokens.every(log.isCurrent)) return false
+      for (const [key, value] of puts) put(key, value)
+      for (const key of deletes) remove(key)
+      log.record([...puts.map(([key]) => key), ...deletes])
       return true
     },
   }
