@@ -266,7 +266,6 @@ describe('messages', () => {
   test('one that the host has received otherwise counts as well', async () => {
     const message = (from: string, own: boolean, known: 'stream' | 'no'): Received =>
       vouch({
-        kind: 'message',
         stanza: client(`<message type='chat'>${EME('urn:xmpp:openpgp:0')}</message>`),
         account: bare(JULIET),
         chat: ROMEO as BareJid,
