@@ -5,7 +5,10 @@ import type { Policy } from './policy.ts'
 /** Who holds the keyring. */
 export interface Endpoint {
   readonly account: BareJid
-  /** The namespace of the encryption, as in `Key.protocol` and in trust messages. */
+  /**
+   * The namespace of the encryption, as in `Key.protocol` and in trust messages. Where several namespaces share their
+   * keys, as in OMEMO, the one whose envelopes carry trust messages.
+   */
   readonly protocol: string
   /** Of this endpoint's own key. */
   readonly fingerprint: string

@@ -183,12 +183,15 @@ function open(keyring: Keyring, endpoint: Endpoint) {
   }
   const isVerified = (ref: KeyRef): boolean => isOwnKey(endpoint, ref) || find(ref)?.level === 'verified'
 
-  function apply({ sender, about, trust, at }: Statement, key: Key): boolean {
+  const isReady = ({ sender, about }: Statement): boolean => isVerified(sender) && find(about) !== undefined
+
+  function apply({ sender, about, trust, at }: Statement): void {
+    const key = find(about)
+    if (key === undefined) return
     const decision: Decision = { level: trust ? 'verified' : 'distrusted', by: 'trust-message', at }
     const judged = judge(key, decision)
     if (judged.kind === 'contested') contested.push({ ...decision, key, sender })
     if (judged.kind === 'changed' || judged.kind === 'same') put(judged.key)
-    return judged.kind === 'changed' && isVerified(about)
   }
 
   return {
@@ -206,18 +209,18 @@ function open(keyring: Keyring, endpoint: Endpoint) {
     settle(added: readonly Statement[] = []): void {
       if (!endpoint.policy.trustMessages) return
       let pool = [...waiting, ...added]
-      for (let again = true; again; ) {
-        again = false
+      for (let ready = pool.filter(isReady); ready.length > 0; ready = pool.filter(isReady)) {
         const done = new Set<Statement>()
-        for (const statement of inOrder(pool)) {
-          const key = find(statement.about)
-          if (key === undefined || !isVerified(statement.sender)) continue
+        for (const statement of inOrder(ready)) {
+          // One before it may have distrusted its sender.
+          if (!isReady(statement)) continue
+          apply(statement)
           done.add(statement)
-          if (apply(statement, key)) again = true
         }
         pool = pool.filter((statement) => !done.has(statement))
       }
-      const kept = keepWaiting(pool, endpoint.account)
+      // What was within the limits and became less still is.
+      const kept = added.length > 0 ? keepWaiting(pool, endpoint.account) : { waiting: pool, dropped: [] }
       waiting = kept.waiting
       dropped.push(...kept.dropped)
     },
