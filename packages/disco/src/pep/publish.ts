@@ -159,6 +159,8 @@ function attempt(ladder: Ladder, conditions: NodeConfig): Promise<string | undef
 function isRepairable(error: unknown): boolean {
   if (!(error instanceof PepError)) return false
   if (error.code === 'precondition-not-met' || error.code === 'not-found') return true
+  // What ejabberd says to one of two clients for which it makes the node at the same time.
+  if (error.code === 'unavailable') return true
   const refusal = error.cause
   if (error.code !== 'refused' || !(refusal instanceof StanzaError)) return false
   // The other conditions of §7.1.3 are about the item.
@@ -169,9 +171,7 @@ function isRepairable(error: unknown): boolean {
 /** Sees to it that the node is there, and configured as wanted as far as the service lets it. */
 async function prepare(ladder: Ladder): Promise<NodeConfig> {
   const { wanted } = ladder
-  const found = await readUnlessMissing(ladder)
-  if (!found) await create(ladder)
-  const before = found ?? (await read(ladder))
+  const before = (await readUnlessMissing(ladder)) ?? (await create(ladder))
   const held = (await reconfigure(ladder, before)) ? await read(ladder) : before
   if (unmetOf(held, wanted).includes('access')) throw notMet(ladder, held)
   return held
@@ -191,8 +191,24 @@ async function readUnlessMissing(ladder: Ladder): Promise<NodeConfig | undefined
   }
 }
 
-/** Makes the node, in the standard way if it must be. That another client has been faster is as good. */
-async function create(ladder: Ladder): Promise<void> {
+/** Makes the node. That another client has been faster is as good: then ejabberd may have failed instead of refusing. */
+async function create(ladder: Ladder): Promise<NodeConfig> {
+  let failure: unknown
+  try {
+    await createUnlessThere(ladder)
+  } catch (error) {
+    if (!isCode(error, 'unavailable')) throw error
+    failure = error
+  }
+  try {
+    return await read(ladder)
+  } catch (error) {
+    throw failure ?? error
+  }
+}
+
+/** In the standard way where the service refuses it as wanted. */
+async function createUnlessThere(ladder: Ladder): Promise<void> {
   const { connection, node, wanted, options } = ladder
   for (const config of [wanted, {}]) {
     try {

@@ -44,6 +44,7 @@ const notMet = error('cancel', 'conflict', 'precondition-not-met')
 const notMetEjabberd = `<error type='cancel'><precondition-not-met xmlns='${PUBSUB}#errors'/><conflict xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error>`
 const unknownField = `<error type='wait'><resource-constraint xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/><text xmlns='urn:ietf:params:xml:ns:xmpp-stanzas' xml:lang='en'>Unknown field 'pubsub#max_items' of type 'http://jabber.org/protocol/pubsub#publish-options'</text></error>`
 const missing = error('cancel', 'item-not-found')
+const failed = error('wait', 'internal-server-error')
 const refused = error('modify', 'not-acceptable')
 const open: NodeConfig = { access: 'open', persist: true, maxItems: 'max', sendLast: 'never' }
 const standard: NodeConfig = {
@@ -195,6 +196,25 @@ describe('the repair ladder', () => {
     [
       'another client creates the node at the same time',
       [OPTIONS, missing, missing, error('cancel', 'conflict'), config(open), published],
+      [
+        info,
+        asks(all),
+        reads,
+        creates(form('submit', 'node_config', { persist: true, access: 'open', maxItems: 'max' })),
+        reads,
+        asks(access),
+      ],
+      { unmet: [] },
+    ],
+    [
+      'ejabberd: another client makes the node by publishing at the same time',
+      [OPTIONS, failed, config(open), published],
+      [info, asks(all), reads, asks(access)],
+      { unmet: [] },
+    ],
+    [
+      'ejabberd: another client creates the node at the same time',
+      [OPTIONS, unknownField, missing, failed, config(open), published],
       [
         info,
         asks(all),
@@ -362,6 +382,9 @@ describe('the access model is right, or nothing is published', () => {
       'not-supported',
     ],
     ['creating is refused twice', [OPTIONS, missing, missing, refused, refused], 'refused'],
+    ['the server fails again and again', [OPTIONS, failed, failed], 'unavailable'],
+    ['the server fails to create it', [OPTIONS, missing, missing, failed, missing], 'unavailable'],
+    ['the node is gone again', [OPTIONS, missing, missing, '', missing], 'not-found'],
     [
       'the configuration is no form',
       [FEATURES(), `<pubsub xmlns='${PUBSUB}#owner'><configure node='${NODE}'/></pubsub>`],
