@@ -1,3 +1,4 @@
+export { type CheckpointOptions, checkpoint } from './checkpoint.ts'
 export type { Effect, EffectName, QueuedEffect } from './effect-codec.ts'
 export {
   BACKOFF_MAX_MS,

@@ -1,0 +1,81 @@
+/** The database that the store of `indexeddb.ts` is kept in: opening it, and what its errors mean. */
+
+import { type DBSchema, type IDBPDatabase, openDB } from 'idb'
+import { advance, type Checkpoint, type CheckpointOptions } from './checkpoint.ts'
+import { StoreError } from './error.ts'
+import type { Bytes } from './store.ts'
+
+/** @internal */
+interface Schema extends DBSchema {
+  values: { key: string; value: Bytes }
+  log: { key: number; value: readonly string[] }
+  meta: { key: string; value: Meta }
+}
+
+/** @internal */
+export interface Meta extends Checkpoint {
+  readonly revision: number
+}
+
+/** @internal */
+export interface Connection {
+  readonly database: IDBPDatabase<Schema>
+  close(): void
+  /** What an error of the database means, which may be itself; after closing, whoever closed it, `store-closed`. */
+  failure(error: unknown): unknown
+}
+
+/** @internal The only key in `meta`. */
+export const META_KEY = 'store'
+const VERSION = 1
+
+/** @internal Opens it, or makes it if there is no receipt. @throws as `indexeddbStore` */
+export async function connect(name: string, receipt: string | undefined): Promise<Connection> {
+  let isOpen = true
+  let isMissing = false
+  const failure = (error: unknown): unknown => {
+    const { name } = error instanceof Error ? error : new Error()
+    if (name === 'QuotaExceededError') return new StoreError('quota-exceeded', 'no room is left', error)
+    if (name === 'VersionError') return new StoreError('store-newer', 'made by a later version', error)
+    if (!isOpen || name === 'InvalidStateError')
+      return new StoreError('store-closed', 'the database has been closed', error)
+    return error
+  }
+  try {
+    // Version 1 cannot be blocked by an older one: a later one will have to say that other pages are in its way.
+    const database = await openDB<Schema>(name, VERSION, {
+      upgrade(database, _from, _to, transaction) {
+        isMissing = receipt !== undefined
+        transaction.done.catch(unreported)
+        if (isMissing) transaction.abort()
+        else for (const store of ['values', 'log', 'meta'] as const) database.createObjectStore(store)
+      },
+      // A connection that stays would hold up whoever deletes the database, or a page with a later version.
+      blocking: () => close(),
+      terminated() {
+        isOpen = false
+      },
+    })
+    const close = (): void => {
+      isOpen = false
+      database.close()
+    }
+    return { database, close, failure }
+  } catch (error) {
+    throw isMissing ? new StoreError('evicted', 'there is no such database', error) : failure(error)
+  }
+}
+
+/** @internal Makes a checkpoint. @throws as `checkpoint` */
+export async function count({ database }: Connection, options: CheckpointOptions): Promise<Meta> {
+  const transaction = database.transaction('meta', 'readwrite', { durability: 'strict' })
+  transaction.done.catch(unreported)
+  // A receipt that does not fit leaves the transaction without writes, and it ends by itself.
+  const last = await transaction.store.get(META_KEY)
+  const meta = { ...advance(last, options), revision: last?.revision ?? 0 }
+  await Promise.all([transaction.store.put(meta, META_KEY), transaction.done])
+  return meta
+}
+
+/** @internal For the end of a transaction whose requests fail as well: the host would report it as an error that nobody handles. */
+export const unreported = (): void => {}
