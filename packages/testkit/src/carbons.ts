@@ -48,7 +48,7 @@ export function sendCarbons(
   )
   if (sessions.length === 0 || !isEligible(message, direction)) return
   for (const session of sessions) {
-    const copy = element(CARBONS, direction, {}, element(FORWARD, 'forwarded', {}, message))
+    const copy = element(CARBONS, direction, {}, element(FORWARD, 'forwarded', {}, withoutPrivate(message)))
     const { type } = message.attrs
     server.transmit(session, element(CLIENT, 'message', { from: account.jid, to: session.jid, type }, copy))
   }

@@ -144,20 +144,11 @@ function accountInfo({ quirks }: Server): Element {
 
 export function answerMucDisco(server: Server, iq: Element, { ns, name }: Element): readonly Element[] {
   if (name !== 'query' || iq.attrs.type !== 'get') throw refusal(iq, 'bad-request')
-  if (ns === INFO)
-    return [
-      infoElement(
-        undefined,
-        ['conference', 'text'],
-        [INFO, ITEMS, MUC, ...(server.quirks.occupantIds ? [OCCUPANT_ID] : [])],
-      ),
-    ]
-  return [
-    element(
-      ITEMS,
-      'query',
-      {},
-      [...server.rooms.keys()].map((jid) => element(ITEMS, 'item', { jid })),
-    ),
-  ]
+  const occupantIds = server.quirks.occupantIds ? [OCCUPANT_ID] : []
+  if (ns === INFO) return [infoElement(undefined, ['conference', 'text'], [INFO, ITEMS, MUC, ...occupantIds])]
+  const listed = [...server.rooms.values()].filter(({ config, locked }) => config.listed && !locked)
+  const items = listed.map(({ jid, config }) =>
+    element(ITEMS, 'item', { jid, name: config.name || undefined }),
+  )
+  return [element(ITEMS, 'query', {}, items)]
 }

@@ -12,7 +12,7 @@ import type { Request } from './request.ts'
 import { dispatchToRoom } from './room-dispatch.ts'
 import { answerRoster } from './roster-request.ts'
 import { archived, routeMessage } from './routing.ts'
-import { available, findSession, mucDomain, type Server, type Session } from './server.ts'
+import { available, findSession, mucDomain, type Server, type Session, serves } from './server.ts'
 import { bounce, payloadOf, readJid, refusal, resultOf, withAttrs } from './stanza.ts'
 import { isSubscription, subscribe } from './subscription.ts'
 
@@ -42,6 +42,7 @@ export function dispatch(server: Server, session: Session, written: Element): vo
   const target = to === undefined ? undefined : readJid(to)
   try {
     if (to !== undefined && !target) throw refusal(stanza, 'jid-malformed')
+    if (target && !serves(server, target.domain)) throw refusal(stanza, 'remote-server-not-found')
     if (stanza.name === 'iq') iq(server, session, stanza, target)
     else if (stanza.name === 'message') message(server, session, stanza, target)
     else presence(server, session, stanza, target)
@@ -53,15 +54,15 @@ export function dispatch(server: Server, session: Session, written: Element): vo
 
 function refuse(server: Server, session: Session, stanza: Element, error: StanzaError): void {
   const reply = bounce(stanza, error, server.quirks)
-  if (reply) server.transmit(session, reply)
+  // What was not sent in the session's own name is not answered there.
+  if (reply?.attrs.to === session.jid) server.transmit(session, reply)
 }
 
 function iq(server: Server, session: Session, stanza: Element, to: Jid | undefined): void {
   const { type, id } = stanza.attrs
   if (type === 'result' || type === 'error') {
-    const asked = server.asked.get(id ?? '')
-    if (to && to.bare !== server.domain) server.route(stanza, session)
-    else if (asked && server.asked.delete(id ?? '')) asked(stanza)
+    if (to && !server.domains.has(to.bare)) server.route(stanza, session)
+    else server.asked.get(id ?? '')?.(stanza)
     return
   }
   if ((type !== 'get' && type !== 'set') || !id) throw refusal(stanza, 'bad-request')
@@ -81,10 +82,10 @@ function answer(
   to: Jid | undefined,
 ): readonly Element[] {
   const domain = to?.bare
-  if (domain === server.domain || domain === mucDomain(server)) {
+  if (domain !== undefined && serves(server, domain)) {
     if (payload.ns === PING) return []
     if (payload.ns !== INFO && payload.ns !== ITEMS) throw refusal(stanza, 'service-unavailable')
-    return (domain === server.domain ? answerServerDisco : answerMucDisco)(server, stanza, payload)
+    return (domain === mucDomain(server) ? answerMucDisco : answerServerDisco)(server, stanza, payload)
   }
   const account = to ? server.accounts.get(to.bare) : session.account
   const respond = ACCOUNT.get(payload.ns)
@@ -101,12 +102,14 @@ function message(server: Server, session: Session, written: Element, to: Jid | u
   const target = to?.full ?? to?.bare ?? session.account.jid
   const stanza = withAttrs(written, { to: target })
   if (to && isRoom(server, to)) {
-    if (to.full) sendCarbons(server, session.account, withoutPrivate(stanza), 'sent', [session])
+    if (to.full) sendCarbons(server, session.account, stanza, 'sent', [session])
     server.route(withoutPrivate(stanza), session)
     return
   }
-  const copy = archived(server, session.account, stanza, target)
-  sendCarbons(server, session.account, withoutPrivate(copy), 'sent', [session])
+  // To oneself, it is archived when it arrives.
+  const own = to === undefined || to.bare === session.account.jid
+  const copy = own ? stanza : archived(server, session.account, stanza, target)
+  sendCarbons(server, session.account, copy, 'sent', [session])
   server.route(stanza, session)
 }
 

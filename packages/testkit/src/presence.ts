@@ -1,6 +1,6 @@
 /** RFC 6121 §4: who is available, and who hears of it; XEP-0115: what that client can do. */
 
-import { child, type Element, element, type Jid } from '@xmpp-e2e/xml'
+import { child, type Element, element, type Jid, parseJid } from '@xmpp-e2e/xml'
 import { capsHash, featuresOf, infoOf, isHash } from './caps.ts'
 import { CAPS, CLIENT, INFO } from './namespaces.ts'
 import { deliverOffline } from './offline.ts'
@@ -95,7 +95,10 @@ function learnCaps(server: Server, session: Session, presence: Element): void {
   }
   const query = element(INFO, 'query', { node: `${node}#${ver}` })
   const id = server.newId()
+  const from = parseJid(session.jid).domain
   server.asked.set(id, (reply) => {
+    if (reply.attrs.from !== session.jid) return
+    server.asked.delete(id)
     const info = infoOf(reply)
     if (reply.attrs.type !== 'result' || !info || capsHash(info, hash) !== ver) return
     const features = featuresOf(info)
@@ -105,10 +108,7 @@ function learnCaps(server: Server, session: Session, presence: Element): void {
     if (server.quirks.lastItemNeedsKnownCaps) session.features = features
     else interest(server, session, features)
   })
-  server.transmit(
-    session,
-    element(CLIENT, 'iq', { type: 'get', id, from: server.domain, to: session.jid }, query),
-  )
+  server.transmit(session, element(CLIENT, 'iq', { type: 'get', id, from, to: session.jid }, query))
 }
 
 /** The client hears of these from now on, and of what it has not heard of before at once. */

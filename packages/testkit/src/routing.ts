@@ -23,7 +23,7 @@ export function deliver(server: Server, account: Account, marked: Element, to: J
   const message = withoutPrivate(marked)
   const targets = targetsOf(server, account, message, to)
   for (const session of targets) server.transmit(session, message)
-  if (targets.length > 0) sendCarbons(server, account, message, 'received', targets)
+  if (targets.length > 0) sendCarbons(server, account, marked, 'received', targets)
   const { type = 'normal' } = message.attrs
   if (targets.length > 0 || type === 'error' || type === 'headline') return true
   if (type === 'groupchat' || isPrivate(message)) return false

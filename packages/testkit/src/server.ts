@@ -40,6 +40,8 @@ export interface Account {
 
 export interface Server {
   readonly domain: string
+  /** That one, and those of accounts made elsewhere: as if several servers were one process. */
+  readonly domains: Set<string>
   readonly quirks: Quirks
   readonly clock: Clock
   readonly accounts: Map<BareJid, Account>
@@ -57,11 +59,9 @@ export interface Server {
   route(stanza: Element, sender: Session): void
 }
 
-/** Whether there is an account or service for that domain. */
+/** Whether there may be accounts or services of that domain. */
 export function serves(server: Server, domain: string): boolean {
-  if (domain === server.domain || domain === mucDomain(server)) return true
-  for (const account of server.accounts.keys()) if (account.endsWith(`@${domain}`)) return true
-  return false
+  return server.domains.has(domain) || domain === mucDomain(server)
 }
 
 export function mucDomain(server: Pick<Server, 'domain'>): string {

@@ -89,6 +89,7 @@ export function testService(options: ServiceOptions = {}): TestService {
   })
   const server: Server = {
     domain,
+    domains: new Set([domain]),
     quirks,
     clock,
     accounts: new Map(),
@@ -119,6 +120,7 @@ export function testService(options: ServiceOptions = {}): TestService {
       requests: new Map(),
     }
     server.accounts.set(found, account)
+    server.domains.add(found.slice(found.indexOf('@') + 1))
     return account
   }
 
