@@ -30,7 +30,7 @@ export interface NewItem {
 export interface PublishOptions extends PepOptions {
   /**
    * Whether the own account's disco#info has `http://jabber.org/protocol/pubsub#publish-options`. Unless given, it is
-   * asked: one request more.
+   * asked: one request more. Where it is said and not so, the first attempt publishes under whatever there is.
    */
   readonly publishOptions?: boolean | undefined
 }
@@ -203,7 +203,7 @@ async function create(ladder: Ladder): Promise<NodeConfig> {
   try {
     return await read(ladder)
   } catch (error) {
-    throw failure ?? error
+    throw failure && isCode(error, 'not-found') ? failure : error
   }
 }
 
