@@ -3,8 +3,9 @@ export interface Bounded<V> {
   get(key: string): V | undefined
   /** Gives the keys that were forgotten for it. */
   put(key: string, value: V): readonly string[]
-  delete(key: string): void
+  delete(key: string): boolean
   keys(): readonly string[]
+  clear(): void
 }
 
 export function bounded<V>(max: number): Bounded<V> {
@@ -27,9 +28,8 @@ export function bounded<V>(max: number): Bounded<V> {
       if (value !== undefined) put(key, value)
       return value
     },
-    delete: (key) => {
-      values.delete(key)
-    },
+    delete: (key) => values.delete(key),
     keys: () => [...values.keys()],
+    clear: () => values.clear(),
   }
 }

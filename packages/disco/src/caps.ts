@@ -12,10 +12,10 @@
  */
 
 import { utf8ToBytes } from '@noble/hashes/utils.js'
-import { base64, type Element, element } from '@xmpp-e2e/xml'
+import { type Element, element } from '@xmpp-e2e/xml'
 import { type DataForm, formType } from './data-form.ts'
-import { type Hash, sha1 } from './hash.ts'
-import { compareIdentities, type Info } from './info.ts'
+import { type Hash, hashed, sha1 } from './hash.ts'
+import { compareIdentities, hasSeparator, type Info, identityParts } from './info.ts'
 import { compareOctets, sortOctets } from './octet-order.ts'
 
 export const CAPS_NAMESPACE = 'http://jabber.org/protocol/caps'
@@ -28,19 +28,13 @@ export const CAPS_NAMESPACE = 'http://jabber.org/protocol/caps'
 export function caps(info: Info, node: string, hash: Hash = sha1): Element {
   const S = verificationString(info)
   if (S === undefined) throw new RangeError('info: ill-formed by XEP-0115 §5.4')
-  if (hasLessThan(info)) throw new RangeError('info: has a `<`')
-  return element(CAPS_NAMESPACE, 'c', { hash: hash.name, node, ver: ver(S, hash) })
-}
-
-export function ver(verificationString: string, hash: Hash): string {
-  return base64().encode(Uint8Array.from(hash.digest(utf8ToBytes(verificationString))))
+  if (hasSeparator(info, /</)) throw new RangeError('info: has a `<`')
+  return element(CAPS_NAMESPACE, 'c', { hash: hash.name, node, ver: hashed(utf8ToBytes(S), hash) })
 }
 
 /** S, or `undefined` for information that is ill-formed (§5.4, 3.3 to 3.5). */
 export function verificationString(info: Info): string | undefined {
-  const identities = [...info.identities]
-    .sort(compareIdentities)
-    .map(({ category, type, lang = '', name = '' }) => [category, type, lang, name])
+  const identities = [...info.identities].sort(compareIdentities).map(identityParts)
   const features = sortOctets(info.features)
   const forms = hashedForms(info)
   if (!forms || hasRepetition(identities.map((key) => JSON.stringify(key))) || hasRepetition(features))
@@ -101,7 +95,7 @@ export function isShareable(info: Info): boolean {
     forms?.length === info.forms.length &&
     last !== undefined &&
     (first === undefined || compareOctets(first, last) < 0) &&
-    !hasLessThan(info) &&
+    !hasSeparator(info, /</) &&
     info.identities.every(isPlainIdentity) &&
     info.features.every((feature) => feature !== '' && !/^[^/]+\/[^/]+\/[^/]*\//.test(feature)) &&
     info.forms.every(isPlainForm)
@@ -118,15 +112,6 @@ function isPlainForm({ fields, tabular }: DataForm): boolean {
     fields.every(({ name, values }) => name && values.length > 0) &&
     !hasRepetition(fields.map(({ name = '' }) => name))
   )
-}
-
-function hasLessThan({ identities, features, forms }: Info): boolean {
-  const texts = [
-    ...identities.flatMap(({ category, type, lang = '', name = '' }) => [category, type, lang, name]),
-    ...features,
-    ...forms.flatMap(({ fields }) => fields.flatMap(({ name = '', values }) => [name, ...values])),
-  ]
-  return texts.some((part) => part.includes('<'))
 }
 
 const hasRepetition = (texts: readonly string[]): boolean => new Set(texts).size < texts.length

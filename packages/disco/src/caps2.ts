@@ -12,10 +12,10 @@
  */
 
 import { utf8ToBytes } from '@noble/hashes/utils.js'
-import { type Bytes, base64, type Element, element } from '@xmpp-e2e/xml'
+import { type Bytes, type Element, element } from '@xmpp-e2e/xml'
 import { type DataForm, formType } from './data-form.ts'
-import { type Hash, sha256 } from './hash.ts'
-import type { Info } from './info.ts'
+import { type Hash, hashed, sha256 } from './hash.ts'
+import { hasSeparator, type Info, identityParts } from './info.ts'
 import { sortOctets } from './octet-order.ts'
 
 export const CAPS2_NAMESPACE = 'urn:xmpp:caps'
@@ -25,6 +25,7 @@ const FS = '\x1c'
 const GS = '\x1d'
 const RS = '\x1e'
 const US = '\x1f'
+const SEPARATOR = new RegExp(`[${FS}-${US}]`)
 
 /**
  * `<c/>` with one hash for each function.
@@ -35,14 +36,9 @@ export function hashSet(info: Info, hashes: readonly Hash[] = [sha256]): Element
   const input = hashInput(info)
   if (!input) throw new RangeError('info: XEP-0390 §4.1 has no hash for it')
   const all = hashes.map((hash) =>
-    element(HASHES_NAMESPACE, 'hash', { algo: hash.name }, digest(input, hash)),
+    element(HASHES_NAMESPACE, 'hash', { algo: hash.name }, hashed(input, hash)),
   )
   return element(CAPS2_NAMESPACE, 'c', {}, all)
-}
-
-/** In base64. */
-export function digest(input: Uint8Array, hash: Hash): string {
-  return base64().encode(Uint8Array.from(hash.digest(input)))
 }
 
 /** §4.3 */
@@ -53,37 +49,22 @@ export function hashNode(algorithm: string, hash: string): string {
 /** `undefined` where §4.1 aborts. The caller sees to it that there is nothing but identities, features and forms. */
 export function hashInput(info: Info): Bytes | undefined {
   const forms = info.forms.map(formText)
-  const text = [
-    joined(info.features.map((feature) => feature + US)),
-    joined(
-      info.identities.map(
-        ({ category, type, lang = '', name = '' }) =>
-          [category, type, lang, name].map((part) => part + US).join('') + RS,
-      ),
-    ),
-    joined(forms.map((form) => form ?? '')),
+  if (forms.includes(undefined) || hasSeparator(info, SEPARATOR)) return undefined
+  const parts = [
+    info.features.map(ended),
+    info.identities.map((identity) => identityParts(identity).map(ended).join('') + RS),
+    forms.map((form) => form ?? ''),
   ]
-    .map((part) => part + FS)
-    .join('')
-  // One more than was put in means that a text has some.
-  const isCertain = [...text].filter((unit) => unit >= FS && unit <= US).length === separators(info)
-  return isCertain && !forms.includes(undefined) ? Uint8Array.from(utf8ToBytes(text)) : undefined
+  return Uint8Array.from(utf8ToBytes(parts.map((part) => joined(part) + FS).join('')))
 }
 
 function formText(form: DataForm): string | undefined {
   if (form.tabular || formType(form) === undefined) return undefined
   if (form.fields.some(({ name }) => name === undefined)) return undefined
-  const fields = form.fields.map(({ name = '', values }) => {
-    const written = joined(values.map((value) => value + US))
-    return name + US + written + RS
-  })
+  const fields = form.fields.map(({ name = '', values }) => ended(name) + joined(values.map(ended)) + RS)
   return joined(fields) + GS
 }
 
-const joined = (texts: readonly string[]): string => sortOctets(texts).join('')
+const ended = (part: string): string => part + US
 
-function separators({ features, identities, forms }: Info): number {
-  const fields = forms.flatMap((form) => form.fields)
-  const values = fields.flatMap((field) => field.values)
-  return 3 + features.length + 5 * identities.length + forms.length + 2 * fields.length + values.length
-}
+const joined = (texts: readonly string[]): string => sortOctets(texts).join('')

@@ -6,11 +6,12 @@
  *     <c xmlns='urn:xmpp:caps'> <hash xmlns='urn:xmpp:hashes:2' algo='sha-256'>…</hash> … </c>    XEP-0390 §5.4
  */
 
+import { utf8ToBytes } from '@noble/hashes/utils.js'
 import { base64, child, children, type Element, elements, text } from '@xmpp-e2e/xml'
-import { CAPS_NAMESPACE, isShareable, ver, verificationString } from './caps.ts'
-import { CAPS2_NAMESPACE, digest, HASHES_NAMESPACE, hashInput, hashNode } from './caps2.ts'
+import { CAPS_NAMESPACE, isShareable, verificationString } from './caps.ts'
+import { CAPS2_NAMESPACE, HASHES_NAMESPACE, hashInput, hashNode } from './caps2.ts'
 import { DATA_FORM_NAMESPACE } from './data-form.ts'
-import type { Hash } from './hash.ts'
+import { type Hash, hashed } from './hash.ts'
 import { canonicalInfo, INFO_NAMESPACE, type Info, readInfo } from './info.ts'
 
 /** Hashes that are read of one set. XEP-0300 knows ten functions, and three of them are not to be used. */
@@ -87,7 +88,7 @@ export function verify(query: Element, claim: Claim, hashes: readonly Hash[], la
 function verifyCaps(info: Info, claim: Claim, hash: Hash): Verdict {
   const S = verificationString(info)
   if (S === undefined) return { kind: 'ill-formed', info }
-  if (ver(S, hash) !== claim.hash) return { kind: 'mismatch', info }
+  if (hashed(utf8ToBytes(S), hash) !== claim.hash) return { kind: 'mismatch', info }
   const shareable = isShareable(info)
   return { kind: 'verified', shareable, info: shareable ? canonicalInfo(info) : info }
 }
@@ -100,7 +101,7 @@ function verifyHash(query: Element, claim: Claim, hash: Hash, lang: string | und
     ? readings.map((reading) => [reading, hashInput(reading)] as const)
     : []
   for (const [reading, input] of inputs)
-    if (input && digest(input, hash) === claim.hash)
+    if (input && hashed(input, hash) === claim.hash)
       return { kind: 'verified', shareable: true, info: canonicalInfo(reading) }
   return { kind: inputs.some(([, input]) => input) ? 'mismatch' : 'ill-formed', info }
 }

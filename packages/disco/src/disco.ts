@@ -92,6 +92,11 @@ export interface Disco {
   close(): void
 }
 
+function address(jid: string): BareJid | FullJid {
+  const { bare, full } = parseJid(jid)
+  return full ?? bare
+}
+
 export function disco(connection: Connection, options: DiscoOptions): Disco {
   const hashes = [...(options.hashes ?? []), sha256, sha1]
   const setHashes = hashes.filter(({ name }) => name !== sha1.name)
@@ -138,10 +143,6 @@ export function disco(connection: Connection, options: DiscoOptions): Disco {
     return annotated(given, current)
   }
 
-  function claimsFor(jid: BareJid | FullJid): readonly Claim[] {
-    return servers.get(jid) ?? there.get(jid)?.claims ?? []
-  }
-
   stops.add(
     connection.subscribe({
       stanza(stanza) {
@@ -159,25 +160,21 @@ export function disco(connection: Connection, options: DiscoOptions): Disco {
 
   return {
     async info(jid, { node, signal, fresh = false } = {}) {
-      const { bare, full } = parseJid(jid)
-      const to = full ?? bare
-      const claims = claimsFor(to)
+      const to = address(jid)
+      const claims = servers.get(to) ?? there.get(to)?.claims ?? []
       return node === undefined && claims.length > 0 && !fresh
         ? asking.claimed(to, claims, signal)
         : asking.ask(to, node, signal)
     },
-    items(jid, { node, signal } = {}) {
-      const { bare, full } = parseJid(jid)
-      return items(connection, full ?? bare, node, { signal })
-    },
+    items: (jid, { node, signal } = {}) => items(connection, address(jid), node, { signal }),
     resources: (jid) => {
       const { bare, full } = parseJid(jid)
-      const one = full && there.get(full)
-      return full ? (one ? [one] : []) : there.of(bare)
+      if (!full) return there.of(bare)
+      const one = there.get(full)
+      return one ? [one] : []
     },
     streamFeatures(features, server) {
-      const domain = bare(server)
-      servers.set(domain, claimsOf(features) ?? [])
+      servers.set(bare(server), claimsOf(features) ?? [])
     },
     add(added) {
       const own = { ...added }

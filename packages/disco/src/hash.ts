@@ -1,7 +1,11 @@
-/** Hash functions are values that the host hands in, so that only those in use are in its bundle. */
+/**
+ * Hash functions are values that the host hands in, so that only those in use are in its bundle. The two that everybody
+ * needs are made of the classes of @noble/hashes, without the factory around them, which is a tenth of their size.
+ */
 
-import { sha1 as nobleSha1 } from '@noble/hashes/legacy.js'
-import { sha256 as nobleSha256 } from '@noble/hashes/sha2.js'
+import { _SHA1 } from '@noble/hashes/legacy.js'
+import { _SHA256 } from '@noble/hashes/sha2.js'
+import { base64 } from '@xmpp-e2e/xml'
 
 export interface Hash {
   /** As XEP-0300 §4 has it, such as `sha3-256`. */
@@ -9,8 +13,13 @@ export interface Hash {
   digest(bytes: Uint8Array): Uint8Array
 }
 
+/** The hash of bytes, in base64. */
+export function hashed(bytes: Uint8Array, hash: Hash): string {
+  return base64().encode(Uint8Array.from(hash.digest(bytes)))
+}
+
 /** What XEP-0115 is made of in practice. */
-export const sha1: Hash = { name: 'sha-1', digest: (bytes) => nobleSha1(bytes) }
+export const sha1: Hash = { name: 'sha-1', digest: (bytes) => new _SHA1().update(bytes).digest() }
 
 /** What every entity with XEP-0390 must have. */
-export const sha256: Hash = { name: 'sha-256', digest: (bytes) => nobleSha256(bytes) }
+export const sha256: Hash = { name: 'sha-256', digest: (bytes) => new _SHA256().update(bytes).digest() }

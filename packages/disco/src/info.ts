@@ -48,7 +48,7 @@ const query = codec(INFO_NAMESPACE, 'query', {
 
 /** `<query/>` as an answer, or without `info` as a question. */
 export function infoQuery(info?: Info, node?: string): Element {
-  const { identities, features, forms } = info ?? { identities: [], features: [], forms: [] }
+  const { identities = [], features = [], forms = [] } = info ?? {}
   return query.encode({
     ...(node !== undefined && { node }),
     identities,
@@ -99,14 +99,26 @@ export function canonicalInfo(info: Info): Info {
   }
 }
 
+/** In the order in which both specifications write and compare them. */
+export function identityParts({ category, type, lang = '', name = '' }: Identity): readonly string[] {
+  return [category, type, lang, name]
+}
+
 /** By category, type, language and name, each a key of its own. */
 export function compareIdentities(a: Identity, b: Identity): number {
-  return (
-    compareOctets(a.category, b.category) ||
-    compareOctets(a.type, b.type) ||
-    compareOctets(a.lang ?? '', b.lang ?? '') ||
-    compareOctets(a.name ?? '', b.name ?? '')
-  )
+  const others = identityParts(b)
+  return identityParts(a).reduce((order, part, i) => order || compareOctets(part, others[i] ?? ''), 0)
+}
+
+/** Whether some text of it has a character that would be taken for a separator. */
+export function hasSeparator({ identities, features, forms }: Info, separator: RegExp): boolean {
+  const fields = forms.flatMap((form) => form.fields)
+  const texts = [
+    ...identities.flatMap(identityParts),
+    ...features,
+    ...fields.flatMap(({ name = '', values }) => [name, ...values]),
+  ]
+  return texts.some((written) => separator.test(written))
 }
 
 function canonicalFields(form: DataForm): readonly FormField[] {

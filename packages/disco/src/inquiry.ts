@@ -3,18 +3,17 @@
 import {
   type BareJid,
   type Connection,
-  element,
   type FullJid,
   type RequestOptions,
   type Signal,
   StanzaError,
 } from '@xmpp-e2e/xml'
+import { ask } from './ask.ts'
 import { bounded } from './bounded.ts'
 import { type CapsCache, claimKey, MAX_INFO_LENGTH } from './cache.ts'
 import { type Claim, verify } from './claim.ts'
 import type { Hash } from './hash.ts'
-import { INFO_NAMESPACE, type Info, infoQuery, readInfo } from './info.ts'
-import { answerOf } from './items.ts'
+import { type Info, infoQuery, readInfo } from './info.ts'
 import { shared } from './shared.ts'
 
 /**
@@ -46,7 +45,7 @@ const keyOf = (claims: readonly Claim[]): string => JSON.stringify(claims.map(cl
 
 export function inquiry({ connection, cache, hashes }: InquiryOptions): Inquiry {
   /** Answers by address; they count as long as the claims are the same. */
-  let own = bounded<{ readonly key: string; readonly info: Info }>(MAX_PRIVATE)
+  const own = bounded<{ readonly key: string; readonly info: Info }>(MAX_PRIVATE)
   /** Whoever is asked about a claim first tells the others whether it may be shared. */
   const claimants = new Map<string, Promise<Info | undefined>>()
   const asked = shared<Info>()
@@ -58,11 +57,8 @@ export function inquiry({ connection, cache, hashes }: InquiryOptions): Inquiry 
     return sets.length > 0 ? sets : computable
   }
 
-  async function query(jid: string, node: string | undefined, options: RequestOptions = {}) {
-    const iq = element('jabber:client', 'iq', { type: 'get', to: jid }, infoQuery(undefined, node))
-    const reply = await connection.request(iq, options)
-    return { query: answerOf(reply, INFO_NAMESPACE, node), lang: reply.attrs['xml:lang'] }
-  }
+  const query = (jid: string, node: string | undefined, options: RequestOptions = {}) =>
+    ask(connection, jid, infoQuery(undefined, node), options)
 
   /** Some no longer know the node of what they have just announced; what they say without it has a hash as well. */
   async function queryClaim(jid: string, { node }: Claim) {
@@ -88,10 +84,10 @@ export function inquiry({ connection, cache, hashes }: InquiryOptions): Inquiry 
   /** Asks one entity; the second promise is for what everybody with the claim may use. */
   async function back(jid: string, claim: Claim, claims: readonly Claim[]) {
     const { query, lang } = await queryClaim(jid, claim)
-    const verdicts = claims.map((one) => ({ claim: one, verdict: verify(query, one, hashes, lang) }))
     let verified: Info | undefined
     let common: Info | undefined
-    for (const { claim: one, verdict } of verdicts) {
+    for (const one of claims) {
+      const verdict = verify(query, one, hashes, lang)
       if (verdict.kind !== 'verified') continue
       verified ??= verdict.info
       if (!verdict.shareable) continue
@@ -131,8 +127,6 @@ export function inquiry({ connection, cache, hashes }: InquiryOptions): Inquiry 
       asked(JSON.stringify([jid, { node }]), async () => readInfo((await query(jid, node)).query), signal),
     claimed: (jid, claims, signal) =>
       asked(JSON.stringify([jid, keyOf(claims)]), () => claimed(jid, claims), signal),
-    forget() {
-      own = bounded(MAX_PRIVATE)
-    },
+    forget: own.clear,
   }
 }

@@ -9,7 +9,6 @@ import {
   type BareJid,
   type Codec,
   type Connection,
-  child,
   children,
   codec,
   type Element,
@@ -19,6 +18,7 @@ import {
   optional,
   type RequestOptions,
 } from '@xmpp-e2e/xml'
+import { ask } from './ask.ts'
 import { DiscoError } from './error.ts'
 import { nextPage, pageRequest } from './result-set.ts'
 
@@ -42,11 +42,6 @@ const item: Codec<Item> = codec(ITEMS_NAMESPACE, 'item', {
   name: optional(attr('name')),
 })
 
-/** An answer without items. */
-export function noItems(node: string | undefined): Element {
-  return element(ITEMS_NAMESPACE, 'query', { node })
-}
-
 /** See `Disco.items`. */
 export async function* items(
   connection: Connection,
@@ -59,8 +54,7 @@ export async function* items(
   let after: string | undefined
   do {
     const asked = element(ITEMS_NAMESPACE, 'query', { node }, pageRequest(PAGE_ITEMS, after))
-    const iq = element('jabber:client', 'iq', { type: 'get', to }, asked)
-    const query = answerOf(await connection.request(iq, options), ITEMS_NAMESPACE, node)
+    const { query } = await ask(connection, to, asked, options)
     const page = children(query, 'item')
     count += page.length
     // Without this, a service could feed a loop for ever.
@@ -80,19 +74,4 @@ function readItem(el: Element): readonly Item[] {
   } catch {
     return []
   }
-}
-
-/**
- * The `<query/>` of an answer. Entities that leave out the node are many, and it is known what they were asked; another
- * node than that is an answer to something else (XEP-0030 §3.2).
- *
- * @throws {DiscoError} `malformed`, `wrong-node`
- */
-export function answerOf(iq: Element, namespace: string, node: string | undefined): Element {
-  const query = child(iq, 'query', namespace)
-  if (!query) throw new DiscoError('malformed', 'an answer without <query/>')
-  const answered = query.attrs.node
-  if (answered !== undefined && answered !== (node ?? ''))
-    throw new DiscoError('wrong-node', 'the answer is about another node')
-  return query
 }

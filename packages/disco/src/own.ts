@@ -7,7 +7,7 @@ import { claimsOf } from './claim.ts'
 import type { DataForm } from './data-form.ts'
 import type { Hash } from './hash.ts'
 import { type Identity, INFO_NAMESPACE, type Info, infoQuery } from './info.ts'
-import { ITEMS_NAMESPACE, noItems } from './items.ts'
+import { ITEMS_NAMESPACE } from './items.ts'
 import { sortOctets } from './octet-order.ts'
 
 /** What a part of an application adds to what the whole can do. */
@@ -72,6 +72,7 @@ export function answer(iq: Element, current: Description, former: readonly Descr
   const { node } = query.attrs
   const found = node === undefined ? current : [current, ...former].find(({ nodes }) => nodes.has(node))
   if (!found) throw new StanzaError(iq, 'cancel', 'item-not-found')
-  const reply = query.ns === ITEMS_NAMESPACE ? noItems(node) : infoQuery(found.info, node)
+  const reply =
+    query.ns === ITEMS_NAMESPACE ? element(query.ns, 'query', { node }) : infoQuery(found.info, node)
   return element(iq.ns, 'iq', { type: 'result' }, reply)
 }

@@ -25,7 +25,7 @@ export interface Resources {
 }
 
 export function resources(): Resources {
-  let known = bounded<Resource>(MAX_RESOURCES)
+  const known = bounded<Resource>(MAX_RESOURCES)
   const of = (bare: BareJid): readonly Resource[] =>
     known
       .keys()
@@ -34,10 +34,8 @@ export function resources(): Resources {
 
   return {
     of,
-    get: (jid) => known.get(jid),
-    clear() {
-      known = bounded(MAX_RESOURCES)
-    },
+    get: known.get,
+    clear: known.clear,
     presence(stanza) {
       const { from, type } = stanza.attrs
       const address = from === undefined ? undefined : readJid(from)

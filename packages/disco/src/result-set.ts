@@ -5,17 +5,14 @@
  *     <set xmlns='http://jabber.org/protocol/rsm'> <first index='0'>…</first> <last>…</last> <count>800</count> </set>
  */
 
-import { child, codec, content, type Element, inside, optional, text, uint } from '@xmpp-e2e/xml'
+import { child, children, type Element, ns, text } from '@xmpp-e2e/xml'
 
 const RSM_NAMESPACE = 'http://jabber.org/protocol/rsm'
 
-const request = codec(RSM_NAMESPACE, 'set', {
-  max: inside('max', content(uint(2 ** 31 - 1))),
-  after: optional(inside('after', content())),
-})
+const rsm = ns(RSM_NAMESPACE)
 
 export function pageRequest(max: number, after: string | undefined): Element {
-  return request.encode({ max, ...(after !== undefined && { after }) })
+  return rsm('set', {}, rsm('max', {}, String(max)), after !== undefined && rsm('after', {}, after))
 }
 
 /** After which item to ask for the next page; `undefined` at the end, or where the list is not paged. */
@@ -25,9 +22,6 @@ export function nextPage(query: Element): string | undefined {
   if (!set || !last) return undefined
   // Services need not say how many there are; those that do save a question.
   const [index, count] = [child(set, 'first')?.attrs.index, child(set, 'count')]
-  const here = Number(index) + pageSize(query)
-  return count && index !== undefined && here >= Number(text(count)) ? undefined : text(last)
+  const read = Number(index) + children(query, 'item').length
+  return count && read >= Number(text(count)) ? undefined : text(last)
 }
-
-const pageSize = (query: Element): number =>
-  query.children.filter((node) => typeof node === 'object' && node.ns === query.ns).length

@@ -2,15 +2,15 @@ import { memoryStore, type Store } from '@xmpp-e2e/store'
 import { ConnectionError, type Element, element, parse } from '@xmpp-e2e/xml'
 import { describe, expect, test } from 'vitest'
 import { MAX_CACHED } from '../src/cache.ts'
-import { ver, verificationString } from '../src/caps.ts'
-import { digest, hashInput } from '../src/caps2.ts'
+import { verificationString } from '../src/caps.ts'
+import { hashInput } from '../src/caps2.ts'
 import { type Disco, disco } from '../src/disco.ts'
 import { DiscoError } from '../src/error.ts'
-import { sha1, sha256 } from '../src/hash.ts'
+import { hashed, sha1, sha256 } from '../src/hash.ts'
 import { sha512 } from '../src/hashes.ts'
 import { readInfo } from '../src/info.ts'
 import { CLAIM_TIMEOUT_MS } from '../src/inquiry.ts'
-import { features, form, queryOf, vectors } from './read.ts'
+import { features, form, queryOf, vectors, verOf } from './read.ts'
 import { type Responder, settled, type World, world } from './world.ts'
 
 const INFO = 'http://jabber.org/protocol/disco#info'
@@ -32,11 +32,11 @@ const says =
     return element(INFO, 'query', { node }, query.children)
   }
 
-const hash115 = (query: Element, hash = sha1) => ver(verificationString(readInfo(query)) ?? '', hash)
+const hash115 = (query: Element, hash = sha1) => verOf(verificationString(readInfo(query)) ?? '', hash)
 const c115 = (value: string, algorithm = 'sha-1', node = 'urn:gabber') =>
   `<c xmlns='http://jabber.org/protocol/caps' hash='${algorithm}' node='${node}' ver='${value}'/>`
 const hash390 = (query: Element, lang?: string) =>
-  digest(hashInput(readInfo(query, lang)) ?? Uint8Array.of(), sha256)
+  hashed(hashInput(readInfo(query, lang)) ?? Uint8Array.of(), sha256)
 const c390 = (value: string, algorithm = 'sha-256') =>
   `<c xmlns='urn:xmpp:caps'><hash xmlns='urn:xmpp:hashes:2' algo='${algorithm}'>${value}</hash></c>`
 
@@ -304,7 +304,7 @@ describe('claims that cannot be shared', () => {
       node: 'urn:us',
     } as const
     const d = disco(w.connection, { ...options, hashes: [sha512] })
-    const claims = c390(digest(hashInput(readInfo(queryOf(PAYLOAD))) ?? Uint8Array.of(), sha512), 'sha-512')
+    const claims = c390(hashed(hashInput(readInfo(queryOf(PAYLOAD))) ?? Uint8Array.of(), sha512), 'sha-512')
     w.presence(ROMEO, claims)
     w.presence(PARIS, claims)
     w.peers.set(ROMEO, says(queryOf(PAYLOAD)))

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { base64, type Element, parse, serialize } from '@xmpp-e2e/xml'
+import { type Hash, hashed } from '../src/hash.ts'
 import { type Info, infoQuery, readInfo } from '../src/info.ts'
 
 interface Vectors {
@@ -34,6 +35,8 @@ export const hexOf = (bytes: Uint8Array | undefined): string => Buffer.from(byte
 export const base64Of = (bytes: Uint8Array): string => base64().encode(Uint8Array.from(bytes))
 
 const QUERY = "<query xmlns='http://jabber.org/protocol/disco#info'>"
+
+export const verOf = (S: string, hash: Hash): string => hashed(Buffer.from(S), hash)
 
 /** A query of identities, features and forms in XML. */
 export const queryOf = (inner: string): Element => parse(`${QUERY}${inner}</query>`)

@@ -1,13 +1,13 @@
 import { memoryStore, type Store } from '@xmpp-e2e/store'
 import { type BareJid, bare, type Element, element, type Received, vouch } from '@xmpp-e2e/xml'
 import { beforeEach, describe, expect, test } from 'vitest'
-import { ver, verificationString } from '../src/caps.ts'
+import { verificationString } from '../src/caps.ts'
 import { disco } from '../src/disco.ts'
 import { sha1 } from '../src/hash.ts'
 import { readInfo } from '../src/info.ts'
 import { KEY_NODES, SCHEMES, type Scheme } from '../src/scheme.ts'
 import { MAX_ASKED, type RegressionEvent, type SchemeSupport, schemeSupport } from '../src/scheme-support.ts'
-import { features, queryOf } from './read.ts'
+import { features, queryOf, verOf } from './read.ts'
 import { client, JULIET, type Reply, settled, type World, world } from './world.ts'
 
 const ROMEO = 'romeo@montague.lit'
@@ -177,7 +177,7 @@ describe('otr', () => {
 
   test('what a hash says is a yes, but no no', async () => {
     const claim = (query: Element) =>
-      `<c xmlns='http://jabber.org/protocol/caps' hash='sha-1' node='urn:n' ver='${ver(verificationString(readInfo(query)) ?? '', sha1)}'/>`
+      `<c xmlns='http://jabber.org/protocol/caps' hash='sha-1' node='urn:n' ver='${verOf(verificationString(readInfo(query)) ?? '', sha1)}'/>`
     const [plain, able] = [otr()(), otr('urn:xmpp:otr:0')()]
     for (const [contact, query] of [
       [ROMEO, plain],

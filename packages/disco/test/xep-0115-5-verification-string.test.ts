@@ -1,13 +1,13 @@
 import { parse } from '@xmpp-e2e/xml'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { caps, isShareable, ver, verificationString } from '../src/caps.ts'
+import { caps, isShareable, verificationString } from '../src/caps.ts'
 import { hashInput } from '../src/caps2.ts'
 import { type Claim, verify } from '../src/claim.ts'
 import { sha1, sha256 } from '../src/hash.ts'
 import { readInfo } from '../src/info.ts'
 import { compareOctets, sortOctets } from '../src/octet-order.ts'
-import { features, form, hexOf, infoOf, queryOf, sent, vectors } from './read.ts'
+import { features, form, hexOf, infoOf, queryOf, sent, vectors, verOf } from './read.ts'
 
 const CLIENT = "<identity category='client' type='pc'/>"
 
@@ -29,7 +29,7 @@ describe('§5.1 generation', () => {
   })
 
   test.each(vectors.hashes)('$name of XEP-0390', ({ query, ver: expected }) => {
-    expect(ver(verificationString(readInfo(parse(query))) ?? '', sha1)).toBe(expected)
+    expect(verOf(verificationString(readInfo(parse(query))) ?? '', sha1)).toBe(expected)
   })
 
   test('features are sorted by octets of UTF-8, where UTF-16 has another order', () => {
@@ -127,9 +127,9 @@ describe('§5.4 processing', () => {
   test('another hash function, another hash, or none of ours', () => {
     const query = queryOf(CLIENT + features('urn:a'))
     const S = verificationString(readInfo(query)) ?? ''
-    expect(verify(query, claim(ver(S, sha256), 'sha-256'), [sha1, sha256]).kind).toBe('verified')
-    expect(verify(query, claim(ver(S, sha256)), [sha1, sha256]).kind).toBe('mismatch')
-    expect(verify(query, claim(ver(S, sha1), 'md5'), [sha1, sha256]).kind).toBe('unknown-hash')
+    expect(verify(query, claim(verOf(S, sha256), 'sha-256'), [sha1, sha256]).kind).toBe('verified')
+    expect(verify(query, claim(verOf(S, sha256)), [sha1, sha256]).kind).toBe('mismatch')
+    expect(verify(query, claim(verOf(S, sha1), 'md5'), [sha1, sha256]).kind).toBe('unknown-hash')
   })
 
   test('what is shared has nothing that is not hashed', () => {
@@ -139,7 +139,7 @@ describe('§5.4 processing', () => {
         "<field var='c' type='jid-single'><value>2</value><value>1</value></field></x><other xmlns='urn:other'/>",
     )
     const S = verificationString(readInfo(query)) ?? ''
-    expect(verify(query, claim(ver(S, sha1)), [sha1])).toEqual({
+    expect(verify(query, claim(verOf(S, sha1)), [sha1])).toEqual({
       kind: 'verified',
       shareable: true,
       info: {
@@ -163,7 +163,7 @@ describe('§5.4 processing', () => {
 describe('§5.4 collisions', () => {
   test.each(vectors.collisions)('$name', ({ ver: expected, queries, shareable }) => {
     const infos = queries.map((query) => readInfo(parse(query)))
-    for (const info of infos) expect(ver(verificationString(info) ?? '', sha1)).toBe(expected)
+    for (const info of infos) expect(verOf(verificationString(info) ?? '', sha1)).toBe(expected)
     expect(infos.map(isShareable)).toEqual(shareable)
     expect(new Set(infos.map((info) => hexOf(hashInput(info)))).size).toBe(infos.length)
   })

@@ -1,9 +1,9 @@
 import { base64, children, element, parse, text } from '@xmpp-e2e/xml'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { digest, hashInput, hashNode, hashSet } from '../src/caps2.ts'
+import { hashInput, hashNode, hashSet } from '../src/caps2.ts'
 import { type Claim, verify } from '../src/claim.ts'
-import { sha256 } from '../src/hash.ts'
+import { hashed, sha256 } from '../src/hash.ts'
 import { hashes } from '../src/hashes.ts'
 import { type Info, infoQuery, readInfo } from '../src/info.ts'
 import { features, form, hexOf, infoOf, queryOf, sent, vectors } from './read.ts'
@@ -18,7 +18,7 @@ const claim = (hash: string, algorithm = 'sha-256'): Claim => ({
 })
 
 /** The claim of what is known to have a hash. */
-const claimOf = (info: Info): Claim => claim(digest(hashInput(info) ?? new Uint8Array(), sha256))
+const claimOf = (info: Info): Claim => claim(hashed(hashInput(info) ?? new Uint8Array(), sha256))
 
 describe('§4.1 hash function input', () => {
   test.each(vectors.hashes)('$name', ({ query, input, hashes }) => {
