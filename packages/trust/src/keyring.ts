@@ -225,10 +225,7 @@ function open(keyring: Keyring, endpoint: Endpoint) {
       dropped.push(...kept.dropped)
     },
     close(notices: readonly TrustNotice[], more: readonly Contest[] = []): KeyringStep {
-      if (endpoint.policy.blindEnds) {
-        const owners = new Set([...changed].map((id) => keys.get(id)).map((key) => key?.owner))
-        for (const key of endBlind([...keys.values()], owners)) put(key)
-      }
+      if (endpoint.policy.blindEnds) for (const key of endBlind([...keys.values()])) put(key)
       return {
         keyring: { keys: [...keys.values()], waiting },
         changed: [...changed].flatMap((id) => keys.get(id) ?? []),
@@ -241,12 +238,9 @@ function open(keyring: Keyring, endpoint: Endpoint) {
 }
 
 /** §6.2: after the first verification, keys that were trusted blindly are not used until they are verified too. */
-function endBlind(keys: readonly Key[], owners: ReadonlySet<BareJid | undefined>): readonly Key[] {
+function endBlind(keys: readonly Key[]): readonly Key[] {
   const verified = new Set(keys.filter(({ level }) => level === 'verified').map(({ owner }) => owner))
   return keys
-    .filter(
-      ({ owner, level, by }) =>
-        level === 'blind' && by === undefined && owners.has(owner) && verified.has(owner),
-    )
-    .map((key) => ({ ...key, level: 'undecided' as const }))
+    .filter(({ owner, level, by }) => level === 'blind' && by === undefined && verified.has(owner))
+    .map((key) => ({ ...key, level: 'undecided' }))
 }

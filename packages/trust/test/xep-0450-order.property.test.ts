@@ -66,7 +66,7 @@ test('two orders of the same events end in the same decisions', () => {
     fc.property(shuffled, ([one, other]) => {
       expect(decided(levels(one))).toEqual(decided(levels(other)))
     }),
-    { numRuns: 500 },
+    { numRuns: 200 },
   )
 })
 
@@ -129,7 +129,7 @@ describe('a model of three devices', () => {
           expect(it.keyring().keys.every(({ owner }) => owner === alice)).toBe(true)
         })
       }),
-      { numRuns: 300 },
+      { numRuns: 150 },
     )
   })
 

@@ -353,6 +353,24 @@ describe('§5 what waits', () => {
     expect([it.level(B2), it.level(b3)]).toEqual(['verified', 'verified'])
   })
 
+  test('as if it had come in the order of its times: who was distrusted before is not believed', () => {
+    const [a4, a5]: KeyRef[] = ['a4', 'a5'].map((fingerprint) => ({ owner: alice, fingerprint }))
+    if (!a4 || !a5) throw new Error('unreachable')
+    const sent = [
+      () => it.receive(A2, saying({ trust: [a4, a5] }), 1),
+      () => it.receive(a4, saying({ distrust: [a5] }), 2),
+      () => it.receive(a5, saying({ trust: [B1] }), 3),
+    ]
+    let it = device(A1)
+    for (const order of [sent, [...sent].reverse()]) {
+      it = device(A1)
+      it.meet(A2, a4, a5, B1)
+      for (const send of order) send()
+      it.decide(A2, 'verified', 4)
+      expect([a4, a5, B1].map(it.level)).toEqual(['verified', 'distrusted', 'blind'])
+    }
+  })
+
   test('one message may say both of one key: distrust stands', () => {
     const it = a1()
     it.receive(A2, saying({ trust: [B1], distrust: [B1] }), 1)
@@ -450,6 +468,17 @@ describe('§6.2 TOAKAFA', () => {
     it.meet(B2)
     it.receive(A2, saying({ trust: [B1] }), 1)
     expect(it.level(B2)).toBe('undecided')
+  })
+
+  test('also for what was decided under another policy', () => {
+    const before = device(A1, { policy: blindTrustBeforeVerification })
+    before.meet(B1, B2)
+    before.decide(B1, 'verified', 1)
+    const step = meetKey(before.keyring(), a1().endpoint, A2)
+    expect(step.changed.map(({ fingerprint, level }) => [fingerprint, level])).toEqual([
+      [A2.fingerprint, 'blind'],
+      [B2.fingerprint, 'undecided'],
+    ])
   })
 
   test('not what the person trusted without evidence', () => {
