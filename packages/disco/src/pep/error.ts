@@ -3,7 +3,7 @@
  * of its own, in either order and not always both; what to do depends on few of them.
  */
 
-import { ConnectionError, JidError, ShapeError, StanzaError, XmlError } from '@xmpp-e2e/xml'
+import { ConnectionError, ShapeError, StanzaError } from '@xmpp-e2e/xml'
 import type { NodeConfig } from './node-config.ts'
 
 /**
@@ -70,7 +70,7 @@ export function pepError(error: unknown, own: boolean): unknown {
     return new PepError(codeOf(error, own), `pep: ${error.condition}`, { cause: error })
   if (error instanceof ConnectionError)
     return new PepError(error.code, `pep: ${error.message}`, { cause: error })
-  if (error instanceof ShapeError || error instanceof XmlError || error instanceof JidError)
+  if (error instanceof ShapeError)
     return new PepError('malformed', 'pep: the answer is malformed', { cause: error })
   return error
 }

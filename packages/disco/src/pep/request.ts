@@ -65,7 +65,7 @@ export function malformed(what: string): PepError {
   return new PepError('malformed', `pep: ${what}`)
 }
 
-/** The feature to announce for being notified of what is published at a node (XEP-0060 §9.2, XEP-0163 §3.2). */
+/** The feature to announce for being notified of what is published at a node (XEP-0060 §9.2, XEP-0163 §4.2). */
 export function notify(node: string): string {
   return `${node}+notify`
 }
