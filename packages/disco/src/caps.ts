@@ -51,16 +51,14 @@ function hashedForms(info: Info): readonly TypedForm[] | undefined {
   for (const form of info.forms) {
     const fields = form.fields.filter(({ name }) => name === 'FORM_TYPE')
     if (new Set(fields.flatMap(({ values }) => values)).size > 1) return undefined
-    const type = isHidden(form) ? formType(form) : undefined
+    // Being filled in is no excuse here.
+    const type = formType({ ...form, type: 'result' })
     if (type !== undefined) typed.push([type, form])
   }
   return hasRepetition(typed.map(([type]) => type))
     ? undefined
     : typed.sort(([a], [b]) => compareOctets(a, b))
 }
-
-const isHidden = (form: DataForm): boolean =>
-  form.fields.every(({ name, type }) => name !== 'FORM_TYPE' || type === 'hidden')
 
 function formParts([type, form]: TypedForm): readonly string[] {
   const fields = form.fields

@@ -34,7 +34,7 @@ const SEPARATOR = new RegExp(`[${FS}-${US}]`)
  */
 export function hashSet(info: Info, hashes: readonly Hash[] = [sha256]): Element {
   const input = hashInput(info)
-  if (!input) throw new RangeError('info: XEP-0390 §4.1 has no hash for it')
+  if (!input) throw new RangeError('info: ill-formed by XEP-0390 §4.1')
   const all = hashes.map((hash) =>
     element(HASHES_NAMESPACE, 'hash', { algo: hash.name }, hashed(input, hash)),
   )

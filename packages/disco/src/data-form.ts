@@ -12,6 +12,7 @@ import {
   type Codec,
   children,
   codec,
+  type Element,
   element,
   elements,
   type Field,
@@ -66,8 +67,7 @@ const values: Field<readonly string[]> = {
   write: (texts, ns) => ({ children: texts.map((text) => element(ns, 'value', {}, text)) }),
 }
 
-const isTabular = (el: Parameters<typeof children>[0]): boolean =>
-  children(el, 'reported').length > 0 || children(el, 'item').length > 0
+const isTabular = (el: Element): boolean => [...children(el, 'reported'), ...children(el, 'item')].length > 0
 
 const rows: Field<boolean> = {
   has: isTabular,

@@ -105,20 +105,18 @@ export function disco(connection: Connection, options: DiscoOptions): Disco {
   const asking = inquiry({ connection, hashes, cache: capsCache(options.store, hashes) })
   const stops = new Set<() => void>()
 
-  const abilities = new Set<Abilities>([options])
+  let abilities: readonly Abilities[] = [options]
   let current = describe(abilities, options.node, setHashes)
   let announced: readonly Description[] = []
   let presence: Element | undefined
   /** Whether what was announced last is no longer so. */
   let isDue = false
 
-  function change(next: ReadonlySet<Abilities>): void {
-    const description = describe(next, options.node, setHashes)
-    abilities.clear()
-    for (const one of next) abilities.add(one)
-    current = description
-    if (!isDue && presence) void Promise.resolve().then(announceAgain)
-    isDue = presence !== undefined
+  function change(next: readonly Abilities[]): void {
+    current = describe(next, options.node, setHashes)
+    abilities = next
+    isDue = true
+    void Promise.resolve().then(announceAgain)
   }
 
   async function announceAgain(): Promise<void> {
@@ -127,18 +125,19 @@ export function disco(connection: Connection, options: DiscoOptions): Disco {
     try {
       await connection.send(sent)
     } catch {
-      isDue = presence !== undefined
+      isDue = true
     }
   }
 
   function announce(given: Element): Element {
     if (given.name !== 'presence') throw new TypeError('announce: expected <presence/>')
     const { type, to } = given.attrs
+    if (to === undefined && type === 'unavailable') presence = undefined
+    if (type !== undefined) return given
     if (to === undefined) {
-      presence = type === undefined ? given : type === 'unavailable' ? undefined : presence
+      presence = given
       isDue = false
     }
-    if (type !== undefined) return given
     announced = [current, ...announced.filter((one) => one !== current)].slice(0, KEPT_DESCRIPTIONS)
     return annotated(given, current)
   }
@@ -178,12 +177,12 @@ export function disco(connection: Connection, options: DiscoOptions): Disco {
     },
     add(added) {
       const own = { ...added }
-      change(new Set([...abilities, own]))
+      change([...abilities, own])
       return () => {
-        if (abilities.has(own)) change(new Set([...abilities].filter((one) => one !== own)))
+        if (abilities.includes(own)) change(abilities.filter((one) => one !== own))
       }
     },
-    features: () => sortOctets(new Set([...abilities].flatMap(({ features = [] }) => features))),
+    features: () => sortOctets(new Set(abilities.flatMap(({ features = [] }) => features))),
     announce,
     answer() {
       const respond = async (iq: Element) => answer(iq, current, announced)

@@ -60,11 +60,10 @@ export async function* items(
     // Without this, a service could feed a loop for ever.
     if (count > MAX_ITEMS) throw new DiscoError('too-many-items', `more than ${MAX_ITEMS} items`)
     yield* page.flatMap(readItem)
-    after = page.length > 0 ? nextPage(query) : undefined
-    if (after === undefined) return
+    after = nextPage(query)
+    if (after === undefined || page.length === 0) return
     if (seen.has(after)) throw new DiscoError('paging-loop', 'the same page again')
-    seen.add(after)
-  } while (true)
+  } while (seen.add(after))
 }
 
 // Services list what older rules took for an address. One such room must not hide all others.

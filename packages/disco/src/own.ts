@@ -37,8 +37,7 @@ const isClaim = ({ name, ns }: Element): boolean =>
   name === 'c' && (ns === CAPS_NAMESPACE || ns === CAPS2_NAMESPACE)
 
 /** @throws {RangeError} when the abilities together have no hash */
-export function describe(abilities: Iterable<Abilities>, node: string, hashes: readonly Hash[]): Description {
-  const all = [...abilities]
+export function describe(all: readonly Abilities[], node: string, hashes: readonly Hash[]): Description {
   const info: Info = {
     // Servers put a language around what they forward, and an identity without its own would take it (XEP-0390 §4.1).
     identities: all

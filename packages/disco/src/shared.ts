@@ -22,8 +22,7 @@ export function shared<T>(): Shared<T> {
 
 function abortable<T>(promise: Promise<T>, signal: Signal): Promise<T> {
   return new Promise((resolve, reject) => {
-    const onAbort = () =>
-      reject(new ConnectionError('aborted', 'the question was aborted', { cause: signal.reason }))
+    const onAbort = () => reject(new ConnectionError('aborted', 'aborted', { cause: signal.reason }))
     if (signal.aborted) onAbort()
     signal.addEventListener('abort', onAbort)
     const end = () => signal.removeEventListener('abort', onAbort)
