@@ -194,6 +194,19 @@ describe('XEP-0115 §6.1 and XEP-0390 §5.4 announcing', () => {
     expect(w.sent.length).toBe(1)
   })
 
+  test('or with the next change', async () => {
+    const w = world()
+    const d = open(w)
+    d.announce(client('<presence/>'))
+    w.online = false
+    d.add({ features: ['urn:a'] })
+    await settled()
+    w.online = true
+    d.add({ features: ['urn:b'] })
+    await settled()
+    expect(w.sent.length).toBe(1)
+  })
+
   test.each<[string, Parameters<Disco['add']>[0]]>([
     ['a FORM_TYPE twice', { forms: [software] }],
     ['a form without FORM_TYPE', { forms: [{ type: 'result', fields: [], tabular: false }] }],

@@ -1,0 +1,57 @@
+import { expect, test } from 'vitest'
+import * as hashes from '../src/hashes.ts'
+import * as disco from '../src/index.ts'
+
+test('the package exports', () => {
+  expect(Object.keys(disco).sort()).toMatchInlineSnapshot(`
+    [
+      "CAPS2_NAMESPACE",
+      "CAPS_NAMESPACE",
+      "CLAIM_TIMEOUT_MS",
+      "DATA_FORM_NAMESPACE",
+      "DiscoError",
+      "HASHES_NAMESPACE",
+      "INFO_NAMESPACE",
+      "ITEMS_NAMESPACE",
+      "KEPT_DESCRIPTIONS",
+      "MAX_ASKED",
+      "MAX_CACHED",
+      "MAX_CLAIM_LENGTH",
+      "MAX_HASHES",
+      "MAX_INFO_LENGTH",
+      "MAX_ITEMS",
+      "MAX_PRIVATE",
+      "MAX_RESOURCES",
+      "OTR_FEATURE",
+      "PAGE_ITEMS",
+      "SCHEMES",
+      "caps",
+      "claimsOf",
+      "dataForm",
+      "disco",
+      "formType",
+      "hashSet",
+      "infoQuery",
+      "isShareable",
+      "readInfo",
+      "schemeSupport",
+      "sha1",
+      "sha256",
+      "submission",
+      "verify",
+    ]
+  `)
+})
+
+test('the other hash functions are', () => {
+  expect(Object.keys(hashes).sort()).toMatchInlineSnapshot(`
+    [
+      "blake2b_256",
+      "blake2b_512",
+      "hashes",
+      "sha3_256",
+      "sha3_512",
+      "sha512",
+    ]
+  `)
+})
