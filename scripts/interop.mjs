@@ -22,7 +22,7 @@ const PEERS = [
     name: 'Prosody',
     packages: ['prosody', 'openssl'],
     probe: ['/bin/sh', '-c', 'test -x /usr/bin/prosody && test -x /usr/bin/openssl'],
-    tests: /^(servers|adapters|pep-|disco-|browser).*\.test\.ts$/,
+    tests: /^(servers|adapters.*|pep-servers|disco-servers|browser.*)\.test\.ts$/,
     services: ['prosody.service'],
   },
   {
@@ -33,7 +33,7 @@ const PEERS = [
       '-c',
       'ls -d /usr/lib/*/ejabberd-*/ebin && test -x /usr/bin/erl && test -x /usr/bin/openssl',
     ],
-    tests: /^(servers|adapters|pep-|disco-).*\.test\.ts$/,
+    tests: /^(servers|adapters.*|pep-servers|disco-servers)\.test\.ts$/,
     services: ['ejabberd.service', 'epmd.socket', 'epmd.service'],
   },
   {
