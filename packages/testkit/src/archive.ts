@@ -3,6 +3,7 @@
 import { child, type Element, EME_NAMESPACE, element, elements, hintsOf } from '@xmpp-e2e/xml'
 import { SID } from './namespaces.ts'
 import type { Quirks } from './quirks.ts'
+import { withContent } from './stanza.ts'
 
 export interface Archived {
   readonly id: string
@@ -34,7 +35,7 @@ export function withStanzaId(message: Element, by: string, id: string | undefine
     (node) =>
       typeof node === 'string' || node.ns !== SID || node.name !== 'stanza-id' || node.attrs.by !== by,
   )
-  const mark = id === undefined ? undefined : element(SID, 'stanza-id', { by, id })
-  if (!mark && honest.length === message.children.length) return message
-  return element(message.ns, message.name, message.attrs, honest, mark)
+  if (id === undefined)
+    return honest.length === message.children.length ? message : withContent(message, honest)
+  return withContent(message, [...honest, element(SID, 'stanza-id', { by, id })])
 }

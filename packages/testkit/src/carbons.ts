@@ -1,10 +1,11 @@
 /** XEP-0280: copies for the other clients of an account. */
 
 import { child, type Element, element, elements, hintsOf } from '@xmpp-e2e/xml'
+import { withStanzaId } from './archive.ts'
 import { CARBONS, CLIENT, FORWARD, MUC_USER } from './namespaces.ts'
 import type { Request } from './request.ts'
 import type { Account, Server, Session } from './server.ts'
-import { refusal } from './stanza.ts'
+import { refusal, withContent } from './stanza.ts'
 
 // §6.1: receipts, chat states, markers; XEP-0249 invitations.
 const IM_PAYLOADS: readonly string[] = [
@@ -35,20 +36,22 @@ function isEligible(message: Element, direction: 'sent' | 'received'): boolean {
   return type === 'normal' && child(message, 'body') !== undefined
 }
 
-/** Copies for all clients that want them, except those named. */
+/** Copies for all clients that want them, except those named; `archiveId` marks a message that is not marked yet. */
 export function sendCarbons(
   server: Server,
   account: Account,
   message: Element,
   direction: 'sent' | 'received',
   except: readonly Session[],
+  archiveId?: string,
 ): void {
   const sessions = [...account.sessions.values()].filter(
     (session) => session.carbons && session.presence && !except.includes(session),
   )
   if (sessions.length === 0 || !isEligible(message, direction)) return
+  const marked = archiveId === undefined ? message : withStanzaId(message, account.jid, archiveId)
+  const copy = element(CARBONS, direction, {}, element(FORWARD, 'forwarded', {}, withoutPrivate(marked)))
   for (const session of sessions) {
-    const copy = element(CARBONS, direction, {}, element(FORWARD, 'forwarded', {}, withoutPrivate(message)))
     const { type } = message.attrs
     server.transmit(session, element(CLIENT, 'message', { from: account.jid, to: session.jid, type }, copy))
   }
@@ -58,5 +61,5 @@ export function sendCarbons(
 export function withoutPrivate(message: Element): Element {
   if (!child(message, 'private', CARBONS)) return message
   const rest = message.children.filter((node) => typeof node === 'string' || node.ns !== CARBONS)
-  return element(message.ns, message.name, message.attrs, rest)
+  return withContent(message, rest)
 }

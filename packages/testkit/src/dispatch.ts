@@ -11,7 +11,7 @@ import { broadcast, remember } from './presence.ts'
 import type { Request } from './request.ts'
 import { dispatchToRoom } from './room-dispatch.ts'
 import { answerRoster } from './roster-request.ts'
-import { archived, routeMessage } from './routing.ts'
+import { archive, routeMessage } from './routing.ts'
 import { available, findSession, mucDomain, type Server, type Session, serves } from './server.ts'
 import { bounce, payloadOf, readJid, refusal, resultOf, withAttrs } from './stanza.ts'
 import { isSubscription, subscribe } from './subscription.ts'
@@ -37,9 +37,9 @@ const ACCOUNT: ReadonlyMap<string, Answer> = new Map([
 
 /** Handles a stanza; its `from` is what the session is bound to, whatever it says (§8.1.2.1). */
 export function dispatch(server: Server, session: Session, written: Element): void {
-  const stanza = withAttrs(written, { from: session.jid })
-  const { to } = stanza.attrs
+  const { to } = written.attrs
   const target = to === undefined ? undefined : readJid(to)
+  const stanza = withAttrs(written, { from: session.jid, to: target?.full ?? target?.bare ?? to })
   try {
     if (to !== undefined && !target) throw refusal(stanza, 'jid-malformed')
     if (target && !serves(server, target.domain)) throw refusal(stanza, 'remote-server-not-found')
@@ -108,8 +108,8 @@ function message(server: Server, session: Session, written: Element, to: Jid | u
   }
   // To oneself, it is archived when it arrives.
   const own = to === undefined || to.bare === session.account.jid
-  const copy = own ? stanza : archived(server, session.account, stanza, target)
-  sendCarbons(server, session.account, copy, 'sent', [session])
+  const id = own ? undefined : archive(server, session.account, stanza, target)
+  sendCarbons(server, session.account, stanza, 'sent', [session], id)
   server.route(stanza, session)
 }
 
@@ -124,7 +124,7 @@ function presence(server: Server, session: Session, stanza: Element, to: Jid | u
     return
   }
   remember(session, to, type)
-  server.route(withAttrs(stanza, { to: to.full ?? to.bare }), session)
+  server.route(stanza, session)
 }
 
 /** Sends a stanza with `from` and `to` on its way; an error goes back to who sent it. */

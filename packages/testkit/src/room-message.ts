@@ -6,7 +6,7 @@ import { CLIENT, MUC_USER } from './namespaces.ts'
 import { affiliationOf, type Occupant, occupantJid, occupantOf, RANK, type Room } from './room.ts'
 import { occupantId, withoutRoomWords } from './room-stanza.ts'
 import { type Server, type Session, serves } from './server.ts'
-import { refusal } from './stanza.ts'
+import { refusal, withAttrs } from './stanza.ts'
 
 export function roomMessage(
   server: Server,
@@ -76,11 +76,7 @@ function spoken(
 
 function reflect(server: Server, room: Room, message: Element): void {
   for (const { sessions } of room.occupants.values())
-    for (const session of sessions) server.transmit(session, addressed(message, session.jid))
-}
-
-function addressed(message: Element, to: string): Element {
-  return element(message.ns, message.name, { ...message.attrs, to }, message.children)
+    for (const session of sessions) server.transmit(session, withAttrs(message, { to: session.jid }))
 }
 
 // §8.1: a subject alone; with a body it is a message that has a subject.
@@ -98,7 +94,7 @@ function whisper(server: Server, room: Room, occupant: Occupant, stanza: Element
   const target = room.occupants.get(nick)
   if (!target) throw refusal(stanza, 'item-not-found')
   const message = spoken(server, room, occupant, stanza, [element(MUC_USER, 'x')])
-  for (const session of target.sessions) server.transmit(session, addressed(message, session.jid))
+  for (const session of target.sessions) server.transmit(session, withAttrs(message, { to: session.jid }))
 }
 
 // §7.8.2

@@ -15,7 +15,8 @@ export function routeMessage(server: Server, stanza: Element): boolean {
   const to = parseJid(stanza.attrs.to ?? '')
   const account = server.accounts.get(to.bare)
   if (!account) return false
-  return deliver(server, account, archived(server, account, stanza, stanza.attrs.from ?? ''), to)
+  const id = archive(server, account, stanza, stanza.attrs.from ?? '')
+  return deliver(server, account, withStanzaId(stanza, account.jid, id), to)
 }
 
 /** Delivers what is in the archive already. */
@@ -30,15 +31,19 @@ export function deliver(server: Server, account: Account, marked: Element, to: J
   return keepOffline(server, account, message) || !child(message, 'body')
 }
 
-/** Keeps a message in the account's archive, if it is of a kind that is kept, and marks it. */
-export function archived(server: Server, account: Account, message: Element, other: string): Element {
+/** Keeps a message in the account's archive, if it is of a kind that is kept; gives its id there. */
+export function archive(
+  server: Server,
+  account: Account,
+  message: Element,
+  other: string,
+): string | undefined {
   if (message.attrs.type === 'groupchat' || isPrivate(message) || !isArchived(message, server.quirks))
-    return withStanzaId(message, account.jid, undefined)
+    return undefined
   const id = server.newId()
-  const honest = withStanzaId(message, account.jid, undefined)
-  const { bare } = parseJid(other)
-  account.archive.push({ id, at: server.clock.now(), with: bare, message: withoutPrivate(honest) })
-  return withStanzaId(honest, account.jid, id)
+  const honest = withoutPrivate(withStanzaId(message, account.jid, undefined))
+  account.archive.push({ id, at: server.clock.now(), with: parseJid(other).bare, message: honest })
+  return id
 }
 
 // Of a room's occupant (XEP-0045 §7.5): for the client that is in the room.

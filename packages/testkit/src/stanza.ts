@@ -7,6 +7,7 @@ import {
   elements,
   type FullJid,
   type Jid,
+  type Node,
   parseJid,
   STANZA_ERROR_NAMESPACE,
   StanzaError,
@@ -50,12 +51,31 @@ export function errorType(condition: string): StanzaErrorType {
 
 /** The same stanza with other attributes; `undefined` removes one. */
 export function withAttrs(stanza: Element, attrs: Readonly<Record<string, string | undefined>>): Element {
-  return element(stanza.ns, stanza.name, { ...stanza.attrs, ...attrs }, stanza.children)
+  const kept: Record<string, string> = Object.assign(Object.create(null), stanza.attrs)
+  let changed = false
+  for (const [name, value] of Object.entries(attrs)) {
+    if (kept[name] === value) continue
+    changed = true
+    if (value === undefined) delete kept[name]
+    else kept[name] = value
+  }
+  return changed ? copy(stanza, kept, stanza.children) : stanza
+}
+
+/** The same stanza with other children. */
+export function withContent(stanza: Element, children: readonly Node[]): Element {
+  return copy(stanza, stanza.attrs, children)
 }
 
 /** The same stanza with more at its end. */
-export function withChildren(stanza: Element, ...more: readonly Child[]): Element {
-  return element(stanza.ns, stanza.name, stanza.attrs, stanza.children, more)
+export function withChildren(stanza: Element, ...more: readonly Element[]): Element {
+  return copy(stanza, stanza.attrs, [...stanza.children, ...more])
+}
+
+// What comes in has been checked when it was made, and each stanza is copied several times: `element` would check it
+// again each time.
+function copy({ name, ns }: Element, attrs: Element['attrs'], children: readonly Node[]): Element {
+  return Object.freeze({ name, ns, attrs: Object.freeze(attrs), children: Object.freeze(children) })
 }
 
 export function resultOf(iq: Element, children: readonly Child[]): Element {
