@@ -294,6 +294,16 @@ describe('the repair ladder', () => {
     expect(sent()).toEqual([asks(), reads, creates(), reads, asks()])
   })
 
+  test.each([
+    ['refused', refused],
+    ['refused', unknownField],
+    ['unavailable', failed],
+  ])('without demands there is nothing to repair: %s', async (code, answer) => {
+    const { connection, sent } = scripted(answer)
+    expect(await failure(publish(connection, NODE, item, {}))).toBe(code)
+    expect(sent()).toEqual([asks()])
+  })
+
   test('a service that refuses all it can takes the most requests', async () => {
     const { connection, sent } = scripted(
       ...[OPTIONS, refused, missing, refused, '', config({})],
