@@ -23,7 +23,10 @@ export const QUIET_TURNS = 32
  */
 export const SETTLED_TURNS = 512
 
-/** Stanzas without a rest between them; real tests have thousands. Promise turns starve timers, also that of the test. */
+/**
+ * Stanzas without a rest between them, unless told otherwise. Promise turns starve timers, also that of the test
+ * runner, so something has to end a conversation without end: real tests have thousands, and this many take seconds.
+ */
 export const MAX_DELIVERIES = 200_000
 
 /** A stanza under way, and what its arrival causes. */
@@ -55,12 +58,13 @@ export interface DeliveryOptions {
   readonly random: Random
   /** Called when nothing is under way; whether that has changed it. */
   onIdle(): boolean
-  /** Called when `MAX_DELIVERIES` has been reached. */
+  /** Called when `maxDeliveries` has been reached. */
   onRestless(): void
   readonly idle: (() => Promise<unknown>) | undefined
+  readonly maxDeliveries: number
 }
 
-export function delivery({ random, onIdle, onRestless, idle }: DeliveryOptions): Delivery {
+export function delivery({ random, onIdle, onRestless, idle, maxDeliveries }: DeliveryOptions): Delivery {
   const lanes: Lane[] = []
   const failures: unknown[] = []
   let activity = 0
@@ -91,7 +95,7 @@ export function delivery({ random, onIdle, onRestless, idle }: DeliveryOptions):
         if (onIdle()) continue
         break
       }
-      if (count >= MAX_DELIVERIES) {
+      if (count >= maxDeliveries) {
         restless = true
         onRestless()
         break
@@ -144,7 +148,7 @@ export function delivery({ random, onIdle, onRestless, idle }: DeliveryOptions):
       }
       if (restless) {
         restless = false
-        throw new TestkitError('restless', `${MAX_DELIVERIES} stanzas without a rest`)
+        throw new TestkitError('restless', `${maxDeliveries} stanzas without a rest`)
       }
       if (failures.length === 0) return
       const cause = new AggregateError(failures.splice(0))

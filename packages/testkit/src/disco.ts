@@ -1,6 +1,6 @@
 /** XEP-0030: what the server, its accounts and its services are. */
 
-import { type Element, element } from '@xmpp-e2e/xml'
+import { child, type Element, element } from '@xmpp-e2e/xml'
 import { capsHash } from './caps.ts'
 import {
   CAPS,
@@ -12,11 +12,13 @@ import {
   OCCUPANT_ID,
   PING,
   PUBSUB,
+  RSM,
   SID,
   STREAM_FEATURES,
 } from './namespaces.ts'
 import { maySee } from './pep-access.ts'
 import type { Request } from './request.ts'
+import { page } from './result-set.ts'
 import { mucDomain, type Server } from './server.ts'
 import { refusal } from './stanza.ts'
 import { has } from './subscription.ts'
@@ -51,6 +53,7 @@ const PUBSUB_FEATURES = [
   'retrieve-default',
   'retrieve-items',
   'retrieve-subscriptions',
+  'rsm',
   'subscribe',
 ]
 
@@ -128,7 +131,7 @@ export function answerAccountDisco(request: Request): readonly Element[] {
   const items = named
     ? [...named.items.keys()].map((name) => element(ITEMS, 'item', { jid: account.jid, name }))
     : nodes.map(({ name }) => element(ITEMS, 'item', { jid: account.jid, node: name }))
-  return [element(ITEMS, 'query', { node }, items)]
+  return [itemsElement(iq, node, items, payload)]
 }
 
 function accountInfo({ quirks }: Server): Element {
@@ -136,19 +139,44 @@ function accountInfo({ quirks }: Server): Element {
   const info = infoElement(
     undefined,
     ['account', 'registered'],
-    [INFO, ITEMS, MAM, `${MAM}#extended`, SID, PUBSUB, ...pubsub.map((name) => `${PUBSUB}#${name}`)],
+    [INFO, ITEMS, RSM, MAM, `${MAM}#extended`, SID, PUBSUB, ...pubsub.map((name) => `${PUBSUB}#${name}`)],
   )
   const pep = element(INFO, 'identity', { category: 'pubsub', type: 'pep' })
   return element(INFO, 'query', {}, pep, info.children)
 }
 
-export function answerMucDisco(server: Server, iq: Element, { ns, name }: Element): readonly Element[] {
+/** By page where a page is asked for (XEP-0059); the whole list otherwise. */
+function itemsElement(
+  iq: Element,
+  node: string | undefined,
+  items: readonly Element[],
+  query: Element,
+): Element {
+  if (!child(query, 'set', RSM)) return element(ITEMS, 'query', { node }, items)
+  const found = page(
+    items.map((item) => ({ id: `${item.attrs.jid} ${item.attrs.node ?? item.attrs.name ?? ''}`, item })),
+    query,
+  )
+  if (found === 'not-found') throw refusal(iq, 'item-not-found')
+  if (found === 'malformed') throw refusal(iq, 'bad-request')
+  return element(
+    ITEMS,
+    'query',
+    { node },
+    found.members.map(({ item }) => item),
+    found.set,
+  )
+}
+
+export function answerMucDisco(server: Server, iq: Element, query: Element): readonly Element[] {
+  const { ns, name } = query
   if (name !== 'query' || iq.attrs.type !== 'get') throw refusal(iq, 'bad-request')
   const occupantIds = server.quirks.occupantIds ? [OCCUPANT_ID] : []
-  if (ns === INFO) return [infoElement(undefined, ['conference', 'text'], [INFO, ITEMS, MUC, ...occupantIds])]
+  if (ns === INFO)
+    return [infoElement(undefined, ['conference', 'text'], [INFO, ITEMS, RSM, MUC, ...occupantIds])]
   const listed = [...server.rooms.values()].filter(({ config, locked }) => config.listed && !locked)
   const items = listed.map(({ jid, config }) =>
     element(ITEMS, 'item', { jid, name: config.name || undefined }),
   )
-  return [element(ITEMS, 'query', {}, items)]
+  return [itemsElement(iq, undefined, items, query)]
 }

@@ -123,6 +123,8 @@ function presence(server: Server, session: Session, stanza: Element, to: Jid | u
     if (to.bare !== session.account.jid) subscribe(server, session.account, type, to.bare, stanza)
     return
   }
+  // Probes (RFC 6121 §4.3) are for servers, and other types do not exist.
+  if (type !== undefined && type !== 'unavailable' && type !== 'error') return
   remember(session, to, type)
   server.route(stanza, session)
 }

@@ -2,11 +2,12 @@
 
 import { type BareJid, child, children, type Element, element, elements, type Jid } from '@xmpp-e2e/xml'
 import { readForm } from './data-form.ts'
-import { FORM, PUBSUB, PUBSUB_ERRORS } from './namespaces.ts'
+import { FORM, PUBSUB, PUBSUB_ERRORS, RSM } from './namespaces.ts'
 import { checkAccess, mayPublish } from './pep-access.ts'
 import { notifyItem, notifyRetraction, sendLastItem } from './pep-event.ts'
 import { configForm, isOn, keep, NODE_CONFIG, newNode, type PubsubNode, same } from './pubsub-node.ts'
 import type { Request } from './request.ts'
+import { page } from './result-set.ts'
 import { isFull, readJid, refusal } from './stanza.ts'
 
 const PUBLISH_OPTIONS = 'http://jabber.org/protocol/pubsub#publish-options'
@@ -63,8 +64,13 @@ function fetch(request: Request, action: Element): readonly Element[] {
   const max = action.attrs.max_items
   if (max !== undefined && !/^[1-9][0-9]{0,8}$/.test(max)) throw refusal(request.iq, 'bad-request')
   const newest = max === undefined ? found : found.slice(-Number(max))
-  const items = newest.map(({ id, payload }) => element(PUBSUB, 'item', { id }, payload))
-  return [element(PUBSUB, 'items', { node: node.name }, items)]
+  // §6.5.4: by page; `<set/>` stands beside `<items/>`.
+  const wantsPage = child(request.payload, 'set', RSM)
+  const paged = wantsPage ? page(newest, request.payload) : undefined
+  if (paged === 'not-found') throw refusal(request.iq, 'item-not-found')
+  if (paged === 'malformed') throw refusal(request.iq, 'bad-request')
+  const items = (paged?.members ?? newest).map(({ id, payload }) => element(PUBSUB, 'item', { id }, payload))
+  return [element(PUBSUB, 'items', { node: node.name }, items), ...(paged ? [paged.set] : [])]
 }
 
 // §7.1

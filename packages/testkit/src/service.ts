@@ -3,7 +3,7 @@
 import { type BareJid, type Bytes, bareJid, type Element, jid } from '@xmpp-e2e/xml'
 import { type Client, newClient } from './client.ts'
 import { type Clock, virtualClock } from './clock.ts'
-import { delivery } from './delivery.ts'
+import { delivery, MAX_DELIVERIES } from './delivery.ts'
 import { streamFeatures } from './disco.ts'
 import { route } from './dispatch.ts'
 import { type FaultRule, faults } from './fault.ts'
@@ -31,6 +31,8 @@ export interface ServiceOptions {
    * `() => new Promise((done) => setImmediate(done))`. Their order is then no longer determined by the seed alone.
    */
   readonly idle?: () => Promise<unknown>
+  /** How many stanzas may follow each other without a rest; `MAX_DELIVERIES` unless given. */
+  readonly maxDeliveries?: number
 }
 
 export interface RoomOptions extends Partial<RoomConfig> {
@@ -71,7 +73,15 @@ export interface TestService {
 }
 
 export function testService(options: ServiceOptions = {}): TestService {
-  const { seed = 0, domain = 'capulet.example', quirks = modern, idle } = options
+  const {
+    seed = 0,
+    domain = 'capulet.example',
+    quirks = modern,
+    idle,
+    maxDeliveries = MAX_DELIVERIES,
+  } = options
+  if (!(Number.isSafeInteger(maxDeliveries) && maxDeliveries > 0))
+    throw new RangeError('maxDeliveries: expected a positive integer')
   if (bareJid.decode(`a@${domain}`) !== `a@${domain}`)
     throw new TypeError('domain: expected a canonical domain')
   const source = (use: string) => seeded(`${typeof seed} ${seed} ${use}`)
@@ -84,6 +94,7 @@ export function testService(options: ServiceOptions = {}): TestService {
   const pump = delivery({
     random: source('order'),
     idle,
+    maxDeliveries,
     onIdle: () => net.release(),
     onRestless: () => net.cut(),
   })

@@ -1,6 +1,6 @@
 import { element } from '@xmpp-e2e/xml'
 import { describe, expect, test } from 'vitest'
-import { MAX_DELIVERIES, TestkitError, testService } from '../src/index.ts'
+import { type Client, MAX_DELIVERIES, TestkitError, testService } from '../src/index.ts'
 import { c, chat, get, inbox, words } from './support.ts'
 
 const codeOf = (promise: Promise<unknown>) =>
@@ -61,24 +61,32 @@ describe('settle', () => {
     await service.settle()
   })
 
-  test('ends a conversation without end', async () => {
-    const service = testService()
-    const [juliet, romeo] = [service.connect('juliet'), service.connect('romeo')]
-    for (const [client, other] of [
-      [juliet, romeo],
-      [romeo, juliet],
-    ] as const)
-      client.connection.subscribe({
-        stanza: () => {
-          if (client.online)
-            client.connection.send(c('message', { to: other.jid, type: 'headline' })).catch(() => {})
-        },
-      })
-    await juliet.connection.send(c('message', { to: romeo.jid, type: 'headline' }))
-    expect(await codeOf(service.settle())).toBe('restless')
-    expect(service.transcript.length).toBeGreaterThanOrEqual(MAX_DELIVERIES)
-    expect([juliet.online, romeo.online]).toEqual([false, false])
-    await service.settle()
+  // Each message is two deliveries: to the service, and to the other client.
+  test.each([
+    [10, 5, undefined],
+    [10, 6, 'restless'],
+  ])(
+    'ends a conversation without end: at most %i stanzas, for %i messages',
+    async (maxDeliveries, count, code) => {
+      const service = testService({ maxDeliveries })
+      const [juliet, romeo] = [service.connect('juliet'), service.connect('romeo')]
+      let left = count
+      const talk = (client: Client, other: Client) => {
+        if (left-- > 0) void client.connection.send(c('message', { to: other.jid, type: 'headline' }))
+      }
+      juliet.connection.subscribe({ stanza: () => talk(juliet, romeo) })
+      romeo.connection.subscribe({ stanza: () => talk(romeo, juliet) })
+      talk(juliet, romeo)
+      expect(await codeOf(service.settle())).toBe(code)
+      expect(juliet.online).toBe(code === undefined)
+      await service.settle()
+      expect(juliet.resume()).toBe(code === undefined ? 'resumed' : 'new')
+    },
+  )
+
+  test('lets a hundred thousand stanzas pass unless told otherwise', () => {
+    expect(MAX_DELIVERIES).toBeGreaterThanOrEqual(100_000)
+    for (const maxDeliveries of [0, 1.5]) expect(() => testService({ maxDeliveries })).toThrow(RangeError)
   })
 })
 
