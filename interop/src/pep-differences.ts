@@ -17,8 +17,6 @@ export interface Differences {
   readonly closedNode: string
   /** Where an item is, after it was published again: in its old place, or the last one. */
   readonly replacedItem: 'stays' | 'moves'
-  /** Whether a contact that becomes available gets the last item though its features were not known before. */
-  readonly lastItemAtFirst: boolean
   /** Whether subscribers are told of a node that is deleted, where nobody has configured that. */
   readonly tellsOfDeletion: boolean
   /** Whether contacts with +notify are told of retracted items; subscribers are. */
@@ -34,7 +32,6 @@ export const DIFFERENCES: Readonly<Record<Service, Differences>> = {
     absentAccount: 'unavailable',
     closedNode: 'not-allowed',
     replacedItem: 'moves',
-    lastItemAtFirst: true,
     tellsOfDeletion: true,
     tellsContactsOfRetraction: true,
     filtersByResource: true,
@@ -45,7 +42,6 @@ export const DIFFERENCES: Readonly<Record<Service, Differences>> = {
     absentAccount: 'forbidden',
     closedNode: 'forbidden',
     replacedItem: 'moves',
-    lastItemAtFirst: true,
     tellsOfDeletion: true,
     tellsContactsOfRetraction: true,
     filtersByResource: false,
@@ -56,7 +52,6 @@ export const DIFFERENCES: Readonly<Record<Service, Differences>> = {
     absentAccount: 'not-found',
     closedNode: 'not-allowed',
     replacedItem: 'stays',
-    lastItemAtFirst: true,
     tellsOfDeletion: false,
     tellsContactsOfRetraction: false,
     filtersByResource: true,
