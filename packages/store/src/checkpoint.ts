@@ -59,7 +59,7 @@ export async function checkpoint(store: Store, options: CheckpointOptions): Prom
 
 /** @internal The checkpoint after `last`. @throws as `checkpoint` */
 export function advance(last: Checkpoint | undefined, { receipt, random }: CheckpointOptions): Checkpoint {
-  const kept = receipt === undefined ? undefined : parse(receipt)
+  const kept = receipt === undefined ? undefined : parseReceipt(receipt)
   if (kept && kept.id !== last?.id)
     throw new StoreError('evicted', last ? 'another store is in its place' : 'the store has been emptied')
   if (!last) return { id: draw(random), count: 1 }
@@ -73,7 +73,8 @@ export function receiptOf({ id, count }: Checkpoint): string {
   return `${id}:${count}`
 }
 
-function parse(receipt: string): Checkpoint {
+/** @internal @throws {TypeError} */
+export function parseReceipt(receipt: string): Checkpoint {
   const [, id, count] = /^([0-9a-f]{32}):([0-9]{1,15})$/.exec(receipt) ?? []
   if (id === undefined) throw new TypeError('receipt: expected what a checkpoint has returned')
   return { id, count: Number(count) }

@@ -9,7 +9,7 @@
  * revision of this store"; a commit looks up what was changed since, which is mostly nothing, and not each key.
  */
 
-import { type CheckpointOptions, receiptOf } from './checkpoint.ts'
+import { type CheckpointOptions, parseReceipt, receiptOf } from './checkpoint.ts'
 import { connect, count, META_KEY, type Meta, unreported } from './database.ts'
 import { StoreError } from './error.ts'
 import { checkBatch, checkKey, checkPrefix, type Store } from './store.ts'
@@ -69,6 +69,7 @@ declare const IDBKeyRange: {
  * @throws {TypeError} on a receipt that is none
  */
 export async function indexeddbStore(options: IndexeddbOptions): Promise<IndexeddbStore> {
+  if (options.receipt !== undefined) parseReceipt(options.receipt)
   const connection = await connect(options.name, options.receipt)
   const { database, close, failure } = connection
   const opened = await count(connection, options).catch((error: unknown) => {

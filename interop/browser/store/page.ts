@@ -1,0 +1,176 @@
+/**
+ * What a page, or a worker with the same script, does with `indexeddbStore` for `test/store-indexeddb.test.ts`, which
+ * calls the functions of `storePage`.
+ */
+
+import { type Store, update } from '@xmpp-e2e/store'
+import { conformance } from '@xmpp-e2e/store/conformance'
+import { encrypted } from '@xmpp-e2e/store/encrypted'
+import { type IndexeddbStore, indexeddbStore } from '@xmpp-e2e/store/indexeddb'
+import { type Line, remote, serve } from './peer.ts'
+
+const random = (length: number) => crypto.getRandomValues(new Uint8Array(length))
+const open = (name: string, receipt?: string): Promise<IndexeddbStore> =>
+  indexeddbStore({ name, receipt, random, storage: navigator.storage })
+
+/** How something ended, as it can travel to a test: `fulfilled`, the code of an error, or else its name. */
+const outcome = (work: Promise<unknown>): Promise<string> =>
+  work.then(
+    () => 'fulfilled',
+    (error) => String(error.code ?? error.name),
+  )
+
+const lines: Record<'page' | 'worker', () => Line> = {
+  page: () => new BroadcastChannel('store'),
+  worker: () => new Worker('/page.js', { type: 'module' }),
+}
+
+/** What went wrong where nobody was looking. */
+const unhandled: string[] = []
+addEventListener('unhandledrejection', ({ reason }) => {
+  unhandled.push(String(reason))
+})
+
+/** The store of the calls that name none. */
+let held: IndexeddbStore
+
+const storePage = {
+  unhandled: () => unhandled,
+
+  /** Answers the calls of another page. */
+  serve: () => serve(lines.page(), open),
+
+  /** Runs the conformance kit; what is changed behind a store's back is changed by a worker or another page. */
+  async kit(behind: 'page' | 'worker') {
+    const other = remote(lines[behind]())
+    const names = new Map<Store, string>()
+    const opened = async (name: string, receipt?: string): Promise<IndexeddbStore> => {
+      const store = await open(name, receipt)
+      names.set(store, name)
+      return store
+    }
+    const checks = conformance<Store>({
+      open: () => opened(crypto.randomUUID()),
+      peer: (store) => other(names.get(store)!),
+      reopen(store) {
+        const { close, receipt } = store as IndexeddbStore
+        close()
+        return opened(names.get(store)!, receipt)
+      },
+    })
+    const failed: string[] = []
+    for (const { name, run } of checks) await run().catch((error) => failed.push(`${name}: ${error}`))
+    return { ran: checks.length, failed }
+  },
+
+  /** Opens what the calls below are about. */
+  async open(name: string, receipt?: string) {
+    held = await open(name, receipt)
+    return { receipt: held.receipt, isPersisted: await held.persisted }
+  },
+  close: () => held.close(),
+  opening: (name: string, receipt?: string) => outcome(open(name, receipt)),
+  reading: () => outcome(held.read(['a'])),
+  listing: () => outcome(held.list('')),
+  /** So many records of 64 KiB that cannot be compressed. */
+  writing: (records: number) =>
+    outcome(
+      held.commit([], {
+        put: Array.from({ length: records }, (_, i) => [`fill/${i}`, random(65_536)] as const),
+      }),
+    ),
+  keys: async () => (await held.list('')).entries.map(([key]) => key),
+
+  /** Takes the next number of a counter so many times, together with others, and says which. */
+  async count(times: number) {
+    const taken: number[] = []
+    for (let i = 0; i < times; i++) taken.push(await next(held, ['counter']))
+    return taken
+  },
+
+  /** Counts in two sealed records at once until the browser is killed, and reports what was acknowledged. */
+  async countUntilKilled(key: readonly number[], report: (n: number) => Promise<void>) {
+    const store = await encrypted(held, Uint8Array.from(key), { random })
+    for (;;) await report(await next(store, ['a', 'b']))
+  },
+  async counted(key: readonly number[]) {
+    const store = await encrypted(held, Uint8Array.from(key), { random })
+    return (await store.read(['a', 'b'])).map(({ value }) => number(value))
+  },
+
+  /** Bytes of the whole origin. */
+  usage: async () => (await navigator.storage.estimate()).usage ?? 0,
+  databases: async () => (await indexedDB.databases()).map(({ name }) => name),
+  delete: (name: string) => settled(indexedDB.deleteDatabase(name)),
+  /** As a later version of the package would. */
+  async upgrade(name: string) {
+    const request = indexedDB.open(name, 1000)
+    const outcome = await settled(request)
+    request.result.close()
+    return outcome
+  },
+  /** Deletes what is in it, behind the back of those who have it open. */
+  async empty(name: string) {
+    const request = indexedDB.open(name)
+    await settled(request)
+    const transaction = request.result.transaction(['values', 'log', 'meta'], 'readwrite')
+    for (const store of transaction.objectStoreNames) transaction.objectStore(store).clear()
+    await new Promise((resolve) => transaction.addEventListener('complete', resolve))
+    request.result.close()
+  },
+
+  /** Milliseconds for so many records: reading, one commit on all of them, listing. The best of some rounds. */
+  async speed(records: number, length: number) {
+    const keys = Array.from({ length: records }, (_, i) => `session/romeo@montague.lit/${i}`)
+    const rounds: number[][] = []
+    for (let round = 0; round < 8; round++) {
+      const put = keys.map((key) => [key, random(length)] as const)
+      const times = [performance.now()]
+      const tokens = (await held.read(keys)).map(({ token }) => token)
+      times.push(performance.now())
+      if (!(await held.commit(tokens, { put }))) throw new Error('refused')
+      times.push(performance.now())
+      await held.list('session/')
+      times.push(performance.now())
+      rounds.push(times.slice(1).map((time, i) => time - times[i]!))
+    }
+    const [read, commit, list] = [0, 1, 2].map((i) => Math.min(...rounds.map((times) => times[i]!)))
+    return { read, commit, list }
+  },
+}
+
+export type StorePage = typeof storePage
+
+if (typeof document === 'object') Object.assign(globalThis, { storePage })
+// A worker's own scope is its line.
+else
+  serve(
+    {
+      postMessage: (message) => self.postMessage(message),
+      addEventListener: (type, f) => self.addEventListener(type, f),
+    },
+    open,
+  )
+
+/** Adds one to all of these records, which are equal, and says what they are then. */
+function next(store: Store, keys: readonly string[]): Promise<number> {
+  return update(store, keys, (values) => {
+    const [last = 0, ...others] = values.map(number)
+    if (others.some((other) => other !== last)) throw new Error('half of a commit')
+    const bytes = new Uint8Array(4)
+    new DataView(bytes.buffer).setUint32(0, last + 1)
+    return { put: keys.map((key) => [key, bytes]), result: last + 1 }
+  })
+}
+
+function number(bytes: Uint8Array | undefined): number {
+  return bytes ? new DataView(bytes.buffer).getUint32(bytes.byteOffset) : 0
+}
+
+function settled(request: IDBOpenDBRequest): Promise<'done' | 'blocked' | 'failed'> {
+  return new Promise((resolve) => {
+    request.onsuccess = () => resolve('done')
+    request.onblocked = () => resolve('blocked')
+    request.onerror = () => resolve('failed')
+  })
+}

@@ -1,0 +1,245 @@
+import type { CDPSession, Page } from 'playwright-core'
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import type { StorePage } from '../browser/store/page.ts'
+import { type Chromium, profile, startChromium } from '../src/chromium.ts'
+import { type Site, serveSite } from '../src/site.ts'
+
+declare const storePage: StorePage
+
+let site: Site
+let chromium: Chromium
+const { directory, remove } = profile()
+const pages: Page[] = []
+
+beforeAll(async () => {
+  site = await serveSite(new URL('../browser/store/page.ts', import.meta.url))
+  chromium = await startChromium(directory)
+})
+
+afterEach(async () => {
+  for (const page of pages.splice(0)) {
+    expect(await page.evaluate(() => storePage.unhandled())).toEqual([])
+    await page.close()
+  }
+})
+
+afterAll(async () => {
+  await chromium?.kill()
+  await site?.close()
+  remove()
+})
+
+async function load(): Promise<Page> {
+  const page = await chromium.context.newPage()
+  await page.goto(site.url)
+  await page.waitForFunction(() => typeof storePage === 'object')
+  return page
+}
+
+/** A page of the site; what it does not handle fails the test. */
+async function visit(): Promise<Page> {
+  const page = await load()
+  pages.push(page)
+  return page
+}
+
+/** The debugging protocol, for what users and disks do to a browser. */
+const protocol = (page: Page): Promise<CDPSession> => chromium.context.newCDPSession(page)
+const origin = (): string => new URL(site.url).origin
+
+test.each(['worker', 'page'] as const)(
+  'the conformance kit, with changes made by a second %s',
+  async (behind) => {
+    const [page, second] = [await visit(), await visit()]
+    await second.evaluate(() => storePage.serve())
+    const { ran, failed } = await page.evaluate((behind) => storePage.kit(behind), behind)
+    expect(failed).toEqual([])
+    expect(ran).toBeGreaterThan(50)
+  },
+)
+
+test('two pages that count at once take every number once', async () => {
+  const both = [await visit(), await visit()]
+  for (const page of both) await page.evaluate(() => storePage.open('counter'))
+  const taken = await Promise.all(both.map((page) => page.evaluate(() => storePage.count(100))))
+  expect(taken.flat().sort((a, b) => a - b)).toEqual(Array.from({ length: 200 }, (_, i) => i + 1))
+  // They were at it at the same time.
+  expect(Math.min(...taken[1]!)).toBeLessThan(Math.max(...taken[0]!))
+  expect(Math.min(...taken[0]!)).toBeLessThan(Math.max(...taken[1]!))
+})
+
+test('the page may neither evaluate text nor run WebAssembly', async () => {
+  const page = await visit()
+  const cdp = await protocol(page)
+  for (const expression of ['eval("1")', 'new Function("")', 'new WebAssembly.Module(new Uint8Array(8))']) {
+    const { exceptionDetails } = await cdp.send('Runtime.evaluate', {
+      expression,
+      allowUnsafeEvalBlockedByCSP: false,
+    })
+    expect(exceptionDetails?.exception?.description).toMatch(/^(EvalError|CompileError)/)
+  }
+})
+
+describe('a receipt', () => {
+  test('of a database that is there is taken again and again', async () => {
+    const page = await visit()
+    const first = await page.evaluate(() => storePage.open('receipt'))
+    const second = await page.evaluate((receipt) => storePage.open('receipt', receipt), first.receipt)
+    expect(second.receipt).not.toBe(first.receipt)
+    for (const { receipt } of [first, second])
+      expect(await page.evaluate((receipt) => storePage.opening('receipt', receipt), receipt)).toBe(
+        'fulfilled',
+      )
+  })
+
+  test('of a database that is gone is evicted, and none is made', async () => {
+    const page = await visit()
+    const { receipt } = await page.evaluate(() => storePage.open('gone'))
+    expect(await page.evaluate(() => storePage.delete('gone'))).toBe('done')
+    expect(await page.evaluate((receipt) => storePage.opening('gone', receipt), receipt)).toBe('evicted')
+    expect(await page.evaluate(() => storePage.databases())).not.toContain('gone')
+    await page.evaluate(() => storePage.open('gone'))
+    // There is another one now.
+    expect(await page.evaluate((receipt) => storePage.opening('gone', receipt), receipt)).toBe('evicted')
+  })
+
+  test('of a later opening than the database knows of is rolled back', async () => {
+    const page = await visit()
+    const { receipt } = await page.evaluate(() => storePage.open('older'))
+    const later = receipt.replace(/[0-9]+$/, (count) => `${Number(count) + 2}`)
+    expect(await page.evaluate((later) => storePage.opening('older', later), later)).toBe('rolled-back')
+    // Nothing was counted: the next one is the second.
+    expect((await page.evaluate(() => storePage.open('older'))).receipt).toMatch(/:2$/)
+  })
+
+  test('which is none is refused, and nothing is made', async () => {
+    const page = await visit()
+    expect(await page.evaluate(() => storePage.opening('never', ''))).toBe('TypeError')
+    expect(await page.evaluate(() => storePage.databases())).not.toContain('never')
+  })
+})
+
+describe('an open store', () => {
+  test('whose data the user clears is closed, and evicted when it is opened again', async () => {
+    const page = await visit()
+    const { receipt } = await page.evaluate(() => storePage.open('cleared'))
+    expect(await page.evaluate(() => storePage.writing(1))).toBe('fulfilled')
+    const cdp = await protocol(page)
+    await cdp.send('Storage.clearDataForOrigin', { origin: origin(), storageTypes: 'indexeddb' })
+    for (const call of ['reading', 'listing'] as const)
+      expect(await page.evaluate((call) => storePage[call](), call)).toBe('store-closed')
+    expect(await page.evaluate(() => storePage.writing(1))).toBe('store-closed')
+    expect(await page.evaluate((receipt) => storePage.opening('cleared', receipt), receipt)).toBe('evicted')
+  })
+
+  test('which is emptied behind its back is evicted, not taken for a new one', async () => {
+    const page = await visit()
+    const { receipt } = await page.evaluate(() => storePage.open('emptied'))
+    await page.evaluate(() => storePage.empty('emptied'))
+    expect(await page.evaluate(() => storePage.reading())).toBe('evicted')
+    expect(await page.evaluate(() => storePage.listing())).toBe('evicted')
+    expect(await page.evaluate(() => storePage.writing(1))).toBe('evicted')
+    expect(await page.evaluate((receipt) => storePage.opening('emptied', receipt), receipt)).toBe('evicted')
+  })
+
+  test('does not hold up who deletes the database, and does not bring it back', async () => {
+    const [page, second] = [await visit(), await visit()]
+    await page.evaluate(() => storePage.open('deleted'))
+    expect(await second.evaluate(() => storePage.delete('deleted'))).toBe('done')
+    expect(await page.evaluate(() => storePage.writing(1))).toBe('store-closed')
+    expect(await page.evaluate(() => storePage.reading())).toBe('store-closed')
+    expect(await page.evaluate(() => storePage.databases())).not.toContain('deleted')
+  })
+
+  test('does not hold up a later version of the package, and says so where the earlier one comes back', async () => {
+    const [page, second] = [await visit(), await visit()]
+    await page.evaluate(() => storePage.open('upgraded'))
+    expect(await second.evaluate(() => storePage.upgrade('upgraded'))).toBe('done')
+    expect(await page.evaluate(() => storePage.writing(1))).toBe('store-closed')
+    expect(await page.evaluate(() => storePage.opening('upgraded'))).toBe('store-newer')
+  })
+
+  test('which is closed says so', async () => {
+    const page = await visit()
+    await page.evaluate(() => storePage.open('closed'))
+    await page.evaluate(() => storePage.close())
+    expect(await page.evaluate(() => storePage.reading())).toBe('store-closed')
+    expect(await page.evaluate(() => storePage.writing(1))).toBe('store-closed')
+  })
+
+  test('for which there is no room writes nothing, says so, and goes on when there is', async () => {
+    const page = await visit()
+    const cdp = await protocol(page)
+    // Room for opening, and not for the 4 MiB that come.
+    const quotaSize = (await page.evaluate(() => storePage.usage())) + 2_000_000
+    await cdp.send('Storage.overrideQuotaForOrigin', { origin: origin(), quotaSize })
+    await page.evaluate(() => storePage.open('full'))
+    expect(await page.evaluate(() => storePage.writing(64))).toBe('quota-exceeded')
+    expect(await page.evaluate(() => storePage.keys())).toEqual([])
+    await cdp.send('Storage.overrideQuotaForOrigin', { origin: origin() })
+    expect(await page.evaluate(() => storePage.writing(64))).toBe('fulfilled')
+  })
+})
+
+test('asks for persistence, and says whether it was granted', async () => {
+  const page = await visit()
+  await chromium.context.clearPermissions()
+  expect((await page.evaluate(() => storePage.open('asked'))).isPersisted).toBe(false)
+  await chromium.context.grantPermissions(['storage-access'], { origin: origin() }).catch(() => {})
+  const cdp = await protocol(page)
+  await cdp.send('Browser.grantPermissions', { permissions: ['durableStorage'], origin: origin() })
+  expect((await page.evaluate(() => storePage.open('asked'))).isPersisted).toBe(true)
+})
+
+/** As many as are quick; more with `KILLS`. */
+const KILLS = Number(process.env.KILLS ?? 6)
+
+test(`what was acknowledged survives ${KILLS} kills of the browser, and nothing is torn`, async () => {
+  const key = Array.from({ length: 32 }, (_, i) => i)
+  let receipt: string | undefined
+  let acknowledged = 0
+  for (let round = 0; round <= KILLS; round++) {
+    const page = await load()
+    const opened = await page.evaluate((receipt) => storePage.open('killed', receipt), receipt)
+    receipt = opened.receipt
+    const [a, b] = await page.evaluate((key) => storePage.counted(key), key)
+    expect(b).toBe(a)
+    // One more may have been written, whose acknowledgement did not get out.
+    expect(a).toBeGreaterThanOrEqual(acknowledged)
+    expect(a).toBeLessThanOrEqual(acknowledged + 1)
+    if (round === KILLS) break
+    const enough = acknowledged + 5 + ((round * 7) % 11)
+    await new Promise<void>((resolve, reject) => {
+      const report = async (n: number): Promise<void> => {
+        acknowledged = n
+        if (n >= enough) resolve()
+      }
+      page
+        .exposeFunction('report', report)
+        .then(() =>
+          page.evaluate((key) => storePage.countUntilKilled(key, Reflect.get(globalThis, 'report')), key),
+        )
+        .catch(reject)
+    })
+    await chromium.kill()
+    chromium = await startChromium(directory)
+  }
+  expect(acknowledged).toBeGreaterThan(KILLS * 5)
+})
+
+test('speed', async () => {
+  const page = await visit()
+  await page.evaluate(() => storePage.open('speed'))
+  for (const [records, length] of [
+    [1, 100],
+    [10, 300],
+    [1000, 269],
+  ] as const)
+    console.log(
+      records,
+      await page.evaluate(([records, length]) => storePage.speed(records, length), [
+        records,
+        length,
+      ] as const),
+    )
+})
