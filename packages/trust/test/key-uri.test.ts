@@ -112,6 +112,17 @@ describe('RFC 5122 §2.2', () => {
     expect(parseXmppUri(uri)).toEqual({ jid: 'romeo@montague.net', type, pairs })
   })
 
+  test('a value is written with unreserved characters alone, as in XEP-0147', () => {
+    const uri = 'xmpp:romeo@montague.net?message;body=Here%27s%20a%20%28test%29%21%2A'
+    expect(
+      formatXmppUri({
+        jid: bare('romeo@montague.net'),
+        type: 'message',
+        pairs: [['body', "Here's a (test)!*"]],
+      }),
+    ).toBe(uri)
+  })
+
   test('an IPv6 server', () => {
     expect(parseXmppUri('xmpp:[2001:db8::1]').jid).toBe('[2001:db8::1]')
     expect(formatXmppUri({ jid: bare('[2001:db8::1]'), type: '', pairs: [] })).toBe('xmpp:[2001:db8::1]')
