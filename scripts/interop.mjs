@@ -43,6 +43,13 @@ const PEERS = [
     tests: /^browser.*\.test\.ts$/,
     services: [],
   },
+  {
+    name: 'PostgreSQL',
+    packages: ['postgresql'],
+    probe: ['/bin/sh', '-c', 'ls /usr/lib/postgresql/*/bin/initdb && id postgres'],
+    tests: /^store-(postgres|crashes)\.test\.ts$/,
+    services: ['postgresql.service'],
+  },
 ]
 
 const root = fileURLToPath(new URL('..', import.meta.url))
@@ -122,7 +129,8 @@ if (left.length === tests.length) {
 }
 
 const exclude = left.flatMap((file) => ['--exclude', `test/${file}`])
+// With the drivers themselves: some tests start them as processes of their own.
 const done =
-  pnpm('exec', 'turbo', 'run', 'build', '--filter=@xmpp-e2e/interop^...') &&
+  pnpm('exec', 'turbo', 'run', 'build', '--filter=@xmpp-e2e/interop...') &&
   pnpm('--filter', '@xmpp-e2e/interop', 'exec', 'vitest', 'run', ...exclude, ...process.argv.slice(2))
 process.exit(done ? 0 : 1)
