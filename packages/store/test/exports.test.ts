@@ -1,6 +1,8 @@
 import { expect, test } from 'vitest'
 import * as conformance from '../src/conformance.ts'
+import * as encrypted from '../src/encrypted.ts'
 import * as store from '../src/index.ts'
+import * as indexeddb from '../src/indexeddb.ts'
 
 test('the package exports', () => {
   expect(Object.keys(store).sort()).toMatchInlineSnapshot(`
@@ -24,6 +26,7 @@ test('the package exports', () => {
       "checkBatch",
       "checkKey",
       "checkPrefix",
+      "checkpoint",
       "effectQueue",
       "memoryStore",
       "scoped",
@@ -37,6 +40,27 @@ test('the kit exports', () => {
     [
       "conformance",
       "flaky",
+    ]
+  `)
+})
+
+test('the store in IndexedDB exports', () => {
+  expect(Object.keys(indexeddb).sort()).toMatchInlineSnapshot(`
+    [
+      "LOG_CHANGES",
+      "indexeddbStore",
+    ]
+  `)
+})
+
+test('the encrypted store exports', () => {
+  expect(Object.keys(encrypted).sort()).toMatchInlineSnapshot(`
+    [
+      "MAX_SEALED_KEY_BYTES",
+      "MAX_SEALED_VALUE_BYTES",
+      "MAX_SEALED_VERSIONS",
+      "STORE_KEY_BYTES",
+      "encrypted",
     ]
   `)
 })
