@@ -260,6 +260,17 @@ describe('the repair ladder', () => {
     expect(requests.length).toBeLessThanOrEqual(MAX_PUBLISH_REQUESTS)
   })
 
+  test.each([
+    ['Prosody: max_items: out of bounds', error('modify', 'bad-request')],
+    ['as for any form (XEP-0060 §12)', error('modify', 'bad-request', 'invalid-options')],
+    ['more than it keeps', error('modify', 'not-acceptable')],
+    ['ejabberd', error('wait', 'resource-constraint')],
+  ])('options are refused: %s', async (_, refusal) => {
+    const { connection, sent } = scripted(refusal, config(open), published)
+    await publish(connection, NODE, item, wanted, { publishOptions: true })
+    expect(sent()).toEqual([asks(all), reads, asks(access)])
+  })
+
   test('a number that is too big is lowered, not raised or given up', async () => {
     const { connection, sent } = scripted(
       config(standard),
