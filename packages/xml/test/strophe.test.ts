@@ -1,8 +1,11 @@
 /// <reference lib="dom" />
 import { Strophe } from 'strophe.js'
-import { describe } from 'vitest'
+import { afterEach, describe, expect, test } from 'vitest'
+import { element, ns } from '../src/element.ts'
+import { StanzaError } from '../src/stanza-error.ts'
 import { connection } from '../src/strophe.ts'
-import { hostSuite, type MakeClient } from './hosts/suite.ts'
+import { type ScriptedServer, startServer } from './hosts/server.ts'
+import { guardOptions, hostSuite, type MakeClient } from './hosts/suite.ts'
 
 const make: MakeClient = (url, options) => {
   const strophe = new Strophe.Connection(url, { enableStreamManagement: true })
@@ -27,3 +30,62 @@ const make: MakeClient = (url, options) => {
 Strophe.setLogLevel(Strophe.LogLevel.FATAL)
 
 describe('WebSocket', () => hostSuite(make))
+
+describe('with other handlers of the host', () => {
+  const client = ns('jabber:client')
+  const ASK = 'urn:example:ask'
+  const ask = (id: string) => client('iq', { type: 'get', id, from: 'x@example.org/x' }, element(ASK, 'ask'))
+  let server: ScriptedServer
+  let strophe: InstanceType<typeof Strophe.Connection>
+  afterEach(async () => {
+    strophe.disconnect('done')
+    await server.stop()
+  })
+  const start = async () => {
+    server = await startServer()
+    strophe = new Strophe.Connection(server.url, { enableStreamManagement: true })
+    const made = connection(strophe, { ...guardOptions().options, document: globalThis.document })
+    strophe.connect('me@example.org', 'secret')
+    return { made, stream: await server.session() }
+  }
+
+  test('a request in a namespace that the host handles has one reply, the one of the host', async () => {
+    const { made, stream } = await start()
+    strophe.addHandler(
+      (el: globalThis.Element) => {
+        strophe.send(new Strophe.Builder('iq', { type: 'result', id: `host ${el.getAttribute('id')}` }))
+        return true
+      },
+      ASK,
+      'iq',
+      'get',
+    )
+    let asked = 0
+    made.answer(ASK, async () => {
+      asked += 1
+      return client('iq')
+    })
+    stream.send(ask('1'))
+    expect((await stream.next()).attrs.id).toBe('host 1')
+    expect(asked).toBe(0)
+  })
+
+  test('handlers that log everything change nothing', async () => {
+    const { made, stream } = await start()
+    strophe.addHandler(() => true, null, null, null)
+    made.answer(ASK, (iq) => Promise.reject(new StanzaError(iq, 'cancel', 'gone')))
+    stream.send(ask('1'))
+    expect((await stream.next()).attrs).toMatchObject({ id: '1', type: 'error' })
+  })
+
+  test('a paused connection rejects, and sends nothing when it goes on', async () => {
+    const { made, stream } = await start()
+    await new Promise<void>((resolve) => made.subscribe({ session: () => resolve() }))
+    strophe.pause()
+    await expect(made.send(client('message', { id: 'paused' }))).rejects.toMatchObject({ code: 'lost' })
+    expect(strophe.sm?.state.unacked).toEqual([])
+    strophe.resume()
+    await made.send(client('message', { id: 'on' }))
+    expect((await stream.next()).attrs.id).toBe('on')
+  })
+})

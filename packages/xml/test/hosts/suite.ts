@@ -37,7 +37,7 @@ const MESSAGE = parse(
 )
 
 /** A clock that is moved by hand, and bytes that do not repeat. */
-function guardOptions() {
+export function guardOptions() {
   const timers = new Set<() => void>()
   let drawn = 0
   const options: GuardOptions = {
