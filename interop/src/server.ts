@@ -95,11 +95,10 @@ async function start(program: Program, options: ServerOptions): Promise<Server> 
     password: PASSWORD,
   }))
   const directory = await mkdtemp(join(tmpdir(), `xmpp-e2e-${program.name}-`))
-  const removeNow = () => rmSync(directory, { recursive: true, force: true, maxRetries: 3 })
-  process.on('exit', removeNow)
+  const forget = atEnd(() => rmSync(directory, { recursive: true, force: true, maxRetries: 3 }))
   const remove = async () => {
     await rm(directory, { recursive: true, force: true, maxRetries: 3 })
-    process.off('exit', removeNow)
+    forget()
   }
   try {
     const [c2s, websocket, component] = await freePorts(3)
@@ -147,8 +146,7 @@ async function run(
 ): Promise<() => Promise<void>> {
   const child = spawn(command, args, { cwd: directory, env, stdio: ['ignore', 'pipe', 'pipe'] })
   const killNow = () => child.kill('SIGKILL')
-  // Before the directory is removed, or it would be written to again.
-  process.prependListener('exit', killNow)
+  const forget = atEnd(killNow)
   const ended = new Promise<string>((resolve) => {
     child.on('error', (error) => resolve(error.message))
     child.on('close', (code, signal) => resolve(`it ended with ${signal ?? code}`))
@@ -158,7 +156,7 @@ async function run(
     const kill = setTimeout(killNow, GRACE_MS)
     await ended
     clearTimeout(kill)
-    process.off('exit', killNow)
+    forget()
   }
 
   const signs = program.ready(ports)
@@ -185,6 +183,27 @@ async function run(
     clearTimeout(timer)
   }
   return stop
+}
+
+const SIGNALS = ['SIGHUP', 'SIGINT', 'SIGTERM'] as const
+
+/**
+ * Calls `clean` when this process ends, by a signal, too; the last one first, so that a server is killed before its
+ * directory is removed. Returns how to forget it.
+ */
+function atEnd(clean: () => void): () => void {
+  const onSignal = (signal: NodeJS.Signals) => {
+    forget()
+    clean()
+    process.kill(process.pid, signal)
+  }
+  const forget = () => {
+    process.off('exit', clean)
+    for (const signal of SIGNALS) process.off(signal, onSignal)
+  }
+  process.prependListener('exit', clean)
+  for (const signal of SIGNALS) process.prependListener(signal, onSignal)
+  return forget
 }
 
 const fill = (template: string, values: Readonly<Record<string, string | number>>): string =>
