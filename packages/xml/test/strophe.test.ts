@@ -80,7 +80,7 @@ describe('with other handlers of the host', () => {
 
   test('a paused connection rejects, and sends nothing when it goes on', async () => {
     const { made, stream } = await start()
-    await new Promise<void>((resolve) => made.subscribe({ session: () => resolve() }))
+    while (made.jid === undefined) await new Promise(setImmediate)
     strophe.pause()
     await expect(made.send(client('message', { id: 'paused' }))).rejects.toMatchObject({ code: 'lost' })
     expect(strophe.sm?.state.unacked).toEqual([])
