@@ -22,7 +22,7 @@ import { memoryStore } from '@xmpp-e2e/store'
 import { type BareJid, bare, type Connection, child, type Element, element, StanzaError } from '@xmpp-e2e/xml'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { announce, presence } from '../src/announce.ts'
-import { befriend, fence, settled } from '../src/arrival.ts'
+import { arrival, befriend, fence, settled } from '../src/arrival.ts'
 import { type Client, connect } from '../src/client.ts'
 import { startEjabberd } from '../src/ejabberd.ts'
 import { startProsody } from '../src/prosody.ts'
@@ -190,6 +190,17 @@ describe.each([
     expect(items).toContain(server.rooms)
     const rooms = await asking.info(server.rooms)
     expect(rooms.features).toContain('http://jabber.org/protocol/muc')
+  })
+
+  test('XEP-0045 6.4: a new room is for members, who see each other', async () => {
+    const bob = await session('bob')
+    const room = `garden@${server.rooms}`
+    const joined = arrival(bob, ({ name, attrs }) => name === 'presence' && attrs.from === `${room}/bob`)
+    await bob.send(presence({ to: `${room}/bob` }, element('http://jabber.org/protocol/muc', 'x')))
+    await joined
+    const info = await tested(bob).info(room)
+    expect(info.features).toEqual(expect.arrayContaining(['muc_membersonly', 'muc_nonanonymous']))
+    expect(info.features).toContain('urn:xmpp:mam:2')
   })
 
   test('XEP-0115 6.2 and 8.1: one resource of a contact answers for another that claims the same', async () => {
