@@ -2,7 +2,7 @@
 
 import { bare, type Element, element, type FullJid, parseJid } from '@xmpp-e2e/xml'
 import type { ClientParts, Link } from './client.ts'
-import type { Delivery, Lane, Parcel } from './delivery.ts'
+import type { Delivery, Lane } from './delivery.ts'
 import { dispatch, isStanza } from './dispatch.ts'
 import type { Fault, Faults } from './fault.ts'
 import { CLIENT } from './namespaces.ts'
@@ -11,6 +11,7 @@ import { deliver } from './routing.ts'
 import type { Account, Server, Session } from './server.ts'
 import { bounce, refusal } from './stanza.ts'
 import type { Direction, Entry } from './transcript.ts'
+import { troubles } from './trouble.ts'
 
 /** Milliseconds for which the server keeps a session whose connection is lost: five minutes, as servers do. */
 export const RESUMPTION_MS = 300_000
@@ -42,16 +43,10 @@ export interface NetworkOptions {
   log(entry: Entry): void
 }
 
-interface Held {
-  readonly lane: Lane
-  readonly parcel: Parcel
-  left: number
-}
-
 export function network({ server, delivery, faults, log }: NetworkOptions): Network {
   const streams = new Map<Session, Stream>()
-  const held: Held[] = []
   const { clock } = server
+  const trouble = troubles({ delivery, clock, quirks: server.quirks, answer })
 
   function bind(stream: Stream): void {
     const { account, jid } = stream
@@ -109,8 +104,8 @@ export function network({ server, delivery, faults, log }: NetworkOptions): Netw
     session.account.sessions.delete(session.jid)
     const missed = stream.received.parcels.splice(0)
     stream.sent.parcels.length = 0
-    for (let i = held.length - 1; i >= 0; i--)
-      if (held[i]!.lane === stream.received || held[i]!.lane === stream.sent) held.splice(i, 1)
+    trouble.forget(stream.received)
+    trouble.forget(stream.sent)
     stream.session = undefined
     becomeUnavailable(server, session, element(CLIENT, 'presence', { type: 'unavailable' }))
     for (const { stanza } of missed) salvage(session, stanza)
@@ -144,9 +139,22 @@ export function network({ server, delivery, faults, log }: NetworkOptions): Netw
 
   function arrive(stream: Stream, direction: Direction, stanza: Element): void {
     const fault = faults.of(stream.jid, direction, stanza)
-    overtake(stream[direction])
+    trouble.overtake(stream[direction])
     if (fault) suffer(stream, direction, stanza, fault)
     else handle(stream, direction, stanza)
+  }
+
+  function suffer(stream: Stream, direction: Direction, stanza: Element, fault: Fault): void {
+    const { session } = stream
+    trouble.suffer(fault, {
+      client: stream.jid,
+      direction,
+      stanza,
+      lane: stream[direction],
+      arrive: (changed, what) => handle(stream, direction, changed, what),
+      isCurrent: () => stream.session === session,
+      disconnect: () => lose(stream),
+    })
   }
 
   function handle(stream: Stream, direction: Direction, stanza: Element, fault?: string): void {
@@ -166,76 +174,6 @@ export function network({ server, delivery, faults, log }: NetworkOptions): Netw
     else {
       lose(stream)
       end(session)
-    }
-  }
-
-  function suffer(stream: Stream, direction: Direction, stanza: Element, fault: Fault): void {
-    const lane = stream[direction]
-    const later = (what: string): Parcel => ({
-      stanza,
-      arrive: () => handle(stream, direction, stanza, what),
-    })
-    switch (fault.kind) {
-      case 'drop':
-        handle(stream, direction, stanza, 'dropped')
-        return
-      case 'delay': {
-        const { session } = stream
-        clock.after(fault.ms, () => {
-          if (stream.session === session) delivery.push(lane, later(`delayed ${fault.ms} ms`))
-        })
-        return
-      }
-      case 'reorder':
-        held.push({ lane, parcel: later('overtaken'), left: fault.by })
-        return
-      case 'duplicate':
-        handle(stream, direction, stanza)
-        for (let i = 1; i < (fault.times ?? 2); i++) handle(stream, direction, stanza, 'duplicate')
-        return
-      case 'tamper': {
-        const changed = fault.change(stanza)
-        if (changed) handle(stream, direction, changed, 'tampered')
-        else handle(stream, direction, stanza, 'dropped')
-        return
-      }
-      case 'error':
-        fail(stream, direction, stanza, fault)
-        return
-      case 'disconnect':
-        if (fault.when === 'after') handle(stream, direction, stanza)
-        else lane.parcels.unshift(later('redelivered'))
-        lose(stream)
-    }
-  }
-
-  function fail(
-    stream: Stream,
-    direction: Direction,
-    stanza: Element,
-    { condition, details }: Fault & { readonly kind: 'error' },
-  ): void {
-    const { id, from, to, type } = stanza.attrs
-    const error = refusal(stanza, condition, details)
-    if (direction === 'received' && stanza.name === 'iq' && (type === 'result' || type === 'error')) {
-      // As if it were the answer to a request that has the sides changed.
-      const request = element(CLIENT, 'iq', { type: 'get', id, from: to, to: from })
-      const reply = bounce(request, error, server.quirks)
-      if (reply) handle(stream, direction, reply, 'replaced by an error')
-      return
-    }
-    handle(stream, direction, stanza, 'dropped')
-    answer(
-      direction === 'sent' ? element(CLIENT, stanza.name, { ...stanza.attrs, from: stream.jid }) : stanza,
-      error,
-    )
-  }
-
-  function overtake(lane: Lane): void {
-    for (const one of [...held]) {
-      if (one.lane !== lane || --one.left > 0) continue
-      held.splice(held.indexOf(one), 1)
-      lane.parcels.unshift(one.parcel)
     }
   }
 
@@ -282,11 +220,7 @@ export function network({ server, delivery, faults, log }: NetworkOptions): Netw
       stream.client = join(link)
       return stream.client
     },
-    release() {
-      const waiting = held.splice(0)
-      for (const { lane, parcel } of waiting) delivery.push(lane, parcel)
-      return waiting.length > 0
-    },
+    release: trouble.release,
     cut() {
       for (const stream of [...streams.values()]) {
         lose(stream)

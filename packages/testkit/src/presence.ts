@@ -83,16 +83,20 @@ function tell(server: Server, session: Session, presence: Element): void {
   server.transmit(session, withAttrs(presence, { to: session.account.jid }))
 }
 
-/** Asks what the hash stands for unless that is known, and believes only what has that hash (XEP-0115 §5.4). */
+/**
+ * Asks what the hash stands for unless that is known, and believes only what has that hash (XEP-0115 §5.4). Until then
+ * the client is interested in nothing, whatever it announced before.
+ */
 function learnCaps(server: Server, session: Session, presence: Element): void {
   const { hash, node, ver } = child(presence, 'c', CAPS)?.attrs ?? {}
-  if (!hash || !node || !ver || !isHash(hash)) return
+  // §8.4: servers may leave it out of presence that changes nothing.
+  if (!hash || !node || !ver) return
+  const before = session.features
   const key = `${hash} ${ver}`
   const known = server.caps.get(key)
-  if (known) {
-    interest(server, session, known)
-    return
-  }
+  session.features = known ?? NOTHING
+  if (known) sendNew(server, session, before)
+  if (known || !isHash(hash)) return
   const query = element(INFO, 'query', { node: `${node}#${ver}` })
   const id = server.newId()
   const from = parseJid(session.jid).domain
@@ -105,15 +109,13 @@ function learnCaps(server: Server, session: Session, presence: Element): void {
     server.caps.set(key, features)
     // Meanwhile it may have announced something else.
     if (session.presence !== presence) return
-    if (server.quirks.lastItemNeedsKnownCaps) session.features = features
-    else interest(server, session, features)
+    session.features = features
+    if (!server.quirks.lastItemNeedsKnownCaps) sendNew(server, session, before)
   })
   server.transmit(session, element(CLIENT, 'iq', { type: 'get', id, from, to: session.jid }, query))
 }
 
-/** The client hears of these from now on, and of what it has not heard of before at once. */
-function interest(server: Server, session: Session, features: ReadonlySet<string>): void {
-  const known = session.features
-  session.features = features
-  for (const account of watched(server, session.account)) sendLastItems(server, account, session, known)
+/** The last items of the nodes that the client has become interested in. */
+function sendNew(server: Server, session: Session, before: ReadonlySet<string>): void {
+  for (const account of watched(server, session.account)) sendLastItems(server, account, session, before)
 }

@@ -187,6 +187,20 @@ describe('XEP-0115 5.4: a hash that does not fit', () => {
     }
   })
 
+  test('ends those that there were', async () => {
+    for (const hash of ['sha-1', 'md5']) {
+      const { service, juliet, romeo, events } = await world()
+      romeo.presence({ features: [NOTIFY] })
+      await service.settle()
+      const wrong = element(CAPS, 'c', { hash, node: 'urn:example:me', ver: 'AAAA' })
+      await romeo.connection.send(c('presence', {}, wrong))
+      await service.settle()
+      await publish(juliet, { node: NODE, id: 'a' })
+      await service.settle()
+      expect(events.length, hash).toBe(0)
+    }
+  })
+
   test('that nobody explains gives none either', async () => {
     const { service, juliet, romeo, events } = await world()
     await romeo.connection.send(announced('AAAAAAAAAAAAAAAAAAAAAAAAAAA='))
