@@ -285,6 +285,32 @@ describe('claims that cannot be shared', () => {
     expect((await d.info(ROMEO)).features).toEqual(['urn:z'])
   })
 
+  test('an answer that bears out one claim of two is not used for those who wait for the other', async () => {
+    const w = world()
+    const d = open(w)
+    const evil = queryOf(features('urn:evil'))
+    const set = c390(hash390(queryOf(PAYLOAD)))
+    w.presence(MALLORY, set + c115(hash115(evil)))
+    w.presence(ROMEO, set)
+    w.peers.set(MALLORY, says(evil))
+    w.peers.set(ROMEO, says(queryOf(PAYLOAD)))
+    const [mallory, romeo] = await Promise.all([d.info(MALLORY), d.info(ROMEO)])
+    expect([mallory.features, romeo.features]).toEqual([['urn:evil'], ['urn:a', 'urn:b']])
+    expect(w.requests.length).toBe(2)
+  })
+
+  test('a new session asks again', async () => {
+    const w = world()
+    const d = open(w)
+    w.presence(ROMEO, c115('AAAA'))
+    w.peers.set(ROMEO, says(queryOf(PAYLOAD)))
+    await d.info(ROMEO)
+    w.session('new')
+    w.presence(ROMEO, c115('AAAA'))
+    await d.info(ROMEO)
+    expect(w.requests.length).toBe(2)
+  })
+
   test('but where its functions are unknown, XEP-0115 counts', async () => {
     const w = world()
     const d = open(w)

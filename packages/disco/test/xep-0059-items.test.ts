@@ -120,7 +120,18 @@ describe('XEP-0059 §2.2 paging forwards', () => {
     expect(w.requests.length).toBe(2)
   })
 
-  test('so is a loop of pages', async () => {
+  test('an empty page is the end, whatever it says', async () => {
+    const w = world()
+    w.peers.set(SERVICE, () =>
+      w.requests.length > 5
+        ? 'policy-violation'
+        : element(ITEMS, 'query', {}, set(rsm('last', w.requests.length))),
+    )
+    expect(await read(open(w).items(SERVICE))).toEqual([])
+    expect(w.requests.length).toBe(1)
+  })
+
+  test('a loop of pages is an error, too', async () => {
     const w = world()
     const next: Record<string, string> = { start: 'a', a: 'b', b: 'c', c: 'a' }
     w.peers.set(SERVICE, (iq) =>
