@@ -103,6 +103,14 @@ describe('the key', () => {
   })
 })
 
+test('a value that is too long to be sealed is told its own limit, not that of the store beneath', async () => {
+  const store = await encrypted(memoryStore(), key, options)
+  await store.commit([], { put: [['a', new Uint8Array(MAX_SEALED_VALUE_BYTES)]] })
+  const longer = new Uint8Array(MAX_SEALED_VALUE_BYTES + 1)
+  const commit = store.commit([], { put: [['a', longer]] })
+  await expect(commit).rejects.toThrow(new RangeError('value: expected at most 1048535 bytes, got 1048536'))
+})
+
 test('two that open an empty store at once agree', async () => {
   const raw = rawStore()
   const stores = await Promise.all([1, 2, 3].map(() => encrypted(raw.store, key, options)))
