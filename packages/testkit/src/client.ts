@@ -1,4 +1,4 @@
-/** One client: what a host library would be. */
+/** One client: what a host library would be. What sends without waiting throws an `Error` while it is offline. */
 
 import {
   type Connection,
@@ -34,7 +34,11 @@ export interface Client {
   readonly online: boolean
   /** `<stream:features/>`, with the caps of the server. */
   readonly streamFeatures: Element
-  /** Becomes available, or changes its presence. Does not wait for anybody to hear of it. */
+  /**
+   * Becomes available, or changes its presence; does not wait for anybody to hear of it.
+   *
+   * @throws {RangeError} on a feature that is there twice
+   */
   presence(options?: PresenceOptions): void
   unavailable(): void
   /** Enters a room (XEP-0045 §7.2); does not wait for its answer. */

@@ -91,18 +91,22 @@ export function crash({ at, mode = 'silent' }: CrashOptions = {}): Crash {
     get crashed() {
       return crashed
     },
-    wrap: (port) =>
-      new Proxy(port, {
-        get(target, key) {
-          const value: unknown = Reflect.get(target, key, target)
+    wrap<T extends object>(port: T): T {
+      // Not the port itself: a proxy must show the properties of a frozen object as they are.
+      const shell: T = Object.create(Object.getPrototypeOf(port))
+      return new Proxy(shell, {
+        has: (_, key) => key in port,
+        get(_, key) {
+          const value: unknown = Reflect.get(port, key)
           if (typeof value !== 'function') return value
           return (...args: unknown[]) => {
             if (crashed) return refused()
-            const result: unknown = Reflect.apply(value, target, args.map(muted))
+            const result: unknown = Reflect.apply(value, port, args.map(muted))
             return result instanceof Promise ? outcome(result) : result
           }
         },
-      }),
+      })
+    },
     async run(program) {
       const done = program().then((value) => ({ kind: 'done', value }) as const)
       return Promise.race([done, dead.then(() => ({ kind: 'crashed' }) as const)])

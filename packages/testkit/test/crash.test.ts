@@ -29,6 +29,17 @@ describe('a crash', () => {
     }
   })
 
+  test('wraps frozen ports, and asks them as themselves', async () => {
+    const port = Object.freeze({
+      name: 'frozen',
+      async whoami() {
+        return this
+      },
+    })
+    const wrapped = crash().wrap(port)
+    expect([await wrapped.whoami(), wrapped.name, 'whoami' in wrapped]).toEqual([port, 'frozen', true])
+  })
+
   test('counts over all ports, and leaves what is no promise alone', async () => {
     const crashing = crash({ at: 2 })
     const [one, two] = [disk(), disk()]

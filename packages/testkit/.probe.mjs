@@ -1,0 +1,1 @@
+export * from '@xmpp-e2e/testkit'
