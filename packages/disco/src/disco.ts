@@ -51,9 +51,9 @@ export type ItemsOptions = Omit<InfoOptions, 'fresh'>
  */
 export interface Disco {
   /**
-   * What an entity is and can do. Without `node` and `fresh`, an entity whose presence claims a hash is asked once for all that
-   * claim it, and its verified answer is stored. What is not verified, or may collide (see `isShareable`), counts for the
-   * one address that said it, while it claims the same. Entities that claim nothing are asked each time.
+   * What an entity is and can do. Without `node` and `fresh`, one entity is asked for all that claim the same hash in
+   * their presence, and its verified answer is stored. What is not verified, or may collide (see `isShareable`), counts
+   * for the one address that said it, while it claims the same. Entities that claim nothing are asked each time.
    *
    * @throws {StanzaError | ConnectionError} when it refuses, or does not answer
    * @throws {DiscoError} `malformed`, `wrong-node`
@@ -83,7 +83,7 @@ export interface Disco {
   /**
    * The presence with both `<c/>` in it, to be sent. One that is available and goes to everybody is remembered, and sent
    * again through the connection when the abilities change, until a new session begins. If that fails, it is tried
-   * again when the session is resumed. Presence of a type is handed back as it is.
+   * again when the session is resumed, and with the next change. Presence of a type is handed back as it is.
    */
   announce(presence: Element): Element
   /** Answers questions: without node, with the hash of one of the last descriptions, or that there is no such node. */
