@@ -112,6 +112,8 @@ async function xmppjs(
 ): Promise<Client> {
   trust(await readFile(ca, 'utf8'))
   const xmpp = client({ service, domain, username: jid.split('@')[0], password })
+  // It can miss the header of a stream, and says so when this is over, though everything works: never, here.
+  xmpp.timeout = 600_000
   xmpp.on('error', () => undefined)
   xmpp.reconnect.stop()
   let started = false
@@ -131,7 +133,10 @@ async function xmppjs(
     forget() {
       xmpp.streamManagement.id = 'forgotten'
     },
-    disconnect: () => void xmpp.stop(),
+    disconnect() {
+      xmpp.timeout = 2000
+      void xmpp.stop()
+    },
   }
 }
 

@@ -9,6 +9,7 @@ declare module '@xmpp/client' {
   export interface Client {
     readonly jid: { toString(): string } | null
     readonly status: string
+    timeout: number
     readonly NS: string
     readonly socket: {
       /** Of TLS or WebSocket. */
