@@ -1,4 +1,10 @@
-/** XEP-0313 §4: how an archive is read. */
+/**
+ * XEP-0313 §4: how an archive is read.
+ *
+ *     <query queryid='q'>  <x type='submit'/>  <set><max/><after/> or <before/></set>  <flip-page/>
+ *     <message><result queryid='q' id='…'><forwarded><delay stamp='…'/><message/></forwarded></result></message> …
+ *     <fin complete='true'>  <set><first index='…'/><last/><count/></set>
+ */
 
 import { bareJid, child, dateTime, delay, type Element, element } from '@xmpp-e2e/xml'
 import type { Archive, Archived } from './archive.ts'
@@ -35,7 +41,7 @@ export function answerArchive(
   return [element(MAM, 'fin', { queryid, complete: complete ? 'true' : undefined }, set)]
 }
 
-// §4.1.2, §4.2
+// §4.2
 function result(
   { id, at, message }: Archived,
   from: string,
@@ -48,7 +54,7 @@ function result(
   return element(CLIENT, 'message', { id: stanzaId, from, to: session.jid }, wrapper)
 }
 
-// §4.1.1 and, for what `urn:xmpp:mam:2#extended` adds, §4.1.5
+// §4.1.1, §4.1.2 and, with `urn:xmpp:mam:2#extended`, §4.1.3
 function filtered(archive: Archive, iq: Element, form: Element): readonly Archived[] {
   const values = readForm(form, MAM)
   if (!values) throw refusal(iq, 'bad-request')
@@ -91,17 +97,19 @@ function filtered(archive: Archive, iq: Element, form: Element): readonly Archiv
   return found
 }
 
+// With a resource, `with` compares whole addresses (§4.1.1).
 function exchanged({ message }: Archived, full: string): boolean {
   return [message.attrs.from, message.attrs.to].includes(full)
 }
 
+// §4.1.5: what may be filtered by.
 function fields(): Element {
   const one = (name: string) => ({ var: name, type: 'text-single' as const, values: [] })
   const form = formOf('form', MAM, ['with', 'start', 'end', 'before-id', 'after-id', 'ids'].map(one))
   return element(MAM, 'query', {}, form)
 }
 
-// §5 of `#extended`: the ends of the archive.
+// §5: the ends of the archive.
 function metadata(archive: Archive): Element {
   const end = (name: 'start' | 'end', one: Archived | undefined) =>
     one && element(MAM, name, { id: one.id, timestamp: dateTime.encode(new Date(one.at)) })

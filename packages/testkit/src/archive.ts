@@ -17,7 +17,7 @@ export interface Archived {
 /** Oldest first. */
 export type Archive = Archived[]
 
-/** Whether a message is kept (§5.1.3 and XEP-0334). */
+/** Whether a message is kept (§6.1.1 and XEP-0334). */
 export function isArchived(message: Element, quirks: Quirks): boolean {
   const { type = 'normal' } = message.attrs
   if (type === 'error' || type === 'headline') return false

@@ -1,4 +1,12 @@
-/** XEP-0115 §5: the hash of what an entity can do, written again so that it is an oracle for others. */
+/**
+ * XEP-0115 §5: the hash of what an entity can do, written without regard to any client's code so that it can be its
+ * oracle.
+ *
+ *     S   = (category '/' type '/' lang '/' name '<')*  (feature '<')*  (FORM_TYPE '<' (var '<' (value '<')*)*)*
+ *     ver = base64(hash(UTF-8(S)))
+ *
+ * Each list is sorted by octets, identities part by part. Values are hashed as parsed: nothing is escaped again.
+ */
 
 import { sha1 } from '@noble/hashes/legacy.js'
 import { sha256, sha512 } from '@noble/hashes/sha2.js'
@@ -6,6 +14,7 @@ import { utf8ToBytes } from '@noble/hashes/utils.js'
 import { base64, child, children, type Element, elements, text } from '@xmpp-e2e/xml'
 import { FORM, INFO } from './namespaces.ts'
 
+// MD5 is among the names of IANA, and not here (XEP-0414).
 const HASHES: Readonly<Record<string, (message: Uint8Array) => Uint8Array>> = {
   'sha-1': sha1,
   'sha-256': sha256,
@@ -26,6 +35,7 @@ export function capsHash(info: Element, name: string): string | undefined {
     : undefined
 }
 
+// `undefined` for the cases of §5.4, 3.3 to 3.5.
 function verificationString(info: Element): string | undefined {
   const identities = children(info, 'identity').map(({ attrs }) => [
     attrs.category ?? '',

@@ -15,7 +15,7 @@ const IM_PAYLOADS: readonly string[] = [
   'jabber:x:conference',
 ]
 
-/** Answers `<enable/>` and `<disable/>` (§3, §4). */
+/** Answers `<enable/>` and `<disable/>` (§4, §5). */
 export function answerCarbons({ session, account, from, iq, payload }: Request): readonly Element[] {
   if (from.bare !== account.jid) throw refusal(iq, 'forbidden')
   if (iq.attrs.type !== 'set' || !/^(?:en|dis)able$/.test(payload.name)) throw refusal(iq, 'bad-request')
@@ -57,7 +57,7 @@ export function sendCarbons(
   }
 }
 
-/** §7: the mark is for the server. */
+/** §9: the mark is for the server. */
 export function withoutPrivate(message: Element): Element {
   if (!child(message, 'private', CARBONS)) return message
   const rest = message.children.filter((node) => typeof node === 'string' || node.ns !== CARBONS)

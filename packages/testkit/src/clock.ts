@@ -15,6 +15,7 @@ export interface VirtualClock extends Clock {
   set(now: number): void
 }
 
+/** @param start Milliseconds since 1970. */
 export function virtualClock(start: number): VirtualClock {
   let now = start
   // Sorted by when they are due; of two that are due at once, the older is first.

@@ -5,6 +5,7 @@ import { FORM } from './namespaces.ts'
 
 export type FieldType = 'boolean' | 'hidden' | 'list-single' | 'text-single' | 'jid-multi' | 'text-multi'
 
+/** One field; on the wire `<field var='…' type='…'><value>…</value></field>`. */
 export interface Field {
   readonly var: string
   readonly type?: FieldType

@@ -1,4 +1,11 @@
-/** XEP-0030: what the server, its accounts and its services are. */
+/**
+ * XEP-0030: what the server, its accounts and its services are.
+ *
+ *     <query xmlns='…#info' node='…'>   <identity category='…' type='…'/>  <feature var='…'/>  <x/>
+ *     <query xmlns='…#items' node='…'>  <item jid='…' node='…' name='…'/>
+ *
+ * A reply names the node that it was asked for, and an unknown node is not found rather than empty (§7).
+ */
 
 import { child, type Element, element } from '@xmpp-e2e/xml'
 import { capsHash } from './caps.ts'
@@ -23,8 +30,10 @@ import { mucDomain, type Server } from './server.ts'
 import { refusal } from './stanza.ts'
 import { has } from './subscription.ts'
 
+/** What the service calls itself in caps; not an address. */
 const CAPS_NODE = 'https://xmpp-e2e.example/testkit'
 
+/** What the service does of XEP-0060, by the names of its §10. */
 const PUBSUB_FEATURES = [
   'access-authorize',
   'access-open',
@@ -57,6 +66,7 @@ const PUBSUB_FEATURES = [
   'subscribe',
 ]
 
+/** A disco#info result with one identity. */
 export function infoElement(
   node: string | undefined,
   identity: readonly [category: string, type: string, name?: string | undefined],
@@ -134,6 +144,7 @@ export function answerAccountDisco(request: Request): readonly Element[] {
   return [itemsElement(iq, node, items, payload)]
 }
 
+// XEP-0163 §6.1 has both identities at the bare JID.
 function accountInfo({ quirks }: Server): Element {
   const pubsub = [...PUBSUB_FEATURES, ...(quirks.announcesMax ? ['config-node-max'] : [])]
   const info = infoElement(
@@ -168,6 +179,7 @@ function itemsElement(
   )
 }
 
+/** What the room service answers in its own name; rooms answer for themselves. */
 export function answerMucDisco(server: Server, iq: Element, query: Element): readonly Element[] {
   const { ns, name } = query
   if (name !== 'query' || iq.attrs.type !== 'get') throw refusal(iq, 'bad-request')

@@ -1,4 +1,16 @@
-/** RFC 6120 §8 and §10: what the server does with a stanza that a client has sent. */
+/**
+ * RFC 6120 §8 and §10: what the server does with a stanza that a client has sent.
+ *
+ *     to             iq                              message                     presence
+ *     nothing        the account answers             to the account              to all who may see it
+ *     domain         the server answers              refused                     dropped
+ *     bare JID       that account answers            RFC 6121 §8.5.2             all its clients, or a subscription
+ *     full JID       that client, or an error        RFC 6121 §8.5.3             that client
+ *     room           the room                        the room                    the room
+ *     elsewhere      remote-server-not-found
+ *
+ * A handler answers, or throws the `StanzaError` that is sent back.
+ */
 
 import { type Element, type Jid, parseJid, StanzaError } from '@xmpp-e2e/xml'
 import { answerArchive } from './archive-query.ts'
@@ -16,6 +28,7 @@ import { available, findSession, mucDomain, type Server, type Session, serves } 
 import { bounce, payloadOf, readJid, refusal, resultOf, withAttrs } from './stanza.ts'
 import { isSubscription, subscribe } from './subscription.ts'
 
+// XEP-0313 §8.1: an archive is for its owner.
 function answerOwnArchive({ server, session, account, from, iq, payload }: Request): readonly Element[] {
   if (from.bare !== account.jid) throw refusal(iq, 'forbidden')
   return answerArchive(server, session, account.jid, account.archive, iq, payload)
@@ -93,6 +106,7 @@ function answer(
   return respond({ server, account, from: parseJid(session.jid), session, iq: stanza, payload })
 }
 
+// The service itself has no local part, and rooms have one.
 function isRoom(server: Server, { domain, local }: Jid): boolean {
   return domain === mucDomain(server) && local !== ''
 }

@@ -1,4 +1,12 @@
-/** The streams between clients and the server, what happens to stanzas on them, and how sessions end (XEP-0198 §5). */
+/**
+ * The streams between clients and the server, and how sessions end (XEP-0198 §5):
+ *
+ *     client ── sent ──►  lane  ──► fault? ──► transcript ──► dispatch    ┐ server
+ *     client ◄─ transcript ◄── fault? ◄──  lane  ◄── received ── transmit ┘
+ *
+ *     online ── disconnect ──► lost ── resume ──► online                     both lanes as they were
+ *                              lost ── RESUMPTION_MS, reconnect ──► ended    others hear of it; lanes are emptied
+ */
 
 import { bare, type Element, element, type FullJid, parseJid } from '@xmpp-e2e/xml'
 import type { ClientParts, Link } from './client.ts'
@@ -16,6 +24,7 @@ import { troubles } from './trouble.ts'
 /** Milliseconds for which the server keeps a session whose connection is lost: five minutes, as servers do. */
 export const RESUMPTION_MS = 300_000
 
+/** One client's connection; its sessions follow each other. */
 interface Stream {
   readonly jid: FullJid
   readonly account: Account
@@ -48,6 +57,7 @@ export function network({ server, delivery, faults, log }: NetworkOptions): Netw
   const { clock } = server
   const trouble = troubles({ delivery, clock, quirks: server.quirks, answer })
 
+  /** A new session for a stream. Of one resource there is one session: an older one is replaced (RFC 6120 §7.7.2.2). */
   function bind(stream: Stream): void {
     const { account, jid } = stream
     const old = account.sessions.get(jid)
@@ -84,6 +94,7 @@ export function network({ server, delivery, faults, log }: NetworkOptions): Netw
     delivery.wake()
   }
 
+  /** The client notices at once; for the server the session goes on until it is too old. */
   function lose(stream: Stream): void {
     if (!stream.online) return
     stream.online = false
@@ -111,6 +122,7 @@ export function network({ server, delivery, faults, log }: NetworkOptions): Netw
     for (const { stanza } of missed) salvage(session, stanza)
   }
 
+  // What was for the client, not for its resource: RFC 6121 §8.5.3.2 gives messages to the others, or keeps them.
   function salvage({ account }: Session, stanza: Element): void {
     const { from, type } = stanza.attrs
     if (from === undefined || bare(from) === account.jid) return
@@ -157,6 +169,7 @@ export function network({ server, delivery, faults, log }: NetworkOptions): Netw
     })
   }
 
+  /** A stanza has arrived: noted, and handed on. */
   function handle(stream: Stream, direction: Direction, stanza: Element, fault?: string): void {
     const { session } = stream
     if (!session) return

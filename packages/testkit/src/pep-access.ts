@@ -11,6 +11,7 @@ import { readJid, refusal } from './stanza.ts'
 /** Why somebody may not see a node; `undefined` when he may. */
 type Denial = { readonly condition: string; readonly detail?: string }
 
+// The affiliation decides first (§4.1), and then the model.
 function denial(account: Account, node: PubsubNode, who: BareJid, quirks: Quirks): Denial | undefined {
   const affiliation = node.affiliations.get(who) ?? 'none'
   if (who === account.jid || affiliation === 'owner' || affiliation === 'publisher') return undefined
@@ -42,6 +43,7 @@ function isSubscriber(node: PubsubNode, who: BareJid): boolean {
   )
 }
 
+/** Whether somebody may fetch from a node and hear of it. */
 export function maySee(account: Account, node: PubsubNode, who: BareJid, quirks: Quirks): boolean {
   return denial(account, node, who, quirks) === undefined
 }
@@ -54,6 +56,7 @@ export function checkAccess({ server, account, from, iq }: Request, node: Pubsub
   throw refusal(iq, denied.condition, details)
 }
 
+/** Whether the one who asks may publish to a node that is there. */
 export function mayPublish({ server, account, from }: Request, node: PubsubNode): boolean {
   const affiliation = from.bare === account.jid ? 'owner' : node.affiliations.get(from.bare)
   if (affiliation === 'outcast') return false

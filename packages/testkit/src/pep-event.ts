@@ -11,10 +11,12 @@ import { routeMessage } from './routing.ts'
 import { type Account, available, type Server, type Session } from './server.ts'
 import { readJid } from './stanza.ts'
 
+/** Tells of an item that was published. */
 export function notifyItem(server: Server, account: Account, node: PubsubNode, item: PubsubItem): void {
   notify(server, account, node, itemsEvent(node, item))
 }
 
+/** Tells of items that were retracted (§7.2.2.1). */
 export function notifyRetraction(
   server: Server,
   account: Account,
@@ -66,6 +68,7 @@ function itemsEvent(node: PubsubNode, { id, payload }: PubsubItem): Element {
   return element(PUBSUB_EVENT, 'items', { node: node.name }, item)
 }
 
+// Subscribers first; who is one and interested, too, hears once.
 function notify(server: Server, account: Account, node: PubsubNode, content: Element): void {
   if (!isOn(node, 'pubsub#deliver_notifications')) return
   const told = new Set<string>()
@@ -82,6 +85,7 @@ function notify(server: Server, account: Account, node: PubsubNode, content: Ele
   }
 }
 
+// Whoever may hear of it; whether the node lets them see it is asked per node.
 function interested(server: Server, account: Account, feature: string): readonly Session[] {
   const contacts = [account.jid, ...account.roster.keys()].flatMap((jid) => {
     const contact = server.accounts.get(jid)

@@ -1,4 +1,9 @@
-/** XEP-0060 §8: what the owner of nodes asks. */
+/**
+ * XEP-0060 §8: what the owner of nodes asks. The account is the only owner that its nodes have:
+ *
+ *     <iq type='set'>  <pubsub xmlns='…#owner'>  <configure node='…'><x type='submit'/></configure>
+ *                                                <delete node='…'/>, <purge node='…'/>, <affiliations node='…'/> …
+ */
 
 import { bareJid, child, children, type Element, element, elements } from '@xmpp-e2e/xml'
 import { FORM, PUBSUB_OWNER } from './namespaces.ts'
@@ -28,6 +33,7 @@ export function answerPubsubOwner(request: Request): readonly Element[] {
   return content ? [element(PUBSUB_OWNER, 'pubsub', {}, content)] : []
 }
 
+// The node is looked for first: of one that is absent nothing can be asked, except what a new one would be like.
 function get(request: Request, action: Element): Element {
   if (action.name === 'default') return element(PUBSUB_OWNER, 'default', {}, configForm())
   const node = nodeOf(request, action)

@@ -1,4 +1,11 @@
-/** XEP-0163: the part of XEP-0060 that every account offers at its bare JID. What subscribers and publishers ask. */
+/**
+ * XEP-0163: the part of XEP-0060 that every account offers at its bare JID. What subscribers and publishers ask:
+ *
+ *     <iq type='set'>  <pubsub>  <publish node='…'>  <item id='…'>payload</item>  </publish>  <publish-options/>
+ *     <iq type='get' to='owner'>  <pubsub>  <items node='…' max_items='…'>  <item id='…'/>
+ *
+ * A request is checked to its end before anything is changed, so that one that is refused has changed nothing.
+ */
 
 import { type BareJid, child, children, type Element, element, elements, type Jid } from '@xmpp-e2e/xml'
 import { readForm } from './data-form.ts'
@@ -88,7 +95,7 @@ function publish(request: Request, action: Element): readonly Element[] {
   if (node && !mayPublish(request, node)) throw refusal(iq, 'forbidden')
   if (node) checkPreconditions(request, node, options)
   else if (from.bare !== account.jid) throw refusal(iq, 'forbidden')
-  // §7.1.3.3: what is kept has to be something.
+  // §7.1.3: what is kept has to be something.
   const persists = node
     ? isOn(node, 'pubsub#persist_items')
     : !same(options.get('pubsub#persist_items') ?? '1', '0')
@@ -135,6 +142,7 @@ export function readConfig(
   return config
 }
 
+// A field that is not named may be anything: §7.1.5 compares only what the publisher wants to be sure of.
 function checkPreconditions({ iq }: Request, node: PubsubNode, options: ReadonlyMap<string, string>): void {
   for (const [name, value] of options)
     if (!same(node.config.get(name) ?? '', value))
@@ -201,6 +209,7 @@ function subscriber({ from, iq }: Request, action: Element): Jid {
   return jid
 }
 
+/** `<subscription node='…' jid='…' subid='…' subscription='subscribed'/>` */
 function subscriptionElement(
   { name }: PubsubNode,
   jid: string,
@@ -228,6 +237,7 @@ function listAffiliations({ account, from }: Request, action: Element): readonly
   return [element(PUBSUB, 'affiliations', { node: action.attrs.node }, found)]
 }
 
+// Without a node, all that there are.
 function nodesOf(nodes: ReadonlyMap<string, PubsubNode>, name: string | undefined): readonly PubsubNode[] {
   return [...nodes.values()].filter((node) => name === undefined || node.name === name)
 }

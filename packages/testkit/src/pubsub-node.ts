@@ -5,6 +5,7 @@ import { type Field, formOf } from './data-form.ts'
 
 export type Affiliation = 'owner' | 'publisher' | 'publish-only' | 'member' | 'none' | 'outcast'
 
+/** What was published under one id. */
 export interface PubsubItem {
   readonly id: string
   readonly payload: Element | undefined
@@ -21,6 +22,7 @@ export interface PubsubNode {
   readonly subscriptions: Map<string, { readonly id: string; readonly state: 'subscribed' | 'pending' }>
 }
 
+/** What a field may be, and is unless somebody says otherwise. */
 interface Option {
   readonly type: 'boolean' | 'list-single' | 'text-single'
   readonly initial: string
@@ -68,6 +70,7 @@ const DEFAULTS: ReadonlyMap<string, string> = new Map(
   [...NODE_CONFIG].map(([name, { initial }]) => [name, initial]),
 )
 
+/** A node of that configuration; what it does not name is as XEP-0163 has it. */
 export function newNode(name: string, config: ReadonlyMap<string, string>): PubsubNode {
   return {
     name,
@@ -102,6 +105,7 @@ export function keep(node: PubsubNode, item: PubsubItem): void {
   trim(node)
 }
 
+/** Drops the oldest items above what the node keeps. */
 export function trim(node: PubsubNode): void {
   for (const id of node.items.keys()) {
     if (node.items.size <= capacity(node)) return
@@ -109,6 +113,7 @@ export function trim(node: PubsubNode): void {
   }
 }
 
+/** The form with a configuration, or with that of a new node. */
 export function configForm(config: ReadonlyMap<string, string> = DEFAULTS): Element {
   const fields = [...NODE_CONFIG].map(
     ([name, { type, options, initial }]): Field => ({

@@ -4,6 +4,7 @@ import { sha256 } from '@noble/hashes/sha2.js'
 import { utf8ToBytes } from '@noble/hashes/utils.js'
 import type { Bytes } from '@xmpp-e2e/xml'
 
+/** One stream of numbers; each use has its own, so that none disturbs another. */
 export interface Random {
   /** An integer from 0 to 2^32 - 1. */
   next(): number

@@ -1,4 +1,10 @@
-/** XEP-0045 §8 and §9: affiliations and roles, as `<query xmlns='http://jabber.org/protocol/muc#admin'/>`. */
+/**
+ * XEP-0045 §8 and §9: affiliations and roles.
+ *
+ *     <query xmlns='…/muc#admin'>  <item jid='…' affiliation='member'/>  or  <item nick='…' role='none'/>
+ *
+ * Affiliations are of accounts and stay, roles are of occupants and end with the visit (§5).
+ */
 
 import { type BareJid, bareJid, child, children, type Element, element, text } from '@xmpp-e2e/xml'
 import { MUC_ADMIN, MUC_USER } from './namespaces.ts'
@@ -19,6 +25,7 @@ import { refusal } from './stanza.ts'
 
 const ROLES: readonly Role[] = ['moderator', 'participant', 'visitor', 'none']
 
+/** @throws {StanzaError} to be sent back; nothing has changed then */
 export function answerRoomAdmin(
   server: Server,
   room: Room,
@@ -65,6 +72,7 @@ function isAffiliation(text: string | undefined): text is RoomAffiliation {
   return text !== undefined && Object.hasOwn(RANK, text)
 }
 
+// What one item wants, checked; it is done when the others have been checked, too.
 function planned(server: Server, room: Room, session: Session, iq: Element, item: Element): () => void {
   const { jid, nick, affiliation, role } = item.attrs
   const written = child(item, 'reason')
@@ -139,6 +147,7 @@ export function setAffiliation(
   announce(server, room, element(MUC_USER, 'x', {}, item))
 }
 
+// §5.1.3: without a role nobody is in the room.
 function setRole(server: Server, room: Room, target: Occupant, role: Role, reason: string | undefined): void {
   const words = reason === undefined ? {} : { reason }
   if (role === 'none') {

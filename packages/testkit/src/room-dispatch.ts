@@ -22,6 +22,7 @@ export function dispatchToRoom(server: Server, session: Session, stanza: Element
   else server.transmit(session, resultOf(stanza, answer(server, room, session, stanza)))
 }
 
+// What is asked of the room itself, by whoever is allowed to.
 function answer(server: Server, room: Room, session: Session, iq: Element): readonly Element[] {
   const { type } = iq.attrs
   if (type !== 'get' && type !== 'set') throw refusal(iq, 'bad-request')

@@ -1,4 +1,8 @@
-/** XEP-0045 §7.4, §7.5, §7.8, §8.1: what is said in a room, and to one occupant of it. */
+/**
+ * XEP-0045 §7.4, §7.5, §7.8, §8.1: what is said in a room, and to one occupant of it.
+ *
+ *     <message from='room/nick' type='groupchat' id='as sent'>  …  <occupant-id/>  <stanza-id by='room'/>
+ */
 
 import { bareJid, child, type Element, element, elements } from '@xmpp-e2e/xml'
 import { isArchived, withStanzaId } from './archive.ts'
@@ -8,6 +12,7 @@ import { occupantId, withoutRoomWords } from './room-stanza.ts'
 import { type Server, type Session, serves } from './server.ts'
 import { refusal, withAttrs } from './stanza.ts'
 
+/** @throws {StanzaError} to be sent back */
 export function roomMessage(
   server: Server,
   room: Room | undefined,
@@ -56,6 +61,7 @@ function keep(server: Server, room: Room, occupant: Occupant, message: Element):
   return id
 }
 
+/** A message in the name of an occupant, without what only the room may say. */
 function spoken(
   server: Server,
   room: Room,
@@ -74,6 +80,7 @@ function spoken(
   )
 }
 
+// To the one who said it as well: that is how a client knows that it was said, and when.
 function reflect(server: Server, room: Room, message: Element): void {
   for (const { sessions } of room.occupants.values())
     for (const session of sessions) server.transmit(session, withAttrs(message, { to: session.jid }))

@@ -1,4 +1,8 @@
-/** XEP-0045 §10: configuring and destroying a room; §6.4: what the room says of itself. */
+/**
+ * XEP-0045 §10: configuring and destroying a room; §6.4: what the room says of itself.
+ *
+ *     <query xmlns='…#owner'>  <x type='submit'>muc#roomconfig</x>  or  <destroy jid='…'><reason/></destroy>
+ */
 
 import { bool, child, type Element, element } from '@xmpp-e2e/xml'
 import { type Field, formOf, readForm, single } from './data-form.ts'
@@ -12,6 +16,7 @@ import { refusal } from './stanza.ts'
 
 const ROOM_CONFIG = 'http://jabber.org/protocol/muc#roomconfig'
 
+/** For owners alone. */
 export function answerRoomOwner(
   server: Server,
   room: Room,
@@ -58,6 +63,7 @@ export function configureRoom(server: Server, room: Room, config: RoomConfig): v
         remove(server, room, occupant, { codes: [322] })
 }
 
+// Fields that are not named keep their values (§10.2), and ones that are not known are passed over.
 function readConfig(
   config: RoomConfig,
   values: ReadonlyMap<string, readonly string[]>,
@@ -116,6 +122,7 @@ function destroy(server: Server, room: Room, { attrs, children }: Element): void
   server.rooms.delete(room.jid)
 }
 
+/** Membership and anonymity are features, because clients decide by them what to encrypt to whom. */
 export function answerRoomDisco(server: Server, room: Room, iq: Element, query: Element): readonly Element[] {
   if (query.name !== 'query' || iq.attrs.type !== 'get') throw refusal(iq, 'bad-request')
   if (query.attrs.node !== undefined) throw refusal(iq, 'item-not-found')

@@ -1,4 +1,9 @@
-/** XEP-0045 §7.1, §7.2, §7.6, §7.14: entering a room, another nickname, leaving. */
+/**
+ * XEP-0045 §7.1, §7.2, §7.6, §7.14: entering a room, another nickname, leaving.
+ *
+ *     <presence to='room/nick'><x xmlns='…/muc'><history maxstanzas='…'/></x></presence>
+ *     the others' presence; one's own with 110; the past; the subject                                       (§7.1)
+ */
 
 import { child, dateTime, delay, type Element, element } from '@xmpp-e2e/xml'
 import { CLIENT, MUC, MUC_USER } from './namespaces.ts'
@@ -55,6 +60,7 @@ function create(server: Server, jid: Room['jid'], session: Session): Room {
   return room
 }
 
+/** A room without owner, which is not locked. */
 export function newRoom(server: Server, jid: Room['jid']): Room {
   const room: Room = {
     jid,
@@ -70,6 +76,7 @@ export function newRoom(server: Server, jid: Room['jid']): Room {
   return room
 }
 
+// In the order of the table in §7.2: locked, banned, members only, nickname.
 function enter(
   server: Server,
   room: Room,

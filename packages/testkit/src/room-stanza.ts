@@ -1,4 +1,8 @@
-/** What rooms say in their own name: XEP-0045 `<x/>` with item and status codes, XEP-0421 occupant ids. */
+/**
+ * What rooms say in their own name: XEP-0045 `<x/>` with item and status codes, XEP-0421 occupant ids.
+ *
+ *     <x xmlns='…/muc#user'>  <item affiliation='…' role='…' jid='…' nick='…'><reason/></item>  <status code='110'/>
+ */
 
 import { sha256 } from '@noble/hashes/sha2.js'
 import { utf8ToBytes } from '@noble/hashes/utils.js'
@@ -20,6 +24,7 @@ export function withoutRoomWords(stanza: Element): readonly Child[] {
   )
 }
 
+/** What is said with a presence: `gone` makes it unavailable, which has no role unless there is a new nickname. */
 export interface PresenceWords {
   readonly codes?: readonly number[]
   /** More about the item: a new nickname, a reason. */
@@ -91,6 +96,7 @@ export function announce(server: Server, room: Room, content: Child): void {
       )
 }
 
+/** `<x/>` with nothing but status codes (§16.6). */
 export function statusCodes(codes: readonly number[]): Element {
   return element(
     MUC_USER,

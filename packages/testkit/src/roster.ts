@@ -6,6 +6,7 @@ import type { Account, Server } from './server.ts'
 
 export type Subscription = 'none' | 'to' | 'from' | 'both'
 
+/** One contact; items are replaced, never changed. */
 export interface RosterItem {
   readonly jid: BareJid
   readonly subscription: Subscription
@@ -15,6 +16,7 @@ export interface RosterItem {
   readonly groups: readonly string[]
 }
 
+/** The item of a contact, also of one who is not in the roster. */
 export function rosterItem(account: Account, jid: BareJid): RosterItem {
   return account.roster.get(jid) ?? { jid, subscription: 'none', ask: false, name: undefined, groups: [] }
 }
@@ -34,6 +36,7 @@ export function push(server: Server, account: Account, item: Element): void {
   }
 }
 
+/** `<item jid='…' subscription='both' ask='subscribe' name='…'><group/></item>` */
 export function itemElement({ jid, subscription, ask, name, groups }: RosterItem): Element {
   return element(
     ROSTER,

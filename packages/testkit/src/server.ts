@@ -15,7 +15,7 @@ export interface Session {
   /** The last presence without `to`, while available. */
   presence: Element | undefined
   priority: number
-  /** Whether copies are wanted (XEP-0280 §3). */
+  /** Whether copies are wanted (XEP-0280 §4). */
   carbons: boolean
   /** Whether the roster has been asked for, so that pushes are wanted (RFC 6121 §2.1.6). */
   interested: boolean

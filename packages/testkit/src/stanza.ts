@@ -45,6 +45,7 @@ export function refusal(stanza: Element, condition: string, details: readonly El
   return new StanzaError(stanza, errorType(condition), condition, details)
 }
 
+/** The type that goes with a condition. */
 export function errorType(condition: string): StanzaErrorType {
   return TYPES[condition] ?? 'cancel'
 }
@@ -78,6 +79,7 @@ function copy({ name, ns }: Element, attrs: Element['attrs'], children: readonly
   return Object.freeze({ name, ns, attrs: Object.freeze(attrs), children: Object.freeze(children) })
 }
 
+/** The answer to a request, back the way it came. */
 export function resultOf(iq: Element, children: readonly Child[]): Element {
   const { id, from, to } = iq.attrs
   return element(CLIENT, 'iq', { type: 'result', id, from: to, to: from }, children)

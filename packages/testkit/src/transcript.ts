@@ -5,6 +5,7 @@ import { type Element, type FullJid, serialize } from '@xmpp-e2e/xml'
 /** `sent` by the client, or `received`. */
 export type Direction = 'sent' | 'received'
 
+/** A stanza that has arrived or was lost on the way, or a change of a session. */
 export type Entry =
   | {
       readonly kind: 'stanza'

@@ -60,7 +60,7 @@ test('nobody gets a message and its copy', async () => {
   expect([words(copies), words(got)]).toEqual([['both'], ['both']])
 })
 
-test('4 disabled, there are none', async () => {
+test('5 disabled, there are none', async () => {
   const { service, juliet, desk, phone, copies } = await world()
   await set(phone, undefined, element(CARBONS, 'disable'))
   await juliet.connection.send(chat(desk.jid, 'x'))
@@ -68,7 +68,7 @@ test('4 disabled, there are none', async () => {
   expect(copies.length).toBe(0)
 })
 
-test('7 the mark does not reach the recipient', async () => {
+test('9 the mark does not reach the recipient', async () => {
   const { service, juliet, desk, got } = await world()
   await juliet.connection.send(chat(desk.jid, 'x', element(CARBONS, 'private')))
   await service.settle()

@@ -181,7 +181,7 @@ describe('4.1 filters', () => {
   })
 })
 
-describe('5.1 what is kept', () => {
+describe('6.1.1 what is kept', () => {
   const encrypted = element('urn:xmpp:omemo:2', 'encrypted')
   const eme = element('urn:xmpp:eme:0', 'encryption', { namespace: 'urn:xmpp:omemo:2' })
   const hint = (name: string) => element('urn:xmpp:hints', name)
