@@ -25,6 +25,20 @@ const PROGRAMS = [
       'sent: receipt 2 to romeo@montague.lit\nsent: receipt 3 to romeo@montague.lit\nonline: 0 wait\n',
   ],
   [
+    'disco',
+    "Romeo's client is Gabber; receipts: true\nOTR now: true\n" +
+      'before: omemo:2 no, omemo no, ox no, otr yes, pgp unknown\n' +
+      'with keys: omemo:2 yes, omemo no, ox no, otr yes, pgp unknown\n' +
+      'omemo:2 has gone: not-published\n' +
+      'without: omemo:2 no, omemo no, ox no, otr yes, pgp unknown\n',
+  ],
+  [
+    'trust',
+    'before: encrypts to 2 keys of Romeo, blindly\na code of 41 modules a side\nscanned 2a2a2a2a 2a2a2a2a …\n' +
+      'laptop: phone verified, intruder undecided\ntablet: phone verified, intruder undecided\n' +
+      'another code: uri-wrong-owner\n',
+  ],
+  [
     'xml',
     'connected to capulet.lit\nromeo@montague.lit says Dinner?\n' +
       "{ serves: 4, title: 'Soup & bread' }\nx@example.org says Me too\n" +
