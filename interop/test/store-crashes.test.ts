@@ -15,6 +15,8 @@ import { type PostgresServer, startPostgres } from '../src/postgres-server.ts'
 import { type End, freshEnds, type Journal, type Letter, open, place, seal } from '../src/ratchet.ts'
 
 const KILLS = 50
+/** In milliseconds: a minute or two on a quiet machine, of which most is starting processes. */
+const PATIENCE = 900_000
 /** Requests that are under way at once, so that one always is when the process is killed. */
 const WINDOW = 4
 
@@ -125,72 +127,80 @@ const lines: [DiskStore, Namespace][] = [
 ]
 
 describe.concurrent.each(lines)('%s', (kind, namespace) => {
-  test(`${KILLS} times kill -9: nothing torn, nothing lost, no key twice`, async () => {
-    const [ours, theirs] = freshEnds(namespace)
-    const name = `${kind} crashes`
-    const first = await openStore(kind, locate(kind), name)
+  test(
+    `${KILLS} times kill -9: nothing torn, nothing lost, no key twice`,
+    async () => {
+      const [ours, theirs] = freshEnds(namespace)
+      const name = `${kind} crashes`
+      const first = await openStore(kind, locate(kind), name)
+      await place(first.store, theirs)
+      await first.close()
+
+      const witness = new Witness(ours)
+      let unsaid = 0
+      for (let kill = 0; kill < KILLS; kill++) {
+        const worker = await start(kind, name)
+        try {
+          const found = await worker.request<Journal>('journal', {})
+          unsaid += witness.compare(found, WINDOW)
+          const last = randomInt(40)
+          let due = false
+          await converse(worker, witness, (acks) => {
+            if (acks >= last && !due) {
+              due = true
+              // Anywhere between two acknowledgements.
+              setTimeout(() => process.kill(worker.pid!, 'SIGKILL'), randomInt(5))
+            }
+            return false
+          }).catch((error: unknown) => {
+            if (!(error instanceof PeerError && error.code === 'exited')) throw error
+          })
+        } finally {
+          await worker.stop()
+        }
+      }
+
+      // The session has outlived it all.
+      const worker = await start(kind, name)
+      await converse(worker, witness, (acks) => acks >= 20)
+      witness.compare(await worker.request<Journal>('journal', {}), 0)
+      await worker.stop()
+      console.log(
+        `${kind}: ${KILLS} kills, ${witness.sent.size + witness.received.size} acknowledged, ` +
+          `${unsaid} written and not acknowledged`,
+      )
+    },
+    PATIENCE,
+  )
+})
+
+test(
+  'postgres: two processes share one session, and lose none of 2000 messages',
+  async () => {
+    const [ours, theirs] = freshEnds(omemo2.namespace)
+    const first = await openStore('postgres', server.host, 'shared')
     await place(first.store, theirs)
     await first.close()
-
     const witness = new Witness(ours)
-    let unsaid = 0
-    for (let kill = 0; kill < KILLS; kill++) {
-      const worker = await start(kind, name)
-      try {
+    const workers = await Promise.all([start('postgres', 'shared'), start('postgres', 'shared')])
+    let left = 2000
+    const line = async (worker: JsonLines): Promise<void> => {
+      while (left-- > 0)
+        if (left % 2 === 0) await witness.hear(worker, witness.write())
+        else await witness.ask(worker, `${left}`)
+    }
+    try {
+      await Promise.all(workers.flatMap((worker) => [line(worker), line(worker)]))
+      for (const worker of workers) {
         const found = await worker.request<Journal>('journal', {})
-        unsaid += witness.compare(found, WINDOW)
-        const last = randomInt(40)
-        let due = false
-        await converse(worker, witness, (acks) => {
-          if (acks >= last && !due) {
-            due = true
-            // Anywhere between two acknowledgements.
-            setTimeout(() => process.kill(worker.pid!, 'SIGKILL'), randomInt(5))
-          }
-          return false
-        }).catch((error: unknown) => {
-          if (!(error instanceof PeerError && error.code === 'exited')) throw error
-        })
-      } finally {
-        await worker.stop()
+        expect(Object.keys(found.sent).length).toBe(1000)
+        expect(Object.keys(found.received).length).toBe(1000)
+        witness.compare(found, 0)
       }
+      expect([witness.sent.size, witness.received.size, witness.unheard.size]).toEqual([1000, 1000, 0])
+    } finally {
+      for (const worker of workers) await worker.stop()
     }
-
-    // The session has outlived it all.
-    const worker = await start(kind, name)
-    await converse(worker, witness, (acks) => acks >= 20)
-    witness.compare(await worker.request<Journal>('journal', {}), 0)
-    await worker.stop()
-    console.log(
-      `${kind}: ${KILLS} kills, ${witness.sent.size + witness.received.size} acknowledged, ` +
-        `${unsaid} written and not acknowledged`,
-    )
-  })
-})
-
-test('postgres: two processes share one session, and lose none of 2000 messages', async () => {
-  const [ours, theirs] = freshEnds(omemo2.namespace)
-  const first = await openStore('postgres', server.host, 'shared')
-  await place(first.store, theirs)
-  await first.close()
-  const witness = new Witness(ours)
-  const workers = await Promise.all([start('postgres', 'shared'), start('postgres', 'shared')])
-  let left = 2000
-  const line = async (worker: JsonLines): Promise<void> => {
-    while (left-- > 0)
-      if (left % 2 === 0) await witness.hear(worker, witness.write())
-      else await witness.ask(worker, `${left}`)
-  }
-  try {
-    await Promise.all(workers.flatMap((worker) => [line(worker), line(worker)]))
-    for (const worker of workers) {
-      const found = await worker.request<Journal>('journal', {})
-      expect(Object.keys(found.sent).length).toBe(1000)
-      expect(Object.keys(found.received).length).toBe(1000)
-      witness.compare(found, 0)
-    }
-    expect([witness.sent.size, witness.received.size, witness.unheard.size]).toEqual([1000, 1000, 0])
-  } finally {
-    for (const worker of workers) await worker.stop()
-  }
-})
+  },
+  PATIENCE,
+)

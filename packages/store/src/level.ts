@@ -94,8 +94,10 @@ export async function levelStore(
 function opened(db: LevelDatabase, name: string, log: ChangeLog): LevelStore {
   const turn = takingTurns()
   let closed: StoreError | undefined
+  let failed: StoreError | undefined
   const check = (): void => {
-    if (closed) throw closed
+    const error = failed ?? closed
+    if (error) throw error
   }
   return {
     async read(keys) {
@@ -127,14 +129,15 @@ function opened(db: LevelDatabase, name: string, log: ChangeLog): LevelStore {
         ...deletes.map((key) => ({ type: 'del', key }) as const),
       ]
       return turn(async () => {
-        check()
+        // Closing lets it through, if it was there before.
+        if (failed) throw failed
         if (!read.every(log.isCurrent)) return false
         if (operations.length === 0) return true
         const head = headOf(name, log.revision() + 1)
         try {
           await db.batch([...operations, head], { ...ENCODINGS, sync: true })
         } catch (error) {
-          closed = new StoreError('store-closed', 'a commit failed: close the store and open it again', error)
+          failed = new StoreError('store-closed', 'a commit failed: close the store and open it again', error)
           throw error
         }
         log.record(operations.map(({ key }) => key))

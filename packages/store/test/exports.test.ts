@@ -3,6 +3,9 @@ import * as conformance from '../src/conformance.ts'
 import * as encrypted from '../src/encrypted.ts'
 import * as store from '../src/index.ts'
 import * as indexeddb from '../src/indexeddb.ts'
+import * as level from '../src/level.ts'
+import * as libsql from '../src/libsql.ts'
+import * as postgres from '../src/postgres.ts'
 
 test('the package exports', () => {
   expect(Object.keys(store).sort()).toMatchInlineSnapshot(`
@@ -63,4 +66,12 @@ test('the encrypted store exports', () => {
       "encrypted",
     ]
   `)
+})
+
+test('the stores on disk and on servers export', () => {
+  expect([level, libsql, postgres].map(Object.keys)).toEqual([
+    ['levelStore'],
+    ['libsqlStore'],
+    ['postgresStore'],
+  ])
 })

@@ -2,9 +2,9 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { ClassicLevel } from 'classic-level'
-import { afterAll, beforeAll, describe, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { conformance } from '../src/conformance.ts'
-import { type LevelStore, levelStore } from '../src/level.ts'
+import { type LevelDatabase, type LevelStore, levelStore } from '../src/level.ts'
 
 let directory: string
 beforeAll(() => {
@@ -13,10 +13,13 @@ beforeAll(() => {
 afterAll(() => rmSync(directory, { recursive: true, force: true }))
 
 const random = (bytes: number): Uint8Array => crypto.getRandomValues(new Uint8Array(bytes))
-const locations = new Map<LevelStore, string>()
+const one = Uint8Array.of(1)
+
 let count = 0
-async function open(location = join(directory, `${++count}`)): Promise<LevelStore> {
-  const store = await levelStore(ClassicLevel, location, { random })
+const fresh = (): string => join(directory, `${++count}`)
+const locations = new Map<LevelStore, string>()
+async function open(location = fresh(), Level = ClassicLevel): Promise<LevelStore> {
+  const store = await levelStore(Level, location, { random })
   locations.set(store, location)
   return store
 }
@@ -31,4 +34,138 @@ describe('the port', () => {
     },
   })
   test.each(checks.map((check) => [check.name, check] as const))('%s', (_, check) => check.run())
+})
+
+/** What a test does to the batches on their way to LevelDB. */
+let onBatch: (sync: boolean) => void = () => {}
+class Watched extends ClassicLevel {
+  override batch(...given: Parameters<LevelDatabase['batch']>): Promise<void>
+  override batch(): never
+  override async batch(...given: unknown[]): Promise<void> {
+    const [operations, options] = given as Parameters<LevelDatabase['batch']>
+    onBatch(options.sync)
+    return super.batch(operations, options)
+  }
+}
+
+describe('commits', () => {
+  test('are each one batch, synced, the first of a directory too', async () => {
+    const synced: boolean[] = []
+    onBatch = (sync) => synced.push(sync)
+    const store = await open(fresh(), Watched as typeof ClassicLevel)
+    await store.commit([], { put: [['a', one]], delete: ['b', 'c'] })
+    await store.commit([], {})
+    await store.commit(['of nobody'], { put: [['a', one]] })
+    await store.close()
+    expect(synced).toEqual([true, true])
+  })
+
+  test('close the store when one fails, until it is opened again', async () => {
+    const location = fresh()
+    onBatch = () => {}
+    const store = await open(location, Watched as typeof ClassicLevel)
+    await store.commit([], { put: [['a', one]] })
+    const [before] = await store.read(['a'])
+    onBatch = () => {
+      throw new Error('no space left on device')
+    }
+    const failing = store.commit([], { put: [['a', Uint8Array.of(2)]] })
+    const queued = store.commit([], { put: [['b', one]] })
+    await expect(failing).rejects.toThrow('no space left')
+    onBatch = () => {}
+    const closed = { code: 'store-closed', cause: new Error('no space left on device') }
+    await expect(queued).rejects.toMatchObject(closed)
+    await expect(store.commit([], { put: [['b', one]] })).rejects.toMatchObject(closed)
+    await expect(store.read(['a'])).rejects.toMatchObject(closed)
+    await expect(store.list('')).rejects.toMatchObject(closed)
+    await store.close()
+    const again = await open(location)
+    expect((await again.list('')).entries).toEqual([['a', one]])
+    expect(await again.commit([before!.token], { put: [['b', one]] })).toBe(true)
+    await again.close()
+  })
+
+  test('take what they are given at once, not when it is their turn', async () => {
+    const store = await open()
+    const [value, tokens, deletes] = [Uint8Array.of(1), ['of nobody'], ['b']]
+    const first = store.commit([], { put: [['b', one]] })
+    const second = store.commit([], { put: [['a', value]], delete: deletes })
+    const third = store.commit(tokens, { put: [['c', one]] })
+    value.fill(9)
+    deletes.pop()
+    tokens.pop()
+    expect(await Promise.all([first, second, third])).toEqual([true, true, false])
+    expect((await store.list('')).entries).toEqual([['a', one]])
+    await store.close()
+  })
+})
+
+describe('a directory', () => {
+  test('is had by one store at a time', async () => {
+    const location = fresh()
+    const store = await open(location)
+    await expect(open(location)).rejects.toMatchObject({ name: 'StoreError', code: 'store-in-use' })
+    await store.commit([], { put: [['a', one]] })
+    await store.close()
+    const next = await open(location)
+    expect((await next.list('')).entries).toEqual([['a', one]])
+    await next.close()
+  })
+
+  test('keeps tokens current that nothing was written after', async () => {
+    const location = fresh()
+    const store = await open(location)
+    await store.commit([], { put: [['a', one]], delete: ['b'] })
+    const readings = await store.read(['a', 'b', 'c'])
+    const tokens = [...readings, await store.list(''), await store.list('b')].map(({ token }) => token)
+    await store.close()
+    const again = await open(location)
+    for (const token of tokens) expect(await again.commit([token], {})).toBe(true)
+    expect(await again.commit(tokens, { put: [['c', one]] })).toBe(true)
+    await again.close()
+  })
+
+  test('of another kind is left alone', async () => {
+    const location = fresh()
+    const foreign = new ClassicLevel(location)
+    await foreign.put('a', 'b')
+    await foreign.close()
+    await expect(open(location)).rejects.toMatchObject({ code: 'record-malformed' })
+    const still = new ClassicLevel(location)
+    expect(await still.getMany(['a', '\0store'])).toEqual(['b', undefined])
+    await still.close()
+  })
+
+  test.each([
+    '',
+    '2 00112233445566778899aabbccddeeff 7',
+    '1 0011 7',
+    '1 00112233445566778899aabbccddeeff -7',
+  ])('with the head %j is not opened, and not kept locked', async (head) => {
+    const location = fresh()
+    const broken = new ClassicLevel(location)
+    await broken.put('\0store', head)
+    await broken.close()
+    await expect(open(location)).rejects.toMatchObject({ code: 'record-malformed' })
+    await expect(open(location)).rejects.toMatchObject({ code: 'record-malformed' })
+  })
+
+  test('that cannot be made is an error of LevelDB', async () => {
+    await expect(open('/dev/null/nowhere')).rejects.toMatchObject({ code: 'LEVEL_DATABASE_NOT_OPEN' })
+  })
+})
+
+test('closing lets commits end that have begun, and refuses what comes later', async () => {
+  const location = fresh()
+  const store = await open(location)
+  const begun = [store.commit([], { put: [['a', one]] }), store.commit([], { put: [['b', one]] })]
+  const closing = store.close()
+  const late = [store.commit([], { put: [['c', one]] }), store.read(['a']), store.list('')]
+  await Promise.all(late.map((each) => expect(each).rejects.toMatchObject({ code: 'store-closed' })))
+  await closing
+  await store.close()
+  expect(await Promise.all(begun)).toEqual([true, true])
+  const again = await open(location)
+  expect((await again.list('')).entries.map(([key]) => key)).toEqual(['a', 'b'])
+  await again.close()
 })

@@ -2,9 +2,9 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createClient } from '@libsql/client'
-import { afterAll, beforeAll, describe, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { conformance } from '../src/conformance.ts'
-import { type LibsqlStore, libsqlStore } from '../src/libsql.ts'
+import { type CreateLibsqlClient, type LibsqlClient, type LibsqlStore, libsqlStore } from '../src/libsql.ts'
 
 let directory: string
 beforeAll(() => {
@@ -12,11 +12,14 @@ beforeAll(() => {
 })
 afterAll(() => rmSync(directory, { recursive: true, force: true }))
 
-const locations = new Map<LibsqlStore, string>()
+const one = Uint8Array.of(1)
+
 let count = 0
-async function open(location = join(directory, `${++count}`)): Promise<LibsqlStore> {
-  const store = await libsqlStore(createClient, `file:${location}`)
-  locations.set(store, location)
+const fresh = (): string => `file:${join(directory, `${++count}.db`)}`
+const locations = new Map<LibsqlStore, string>()
+async function open(url = fresh(), create: CreateLibsqlClient = createClient): Promise<LibsqlStore> {
+  const store = await libsqlStore(create, url)
+  locations.set(store, url)
   return store
 }
 
@@ -31,4 +34,189 @@ describe('the port', () => {
     },
   })
   test.each(checks.map((check) => [check.name, check] as const))('%s', (_, check) => check.run())
+})
+
+/** A client whose batches fail as often as told, with the code of an error of SQLite, before or after they are made. */
+const failing =
+  (
+    fates: ('fine' | 'SQLITE_BUSY' | 'SQLITE_IOERR' | 'unsaid')[],
+    made: LibsqlClient[] = [],
+  ): CreateLibsqlClient =>
+  (config) => {
+    const client = createClient(config)
+    made.push(client)
+    return {
+      execute: (statement) => client.execute(statement),
+      async batch(statements, mode) {
+        const fate = fates.shift() ?? 'fine'
+        if (fate.startsWith('SQLITE')) throw Object.assign(new Error(fate), { code: fate })
+        const results = await client.batch(statements, mode)
+        if (fate === 'unsaid') throw Object.assign(new Error('disk I/O error'), { code: 'SQLITE_IOERR' })
+        return results
+      },
+      close: () => client.close(),
+    }
+  }
+
+describe('commits', () => {
+  test('are synced, in WAL mode, on every connection', async () => {
+    const url = fresh()
+    const asked: string[] = []
+    const listening: CreateLibsqlClient = (config) => {
+      const client = createClient(config)
+      return {
+        execute: (statement) => {
+          asked.push(statement.sql)
+          return client.execute(statement)
+        },
+        async batch(statements, mode) {
+          const pragmas =
+            'SELECT (SELECT synchronous FROM pragma_synchronous), (SELECT timeout FROM pragma_busy_timeout)'
+          const [{ rows } = { rows: [] }] = await client.batch([{ sql: pragmas, args: [] }], mode)
+          expect([rows[0]?.[0], rows[0]?.[1]]).toEqual([2, 2000])
+          return client.batch(statements, mode)
+        },
+        close: () => client.close(),
+      }
+    }
+    const store = await open(url, listening)
+    const commits = Array.from({ length: 8 }, (_, i) => store.commit([], { put: [[`k${i}`, one]] }))
+    expect(await Promise.all(commits)).toEqual(commits.map(() => true))
+    await store.close()
+    const client = createClient({ url })
+    expect((await client.execute('PRAGMA journal_mode')).rows[0]?.[0]).toBe('wal')
+    client.close()
+    expect(asked).toContain('PRAGMA synchronous = FULL')
+  })
+
+  test('are tried again on a new connection while others have the file locked', async () => {
+    const made: LibsqlClient[] = []
+    const fates = ['fine', 'SQLITE_BUSY', 'SQLITE_BUSY', 'SQLITE_BUSY', 'SQLITE_BUSY'] as const
+    const store = await open(fresh(), failing([...fates], made))
+    expect(await store.commit([], { put: [['a', one]] })).toBe(true)
+    expect(made.length).toBe(5)
+    await store.close()
+  })
+
+  test('are given up after five times, and nothing is written', async () => {
+    const fates = ['fine', ...Array<'SQLITE_BUSY'>(5).fill('SQLITE_BUSY')] as const
+    const store = await open(fresh(), failing([...fates]))
+    const commit = store.commit([], { put: [['a', one]] })
+    await expect(commit).rejects.toMatchObject({ name: 'StoreError', code: 'store-busy' })
+    expect((await store.list('')).entries).toEqual([])
+    expect(await store.commit([], { put: [['a', one]] })).toBe(true)
+    await store.close()
+  })
+
+  test.each(['SQLITE_IOERR', 'unsaid'] as const)('reject with what SQLite says: %s', async (fate) => {
+    const store = await open(fresh(), failing(['fine', fate]))
+    const [before] = await store.read(['a'])
+    const commit = store.commit([before!.token], { put: [['a', one]] })
+    await expect(commit).rejects.toMatchObject({ code: 'SQLITE_IOERR' })
+    const written = fate === 'unsaid'
+    expect((await store.list('')).entries).toEqual(written ? [['a', one]] : [])
+    expect(await store.commit([before!.token], { put: [['a', one]] })).toBe(!written)
+    await store.close()
+  })
+
+  test('take what they are given at once, not when it is their turn', async () => {
+    const store = await open()
+    const [value, tokens, deletes] = [Uint8Array.of(1), ['of nobody'], ['b']]
+    const first = store.commit([], { put: [['b', one]] })
+    const second = store.commit([], { put: [['a', value]], delete: deletes })
+    const third = store.commit(tokens, { put: [['c', one]] })
+    value.fill(9)
+    deletes.pop()
+    tokens.pop()
+    expect(await Promise.all([first, second, third])).toEqual([true, true, false])
+    expect((await store.list('')).entries).toEqual([['a', one]])
+    await store.close()
+  })
+})
+
+test('a connection that has met a lock is given up: the driver can end no transaction on it', async () => {
+  const url = fresh()
+  const other = createClient({ url })
+  let locked: Awaited<ReturnType<typeof other.transaction>> | undefined
+  const met: string[] = []
+  const impatient: CreateLibsqlClient = (config) => {
+    const client = createClient(config)
+    return {
+      execute: ({ sql, args }) =>
+        client.execute({ sql: sql.replace(/busy_timeout = .*/, 'busy_timeout = 0'), args }),
+      async batch(statements, mode) {
+        try {
+          return await client.batch(statements, mode)
+        } catch (error) {
+          met.push(String(error))
+          await locked?.rollback()
+          throw error
+        }
+      },
+      close: () => client.close(),
+    }
+  }
+  const store = await open(url, impatient)
+  locked = await other.transaction('write')
+  expect(await store.commit([], { put: [['a', one]] })).toBe(true)
+  expect(await store.commit([], { put: [['b', one]] })).toBe(true)
+  expect(met).toEqual([expect.stringContaining('database is locked')])
+  other.close()
+  await store.close()
+})
+
+test('a file remembers deleted keys for 16384 changes, and refuses what it cannot know', async () => {
+  const url = fresh()
+  const store = await open(url)
+  const [before] = await store.read(['never written'])
+  const keys = (from: number, to: number): string[] =>
+    Array.from({ length: to - from }, (_, i) => `k${from + i}`)
+  expect(await store.commit([], { delete: keys(0, 16_384) })).toBe(true)
+  expect(await store.commit([before!.token], {})).toBe(true)
+  expect(await store.commit([], { delete: keys(16_384, 16_385) })).toBe(true)
+  expect(await store.commit([before!.token], {})).toBe(false)
+  expect(await store.commit([], { delete: keys(20_000, 20_000 + 16_384) })).toBe(true)
+  await store.close()
+  const client = createClient({ url })
+  expect((await client.execute('SELECT count(*) FROM xmpp_e2e_deleted')).rows[0]?.[0]).toBe(16_384)
+  client.close()
+})
+
+describe('a file', () => {
+  test('may have other tables', async () => {
+    const url = fresh()
+    const client = createClient({ url })
+    await client.execute('CREATE TABLE mine (a)')
+    const store = await open(url)
+    await store.commit([], { put: [['a', one]] })
+    await store.close()
+    expect((await client.execute('SELECT count(*) FROM mine')).rows[0]?.[0]).toBe(0)
+    client.close()
+  })
+
+  test('that is no database is an error of SQLite', async () => {
+    await expect(open('file:/dev/null/nowhere')).rejects.toThrow(/14|open/)
+  })
+
+  test.each(['libsql://example.org', 'http://localhost', ':memory:', 'file::memory:', 'file:x?mode=memory'])(
+    'is what the URL must name: not %s',
+    async (url) => {
+      await expect(open(url)).rejects.toThrow(TypeError)
+    },
+  )
+})
+
+test('closing lets commits end that have begun, and refuses what comes later', async () => {
+  const url = fresh()
+  const store = await open(url)
+  const begun = [store.commit([], { put: [['a', one]] }), store.commit([], { put: [['b', one]] })]
+  const closing = store.close()
+  const late = [store.commit([], { put: [['c', one]] }), store.read(['a']), store.list('')]
+  await Promise.all(late.map((each) => expect(each).rejects.toMatchObject({ code: 'store-closed' })))
+  await closing
+  await store.close()
+  expect(await Promise.all(begun)).toEqual([true, true])
+  const again = await open(url)
+  expect((await again.list('')).entries.map(([key]) => key)).toEqual(['a', 'b'])
+  await again.close()
 })
