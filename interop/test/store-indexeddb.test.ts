@@ -29,23 +29,23 @@ afterAll(async () => {
   remove()
 })
 
-async function load(): Promise<Page> {
+async function load(url = site.url): Promise<Page> {
   const page = await chromium.context.newPage()
-  await page.goto(site.url)
+  await page.goto(url)
   await page.waitForFunction(() => typeof storePage === 'object')
   return page
 }
 
 /** A page of the site; what it does not handle fails the test. */
-async function visit(): Promise<Page> {
-  const page = await load()
+async function visit(url = site.url): Promise<Page> {
+  const page = await load(url)
   pages.push(page)
   return page
 }
 
 /** The debugging protocol, for what users and disks do to a browser. */
 const protocol = (page: Page): Promise<CDPSession> => chromium.context.newCDPSession(page)
-const origin = (): string => new URL(site.url).origin
+const originOf = (page: Page): string => new URL(page.url()).origin
 
 test.each(['worker', 'page'] as const)(
   'the conformance kit, with changes made by a second %s',
@@ -125,7 +125,7 @@ describe('an open store', () => {
     const { receipt } = await page.evaluate(() => storePage.open('cleared'))
     expect(await page.evaluate(() => storePage.writing(1))).toBe('fulfilled')
     const cdp = await protocol(page)
-    await cdp.send('Storage.clearDataForOrigin', { origin: origin(), storageTypes: 'indexeddb' })
+    await cdp.send('Storage.clearDataForOrigin', { origin: originOf(page), storageTypes: 'indexeddb' })
     for (const call of ['reading', 'listing'] as const)
       expect(await page.evaluate((call) => storePage[call](), call)).toBe('store-closed')
     expect(await page.evaluate(() => storePage.writing(1))).toBe('store-closed')
@@ -168,15 +168,16 @@ describe('an open store', () => {
   })
 
   test('for which there is no room writes nothing, says so, and goes on when there is', async () => {
-    const page = await visit()
+    // Of an origin that has used something lately Chromium remembers how much room there was.
+    const page = await visit(site.url.replace('127.0.0.1', 'localhost'))
     const cdp = await protocol(page)
     // Room for opening, and not for the 4 MiB that come.
     const quotaSize = (await page.evaluate(() => storePage.usage())) + 2_000_000
-    await cdp.send('Storage.overrideQuotaForOrigin', { origin: origin(), quotaSize })
+    await cdp.send('Storage.overrideQuotaForOrigin', { origin: originOf(page), quotaSize })
     await page.evaluate(() => storePage.open('full'))
     expect(await page.evaluate(() => storePage.writing(64))).toBe('quota-exceeded')
     expect(await page.evaluate(() => storePage.keys())).toEqual([])
-    await cdp.send('Storage.overrideQuotaForOrigin', { origin: origin() })
+    await cdp.send('Storage.overrideQuotaForOrigin', { origin: originOf(page) })
     expect(await page.evaluate(() => storePage.writing(64))).toBe('fulfilled')
   })
 })
@@ -185,9 +186,8 @@ test('asks for persistence, and says whether it was granted', async () => {
   const page = await visit()
   await chromium.context.clearPermissions()
   expect((await page.evaluate(() => storePage.open('asked'))).isPersisted).toBe(false)
-  await chromium.context.grantPermissions(['storage-access'], { origin: origin() }).catch(() => {})
   const cdp = await protocol(page)
-  await cdp.send('Browser.grantPermissions', { permissions: ['durableStorage'], origin: origin() })
+  await cdp.send('Browser.grantPermissions', { permissions: ['durableStorage'], origin: originOf(page) })
   expect((await page.evaluate(() => storePage.open('asked'))).isPersisted).toBe(true)
 })
 
