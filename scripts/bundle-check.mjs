@@ -102,6 +102,14 @@ const rows = [
     without: [/packages\/xml/, /saxes/, /@noble/],
   },
   {
+    of: 'testkit',
+    what: 'all of it, beyond xml',
+    code: "export * from '@xmpp-e2e/testkit'",
+    beyond: [xml],
+    ceiling: 26_500,
+    without: [/saxes/, /openpgp/, /packages\/(?!testkit\/)/],
+  },
+  {
     of: 'omemo',
     what: 'all of it, beyond xml',
     code: "export * from '@xmpp-e2e/omemo'",

@@ -33,6 +33,22 @@ const PROGRAMS = [
       'without: omemo:2 no, omemo no, ox no, otr yes, pgp unknown\n',
   ],
   [
+    'testkit',
+    'no answer: lost\n' +
+      'then: resumed\n' +
+      'dropped: timeout\n' +
+      '               service      romeo/orchard   juliet/balcony\n' +
+      '    0.000          |-------------->|               |        message headline event items http://jabber.org/protocol/mood\n' +
+      '    0.000          |---------------|-------------->|        iq result pubsub publish http://jabber.org/protocol/mood\n' +
+      '    0.000          |<--------------|---------------|        iq set pubsub publish http://jabber.org/protocol/mood\n' +
+      '    0.000          |-------------->|               |        message headline event items http://jabber.org/protocol/mood\n' +
+      '    0.000          |               |               x        lost\n' +
+      '    0.000          |               |               o        resumed\n' +
+      '    0.000          |---------------|-------------->|        iq result pubsub publish http://jabber.org/protocol/mood (redelivered)\n' +
+      '    0.000          |x--------------|---------------|        iq set pubsub publish http://jabber.org/protocol/mood (dropped)\n' +
+      '\n',
+  ],
+  [
     'trust',
     'before: encrypts to 2 keys of Romeo, blindly\na code of 41 modules a side\nscanned 2a2a2a2a 2a2a2a2a …\n' +
       'laptop: phone verified, intruder undecided\ntablet: phone verified, intruder undecided\n' +

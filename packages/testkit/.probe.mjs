@@ -1,1 +1,0 @@
-export * from '@xmpp-e2e/testkit'
