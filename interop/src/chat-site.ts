@@ -3,7 +3,6 @@ import { readFile } from 'node:fs/promises'
 import { createServer } from 'node:http'
 import { extname } from 'node:path'
 import { fileURLToPath } from 'node:url'
-// biome-ignore lint/correctness/noUndeclaredDependencies: the workspace has it for all of its folders
 import { build } from 'rolldown'
 
 export interface ChatSite {
