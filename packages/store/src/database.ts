@@ -20,8 +20,7 @@ export interface Meta extends Checkpoint {
 /** @internal */
 export interface Connection {
   readonly database: IDBPDatabase<Schema>
-  close(): void
-  /** What an error of the database means, which may be itself; after closing, whoever closed it, `store-closed`. */
+  /** What an error of the database means, which may be itself. */
   failure(error: unknown): unknown
 }
 
@@ -31,13 +30,12 @@ const VERSION = 1
 
 /** @internal Opens it, or makes it if there is no receipt. @throws as `indexeddbStore` */
 export async function connect(name: string, receipt: string | undefined): Promise<Connection> {
-  let isOpen = true
   let isMissing = false
   const failure = (error: unknown): unknown => {
     const { name } = error instanceof Error ? error : new Error()
     if (name === 'QuotaExceededError') return new StoreError('quota-exceeded', 'no room is left', error)
     if (name === 'VersionError') return new StoreError('store-newer', 'made by a later version', error)
-    if (!isOpen || name === 'InvalidStateError')
+    if (name === 'InvalidStateError')
       return new StoreError('store-closed', 'the database has been closed', error)
     return error
   }
@@ -51,16 +49,9 @@ export async function connect(name: string, receipt: string | undefined): Promis
         else for (const store of ['values', 'log', 'meta'] as const) database.createObjectStore(store)
       },
       // A connection that stays would hold up whoever deletes the database, or a page with a later version.
-      blocking: () => close(),
-      terminated() {
-        isOpen = false
-      },
+      blocking: () => database.close(),
     })
-    const close = (): void => {
-      isOpen = false
-      database.close()
-    }
-    return { database, close, failure }
+    return { database, failure }
   } catch (error) {
     throw isMissing ? new StoreError('evicted', 'there is no such database', error) : failure(error)
   }

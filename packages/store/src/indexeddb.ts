@@ -71,11 +71,10 @@ declare const IDBKeyRange: {
 export async function indexeddbStore(options: IndexeddbOptions): Promise<IndexeddbStore> {
   if (options.receipt !== undefined) parseReceipt(options.receipt)
   const connection = await connect(options.name, options.receipt)
-  const { database, close, failure } = connection
+  const { database, failure } = connection
   const opened = await count(connection, options).catch((error: unknown) => {
-    const cause = failure(error)
-    close()
-    throw cause
+    database.close()
+    throw failure(error)
   })
   const present = (meta: Meta | undefined): Meta => {
     if (meta?.id !== opened.id) throw new StoreError('evicted', 'the database has been emptied')
@@ -87,7 +86,7 @@ export async function indexeddbStore(options: IndexeddbOptions): Promise<Indexed
   return {
     receipt: receiptOf(opened),
     persisted: persist(options.storage),
-    close,
+    close: () => database.close(),
 
     async read(keys) {
       keys.forEach(checkKey)
