@@ -228,6 +228,8 @@ async function reconfigure(ladder: Ladder, held: NodeConfig): Promise<boolean> {
       await step(ladder, 'configure', () => configure(connection, node, config, options))
       return true
     } catch (error) {
+      // ejabberd fails when another client configures the node at the same time: read what holds now.
+      if (isCode(error, 'unavailable')) return true
       if (!isCode(error, 'refused')) throw error
     }
   }

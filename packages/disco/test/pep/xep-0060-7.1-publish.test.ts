@@ -226,6 +226,12 @@ describe('the repair ladder', () => {
       { unmet: [] },
     ],
     [
+      'ejabberd: another client configures the node at the same time',
+      [OPTIONS, notMetEjabberd, config(standard), failed, config(open), published],
+      [info, asks(all), reads, sets({ access: 'open', maxItems: 'max' }), reads, asks(access)],
+      { unmet: [] },
+    ],
+    [
       'the node is refused as wanted, and made in the standard way',
       [OPTIONS, refused, missing, refused, '', config(standard), '', config(open), published],
       [
