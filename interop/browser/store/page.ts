@@ -3,10 +3,12 @@
  * calls the functions of `storePage`.
  */
 
+import './buffer.ts'
 import { type Store, update } from '@xmpp-e2e/store'
 import { conformance } from '@xmpp-e2e/store/conformance'
 import { encrypted } from '@xmpp-e2e/store/encrypted'
 import { type IndexeddbStore, indexeddbStore } from '@xmpp-e2e/store/indexeddb'
+import { type End, journal, type Letter, place, receive, send } from '../../src/ratchet.ts'
 import { type Line, remote, serve } from './peer.ts'
 
 const random = (length: number) => crypto.getRandomValues(new Uint8Array(length))
@@ -31,8 +33,9 @@ addEventListener('unhandledrejection', ({ reason }) => {
   unhandled.push(String(reason))
 })
 
-/** The store of the calls that name none. */
+/** The store of the calls that name none, and the same with its values sealed. */
 let held: IndexeddbStore
+let sealed: Store
 
 const storePage = {
   unhandled: () => unhandled,
@@ -84,19 +87,20 @@ const storePage = {
   /** Takes the next number of a counter so many times, together with others, and says which. */
   async count(times: number) {
     const taken: number[] = []
-    for (let i = 0; i < times; i++) taken.push(await next(held, ['counter']))
+    for (let i = 0; i < times; i++) taken.push(await next(held))
     return taken
   },
 
-  /** Counts in two sealed records at once until the browser is killed, and reports what was acknowledged. */
-  async countUntilKilled(key: readonly number[], report: (n: number) => Promise<void>) {
-    const store = await encrypted(held, Uint8Array.from(key), { random })
-    for (;;) await report(await next(store, ['a', 'b']))
+  /** One end of a ratchet session, in sealed records: what resolves was committed. */
+  async openSealed(name: string, key: readonly number[], receipt?: string) {
+    held = await open(name, receipt)
+    sealed = await encrypted(held, Uint8Array.from(key), { random })
+    return held.receipt
   },
-  async counted(key: readonly number[]) {
-    const store = await encrypted(held, Uint8Array.from(key), { random })
-    return (await store.read(['a', 'b'])).map(({ value }) => number(value))
-  },
+  place: (end: End) => place(sealed, end),
+  send: (body: string) => send(sealed, body),
+  receive: (id: string, letter: Letter) => receive(sealed, id, letter),
+  journal: () => journal(sealed),
 
   /** Bytes of the whole origin. */
   usage: async () => (await navigator.storage.estimate()).usage ?? 0,
@@ -148,14 +152,12 @@ else
     open,
   )
 
-/** Adds one to all of these records, which are equal, and says what they are then. */
-function next(store: Store, keys: readonly string[]): Promise<number> {
-  return update(store, keys, (values) => {
-    const [last = 0, ...others] = values.map(number)
-    if (others.some((other) => other !== last)) throw new Error('half of a commit')
+/** Adds one to the counter, and says what it is then. */
+function next(store: Store): Promise<number> {
+  return update(store, ['counter'], ([last]) => {
     const bytes = new Uint8Array(4)
-    new DataView(bytes.buffer).setUint32(0, last + 1)
-    return { put: keys.map((key) => [key, bytes]), result: last + 1 }
+    new DataView(bytes.buffer).setUint32(0, number(last) + 1)
+    return { put: [['counter', bytes]], result: number(bytes) }
   })
 }
 
