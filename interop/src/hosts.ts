@@ -120,7 +120,9 @@ async function xmppjs(
   return {
     connection: xmppjsConnection(xmpp, { ...options, xml }),
     connect() {
-      void (started ? xmpp.reconnect.reconnect() : xmpp.start())
+      // After its delay: the socket below TLS closes later than TLS, and takes a new one with it.
+      if (started) xmpp.reconnect.scheduleReconnect()
+      else void xmpp.start()
       started = true
     },
     cut() {

@@ -19,7 +19,7 @@ declare module '@xmpp/client' {
     readonly middleware: {
       use(f: (context: { stanza: Element }, next: () => Promise<unknown>) => Promise<unknown>): unknown
     }
-    readonly reconnect: { stop(): void; reconnect(): Promise<void> }
+    readonly reconnect: { stop(): void; scheduleReconnect(): void }
     readonly streamManagement: { id?: string; on(event: string, listener: () => void): unknown }
     on(event: string, listener: (stanza: Element) => void): this
     send(stanza: Element): Promise<void>
