@@ -5,7 +5,7 @@
 
 import { component as createComponent, xml } from '@xmpp/component'
 import { configure, fetchItems, publish } from '@xmpp-e2e/disco/pep'
-import { bareJid, type Connection, element, ns } from '@xmpp-e2e/xml'
+import { bareJid, type Connection, type Element, element, ns } from '@xmpp-e2e/xml'
 import { connection as xmppjsConnection } from '@xmpp-e2e/xml/xmppjs'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { connect, GUARD } from '../src/client.ts'
@@ -58,8 +58,8 @@ describe.each([
     await expect(fetchItems(service, NODE, { owner })).rejects.toMatchObject({ name: 'PepError' })
   })
 
-  test('it can have no nodes at the server, but answer for them', async () => {
-    await expect(publish(service, NODE, { payload: key }, {})).rejects.toThrow()
+  // Publishing goes to the account, which a component has not: ejabberd closes its stream for that.
+  test('it answers for nodes of its own', async () => {
     const owner = bareJid.decode(server.service.jid)
     const stop = service.answer('http://jabber.org/protocol/pubsub', async () =>
       client(
@@ -76,11 +76,13 @@ describe.each([
     const bot = `bot@${server.service.jid}`
     const own = alice.connection.jid
     const body = client('body', {}, '?OTR')
-    const to = new Promise((resolve) => service.subscribe({ stanza: resolve }))
+    const to = new Promise<Element>((resolve) => service.subscribe({ stanza: resolve }))
     await alice.connection.send(client('message', { type: 'chat', to: bot }, body))
-    expect(await to).toMatchObject({ ns: 'jabber:client', attrs: { from: own }, children: [body] })
-    const back = new Promise((resolve) => alice.connection.subscribe({ stanza: resolve }))
+    expect(await to).toMatchObject({ ns: 'jabber:client', attrs: { from: own } })
+    expect((await to).children).toContainEqual(body)
+    const back = new Promise<Element>((resolve) => alice.connection.subscribe({ stanza: resolve }))
     await service.send(client('message', { type: 'chat', from: bot, to: own }, body))
-    expect(await back).toMatchObject({ ns: 'jabber:client', attrs: { from: bot }, children: [body] })
+    expect(await back).toMatchObject({ ns: 'jabber:client', attrs: { from: bot } })
+    expect((await back).children).toContainEqual(body)
   })
 })
