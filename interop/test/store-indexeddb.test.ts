@@ -1,5 +1,6 @@
 import { randomInt } from 'node:crypto'
 import { omemo2 } from '@xmpp-e2e/omemo'
+import { LOG_CHANGES } from '@xmpp-e2e/store/indexeddb'
 import type { CDPSession, Page } from 'playwright-core'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import type { StorePage } from '../browser/store/page.ts'
@@ -77,6 +78,13 @@ test('a commit of a thousand records is one transaction, and strict', async () =
   expect(await page.evaluate(() => storePage.transactions(1000))).toEqual([
     { mode: 'readwrite', durability: 'strict' },
   ])
+})
+
+test('what was read before LOG_CHANGES changes is known to hold, and not before one more', async () => {
+  const page = await visit()
+  await page.evaluate(() => storePage.open('long'))
+  expect(await page.evaluate((changes) => storePage.remembers(changes), LOG_CHANGES)).toBe(true)
+  expect(await page.evaluate((changes) => storePage.remembers(changes), LOG_CHANGES + 1)).toBe(false)
 })
 
 test('the page may neither evaluate text nor run WebAssembly', async () => {

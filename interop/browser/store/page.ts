@@ -123,6 +123,14 @@ const storePage = {
     request.result.close()
   },
 
+  /** Whether what was read before so many changes of other keys is still known to hold. */
+  async remembers(changes: number) {
+    const [reading] = await held.read(['a'])
+    const put = Array.from({ length: changes }, (_, i) => [`other/${i}`, Uint8Array.of(1)] as const)
+    await held.commit([], { put })
+    return held.commit([reading!.token], {})
+  },
+
   /** The transactions that one commit of so many records makes. */
   async transactions(records: number) {
     const made: IDBTransaction[] = []
