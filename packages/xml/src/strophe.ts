@@ -49,7 +49,7 @@ export interface StropheOptions<E, T> extends GuardOptions {
  * resolves when strophe.js has got the stanza, which it repeats until the server has it.
  */
 export function connection<E extends DomTarget<E | T>, T>(
-  strophe: StropheConnection<E>,
+  strophe: StropheConnection<NoInfer<E>>,
   options: StropheOptions<E, T>,
 ): Connection {
   // A document of its own: HTML documents write some names in capitals.
