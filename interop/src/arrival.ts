@@ -2,14 +2,14 @@
 import { bare, type Connection, type Element, element } from '@xmpp-e2e/xml'
 import { presence } from './announce.ts'
 
-/** Resolves when a stanza has come in that `is` says yes to; listens from now on. */
-export function arrival(connection: Connection, is: (stanza: Element) => boolean): Promise<void> {
+/** The next stanza to come in that `is` says yes to; listens from now on. */
+export function arrival(connection: Connection, is: (stanza: Element) => boolean): Promise<Element> {
   return new Promise((resolve) => {
     const stop = connection.subscribe({
       stanza(stanza) {
         if (!is(stanza)) return
         stop()
-        resolve()
+        resolve(stanza)
       },
     })
   })

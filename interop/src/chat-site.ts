@@ -1,23 +1,6 @@
 /** A page that chats, on a loopback port of its own: a script of `browser/chat`, bundled, and Converse where it is wanted. */
 import { readFile } from 'node:fs/promises'
-import { createServer } from 'node:http'
-import { extname } from 'node:path'
-import { fileURLToPath } from 'node:url'
-import { build } from 'rolldown'
-
-export interface ChatSite {
-  readonly url: string
-  close(): Promise<void>
-}
-
-const TYPES: Readonly<Record<string, string>> = {
-  '.css': 'text/css',
-  '.html': 'text/html',
-  '.js': 'text/javascript',
-  '.json': 'application/json',
-  '.svg': 'image/svg+xml',
-  '.wasm': 'application/wasm',
-}
+import { bundle, type Site, serve } from './site.ts'
 
 const CONVERSE = new URL('../node_modules/converse.js/dist/', import.meta.url)
 
@@ -30,9 +13,8 @@ const forConverse = (websocket: string): string =>
   `default-src 'self' data: blob:; style-src 'self' 'unsafe-inline'; script-src 'self' 'wasm-unsafe-eval'; connect-src 'self' ${new URL(websocket).origin}`
 
 /** @param websocket - the only thing elsewhere that the page may connect to. */
-export async function serveChat(host: 'strophe' | 'converse', websocket: string): Promise<ChatSite> {
-  const input = fileURLToPath(new URL(`../browser/chat/${host}.ts`, import.meta.url))
-  const { output } = await build({ input, write: false, platform: 'browser' })
+export async function serveChat(host: 'strophe' | 'converse', websocket: string): Promise<Site> {
+  const code = await bundle(new URL(`../browser/chat/${host}.ts`, import.meta.url))
   const scripts = ['<script type="module" src="/page.js"></script>']
   if (host === 'converse') {
     scripts.push('<link rel="stylesheet" href="/dist/converse.min.css">')
@@ -42,29 +24,9 @@ export async function serveChat(host: 'strophe' | 'converse', websocket: string)
   const policy = host === 'converse' ? forConverse(websocket) : strict(websocket)
   const find = async (path: string): Promise<string | Buffer | undefined> => {
     if (path === '/') return page
-    if (path === '/page.js') return output[0].code
+    if (path === '/page.js') return code
     if (host !== 'converse' || !path.startsWith('/dist/')) return undefined
     return readFile(new URL(path.slice('/dist/'.length), CONVERSE)).catch(() => undefined)
   }
-  const server = createServer(async (request, response) => {
-    const { pathname } = new URL(request.url ?? '/', 'http://localhost')
-    const found = await find(pathname)
-    response.writeHead(found === undefined ? 404 : 200, {
-      'content-type':
-        pathname === '/' ? 'text/html' : (TYPES[extname(pathname)] ?? 'application/octet-stream'),
-      'content-security-policy': policy,
-    })
-    response.end(found)
-  })
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  const address = server.address()
-  const port = typeof address === 'object' && address !== null ? address.port : 0
-  return {
-    url: `http://127.0.0.1:${port}/`,
-    close: () =>
-      new Promise<void>((resolve) => {
-        server.close(() => resolve())
-        server.closeAllConnections()
-      }),
-  }
+  return serve(find, policy)
 }

@@ -7,8 +7,9 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type BrowserContext, chromium } from 'playwright-core'
+import { atEnd } from './at-end.ts'
 
-export const CHROMIUM = '/usr/bin/chromium'
+const CHROMIUM = '/usr/bin/chromium'
 /** It needs two seconds on a quiet machine. */
 const START_MS = 45_000
 
@@ -23,12 +24,12 @@ export interface Chromium {
 export function profile(): { readonly directory: string; remove(): void } {
   const directory = mkdtempSync(join(tmpdir(), 'xmpp-e2e-chromium-'))
   const removeNow = () => rmSync(directory, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 })
-  process.on('exit', removeNow)
+  const forget = atEnd(removeNow)
   return {
     directory,
     remove() {
       removeNow()
-      process.off('exit', removeNow)
+      forget()
     },
   }
 }
@@ -56,11 +57,11 @@ export async function startChromium(directory: string): Promise<Chromium> {
       // Nobody is left.
     }
   }
-  process.prependListener('exit', killNow)
+  const forget = atEnd(killNow)
   const kill = async () => {
     killNow()
     await ended
-    process.off('exit', killNow)
+    forget()
   }
   let said = ''
   let timer: NodeJS.Timeout | undefined

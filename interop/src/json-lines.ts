@@ -5,9 +5,11 @@
  * `{"ready": true}` when it can be asked. It runs in an empty directory of its own and is ended by its own pid.
  */
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process'
+import { rmSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { atEnd } from './at-end.ts'
 
 /** How much of the program's stderr an error repeats; all of it goes to this process's stderr. */
 const STDERR_TAIL = 4096
@@ -48,6 +50,7 @@ export class JsonLines {
   readonly #directory: string
   readonly #pending = new Map<number, Pending>()
   readonly #exit: Promise<void>
+  readonly #forget: () => void
   #lastId = READY
   #unread = ''
   #stderr = ''
@@ -56,6 +59,8 @@ export class JsonLines {
   private constructor(child: ChildProcessWithoutNullStreams, directory: string) {
     this.#child = child
     this.#directory = directory
+    // The program itself ends with its input.
+    this.#forget = atEnd(() => rmSync(directory, { recursive: true, force: true, maxRetries: 3 }))
     child.stdout.setEncoding('utf8').on('data', (text: string) => this.#read(text))
     child.stderr.setEncoding('utf8').on('data', (text: string) => {
       this.#stderr = (this.#stderr + text).slice(-STDERR_TAIL)
@@ -112,6 +117,7 @@ export class JsonLines {
     await this.#exit
     clearTimeout(kill)
     await rm(this.#directory, { recursive: true, force: true })
+    this.#forget()
   }
 
   #read(text: string): void {

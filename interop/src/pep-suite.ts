@@ -11,9 +11,7 @@ import {
   type Item,
   type NodeConfig,
   notify,
-  onEvents,
   PepError,
-  type PepEvent,
   publish,
   retract,
   subscribe,
@@ -33,6 +31,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { announce } from './announce.ts'
 import { befriend, fence, settled } from './arrival.ts'
 import { DIFFERENCES, type Service } from './pep-differences.ts'
+import { collect } from './pep-events.ts'
 
 export interface Session {
   readonly connection: Connection
@@ -168,7 +167,7 @@ export function pepSuite(subject: Subject): void {
       expect(ids(await fetchItems(alice, node)).sort()).toEqual(['b', 'c'])
     })
 
-    test('XEP-0163 3: a node that nobody configured keeps one item and is for contacts', async () => {
+    test('XEP-0163 5: a node that nobody configured keeps one item and is for contacts', async () => {
       const node = newNode()
       for (const id of ['a', 'b']) await publish(alice, node, { id, payload: note(id) }, {})
       expect(ids(await fetchItems(bob, node, { owner }))).toEqual(['b'])
@@ -307,7 +306,7 @@ export function pepSuite(subject: Subject): void {
     test('XEP-0384 5.3: a hundred bundles, each to be had alone by a stranger', async () => {
       const [devices, bundles] = ['urn:xmpp:omemo:2:devices', 'urn:xmpp:omemo:2:bundles']
       const numbers = Array.from({ length: 100 }, (_, i) => 1000 + i)
-      const options = { publishOptions: true }
+      const options = { announcesOptions: true }
       await publish(
         alice,
         devices,
@@ -355,34 +354,6 @@ async function codeOf(request: Promise<unknown>): Promise<string> {
   } catch (error) {
     if (error instanceof PepError) return error.code
     throw error
-  }
-}
-
-/** Events about a node, also of later. */
-function collect(connection: Connection, node: string) {
-  const events: PepEvent[] = []
-  const waiting = new Set<() => void>()
-  onEvents(connection, [node], (event) => {
-    events.push(event)
-    for (const wake of [...waiting]) wake()
-  })
-  const until = <T>(look: () => T | undefined): Promise<T> =>
-    new Promise((resolve) => {
-      const wake = () => {
-        const found = look()
-        if (found === undefined) return
-        waiting.delete(wake)
-        resolve(found)
-      }
-      waiting.add(wake)
-      wake()
-    })
-  const items = () => events.flatMap((event) => (event.kind === 'items' ? event.items : []))
-  return {
-    events,
-    items,
-    find: (kind: PepEvent['kind']) => until(() => events.find((event) => event.kind === kind)),
-    item: (id: string) => until(() => items().find((item) => item.id === id)),
   }
 }
 

@@ -2,13 +2,15 @@
  * A real XMPP server as a child of this process: loopback only, on free ports, everything it writes in a
  * directory of its own that is removed when it stops, or when this process ends.
  */
-import { execFile, spawn } from 'node:child_process'
+import { execFile } from 'node:child_process'
 import { rmSync } from 'node:fs'
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
+import { atEnd } from './at-end.ts'
+import { startChild } from './child.ts'
 
 export interface Account {
   readonly jid: string
@@ -52,10 +54,6 @@ export const ACCOUNTS = ['alice', 'bob', 'carol', 'dave', 'erin', 'frank', 'grac
 const DOMAIN = 'localhost'
 const PASSWORD = 'secret'
 const HIBERNATION_S = 10
-/** Prosody needs half a second and ejabberd two, on a quiet machine. */
-const START_MS = 45_000
-/** From being asked to end until being killed. */
-const GRACE_MS = 3000
 /** A free port can be taken by others before the server binds it; somebody who loses three times has another problem. */
 const ATTEMPTS = 3
 
@@ -113,7 +111,19 @@ async function start(program: Program, options: ServerOptions): Promise<Server> 
     )
     await certify(directory)
     await program.prepare(directory, accounts)
-    const stop = await run(program, directory, program.command(configuration, accounts), Object.values(ports))
+    const { env, ...command } = program.command(configuration, accounts)
+    const signs = program.ready(Object.values(ports))
+    const stop = await startChild({
+      ...command,
+      name: program.name,
+      options: { cwd: directory, env },
+      signal: 'SIGTERM',
+      isReady(log) {
+        if (program.portTaken.test(log))
+          throw new PortTaken(`${program.name} lost a port to somebody else\n${log}`)
+        return signs.every((sign) => sign.test(log))
+      },
+    })
     return {
       ...names,
       name: program.name,
@@ -135,75 +145,6 @@ async function start(program: Program, options: ServerOptions): Promise<Server> 
     await remove()
     throw error
   }
-}
-
-/** Resolves, when it listens on every port, to how to end it. */
-async function run(
-  program: Program,
-  directory: string,
-  { command, args, env }: ReturnType<Program['command']>,
-  ports: readonly number[],
-): Promise<() => Promise<void>> {
-  const child = spawn(command, args, { cwd: directory, env, stdio: ['ignore', 'pipe', 'pipe'] })
-  const killNow = () => child.kill('SIGKILL')
-  const forget = atEnd(killNow)
-  const ended = new Promise<string>((resolve) => {
-    child.on('error', (error) => resolve(error.message))
-    child.on('close', (code, signal) => resolve(`it ended with ${signal ?? code}`))
-  })
-  const stop = async () => {
-    child.kill('SIGTERM')
-    const kill = setTimeout(killNow, GRACE_MS)
-    await ended
-    clearTimeout(kill)
-    forget()
-  }
-
-  const signs = program.ready(ports)
-  let log = ''
-  let timer: NodeJS.Timeout | undefined
-  const ready = new Promise<undefined>((resolve, reject) => {
-    const read = (text: string) => {
-      log += text
-      if (program.portTaken.test(log))
-        reject(new PortTaken(`${program.name} lost a port to somebody else\n${log}`))
-      if (signs.every((sign) => sign.test(log))) resolve(undefined)
-    }
-    child.stdout.setEncoding('utf8').on('data', read)
-    child.stderr.setEncoding('utf8').on('data', read)
-    timer = setTimeout(() => reject(new Error(`${program.name} did not start\n${log}`)), START_MS)
-  })
-  try {
-    const failure = await Promise.race([ready, ended])
-    if (failure !== undefined) throw new Error(`${program.name} did not start: ${failure}\n${log}`)
-  } catch (error) {
-    await stop()
-    throw error
-  } finally {
-    clearTimeout(timer)
-  }
-  return stop
-}
-
-const SIGNALS = ['SIGHUP', 'SIGINT', 'SIGTERM'] as const
-
-/**
- * Calls `clean` when this process ends, by a signal, too; the last one first, so that a server is killed before its
- * directory is removed. Returns how to forget it.
- */
-function atEnd(clean: () => void): () => void {
-  const onSignal = (signal: NodeJS.Signals) => {
-    forget()
-    clean()
-    process.kill(process.pid, signal)
-  }
-  const forget = () => {
-    process.off('exit', clean)
-    for (const signal of SIGNALS) process.off(signal, onSignal)
-  }
-  process.prependListener('exit', clean)
-  for (const signal of SIGNALS) process.prependListener(signal, onSignal)
-  return forget
 }
 
 const fill = (template: string, values: Readonly<Record<string, string | number>>): string =>

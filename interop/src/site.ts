@@ -1,7 +1,7 @@
-/** One page and its script on a loopback port of its own, under a Content-Security-Policy that allows nothing else. */
+/** A page and its script on a loopback port of its own, under a Content-Security-Policy that allows nothing else. */
 import { createServer } from 'node:http'
+import { extname } from 'node:path'
 import { fileURLToPath } from 'node:url'
-// biome-ignore lint/correctness/noUndeclaredDependencies: the workspace has it for all of its folders
 import { build } from 'rolldown'
 
 /** Neither `eval` nor WebAssembly, no inline script, nothing from elsewhere. */
@@ -12,17 +12,41 @@ export interface Site {
   close(): Promise<void>
 }
 
+/** What is at a path: text, bytes, or nothing. */
+type Find = (path: string) => Promise<string | Buffer | undefined>
+
 /** Serves a page that loads `script`, a TypeScript module that is bundled with all that it imports, as `/page.js`. */
 export async function serveSite(script: URL): Promise<Site> {
-  const { output } = await build({ input: fileURLToPath(script), write: false, platform: 'browser' })
+  const code = await bundle(script)
   const html = '<!doctype html><meta charset="utf-8"><script type="module" src="/page.js"></script>'
-  const server = createServer((request, response) => {
-    const isScript = request.url === '/page.js'
-    response.writeHead(200, {
-      'content-type': isScript ? 'text/javascript' : 'text/html',
-      'content-security-policy': STRICT_CSP,
+  return serve(async (path) => (path === '/' ? html : path === '/page.js' ? code : undefined), STRICT_CSP)
+}
+
+/** A script for browsers, with all that it imports. */
+export async function bundle(script: URL): Promise<string> {
+  const { output } = await build({ input: fileURLToPath(script), write: false, platform: 'browser' })
+  return output[0].code
+}
+
+const TYPES: Readonly<Record<string, string>> = {
+  '.css': 'text/css',
+  '.js': 'text/javascript',
+  '.json': 'application/json',
+  '.svg': 'image/svg+xml',
+  '.wasm': 'application/wasm',
+}
+
+/** Serves what `find` finds, HTML at `/`, all of it under one policy. */
+export async function serve(find: Find, policy: string): Promise<Site> {
+  const server = createServer(async (request, response) => {
+    const { pathname } = new URL(request.url ?? '/', 'http://localhost')
+    const found = await find(pathname)
+    const type = pathname === '/' ? 'text/html' : TYPES[extname(pathname)]
+    response.writeHead(found === undefined ? 404 : 200, {
+      'content-type': type ?? 'application/octet-stream',
+      'content-security-policy': policy,
     })
-    response.end(isScript ? output[0].code : html)
+    response.end(found)
   })
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   const address = server.address()

@@ -9,19 +9,15 @@ import { bareJid, type Connection, type Element, element, ns } from '@xmpp-e2e/x
 import { connection as xmppjsConnection } from '@xmpp-e2e/xml/xmppjs'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { connect, GUARD } from '../src/client.ts'
-import { startEjabberd } from '../src/ejabberd.ts'
-import { startProsody } from '../src/prosody.ts'
 import type { Server } from '../src/server.ts'
+import { SERVERS } from '../src/servers.ts'
 
 const client = ns('jabber:client')
 const pubsub = ns('http://jabber.org/protocol/pubsub')
 const NODE = 'urn:example:keys'
 const key = element('urn:example:key', 'key', {}, 'AAAA')
 
-describe.each([
-  ['prosody', startProsody],
-  ['ejabberd', startEjabberd],
-] as const)('%s', (_name, start) => {
+describe.each(SERVERS)('%s', (_name, start) => {
   let server: Server
   let alice: Awaited<ReturnType<typeof connect>>
   let component: ReturnType<typeof createComponent>

@@ -1,15 +1,9 @@
 /** The PEP suite on real servers, through each of the host libraries. */
 import { afterAll, beforeAll, describe } from 'vitest'
-import { startEjabberd } from '../src/ejabberd.ts'
 import { connectHost, HOSTS } from '../src/hosts.ts'
 import { pepSuite } from '../src/pep-suite.ts'
-import { startProsody } from '../src/prosody.ts'
 import type { Server } from '../src/server.ts'
-
-const SERVERS = [
-  ['prosody', startProsody],
-  ['ejabberd', startEjabberd],
-] as const
+import { SERVERS } from '../src/servers.ts'
 
 describe.each(SERVERS)('%s', (service, start) => {
   // A server for each: the suite wants accounts that have published nothing.

@@ -1,19 +1,11 @@
 /** The adapters on real servers: streams that break in the middle of requests. */
-import {
-  type Connection,
-  type ConnectionError,
-  type Element,
-  element,
-  equal,
-  ns,
-  stanzaErrorOf,
-} from '@xmpp-e2e/xml'
+import { type ConnectionError, type Element, element, equal, ns, stanzaErrorOf } from '@xmpp-e2e/xml'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { presence } from '../src/announce.ts'
-import { startEjabberd } from '../src/ejabberd.ts'
+import { arrival } from '../src/arrival.ts'
 import { connectHost, HOSTS, type Host } from '../src/hosts.ts'
-import { startProsody } from '../src/prosody.ts'
 import type { Server } from '../src/server.ts'
+import { SERVERS } from '../src/servers.ts'
 
 const client = ns('jabber:client')
 const ASK = 'urn:example:ask'
@@ -25,22 +17,7 @@ const codeOf = (promise: Promise<unknown>) =>
     (error: ConnectionError) => error.code,
   )
 
-/** The next stanza that is wanted. */
-const heard = (connection: Connection, wanted: (stanza: Element) => boolean) =>
-  new Promise<Element>((resolve) => {
-    const stop = connection.subscribe({
-      stanza(stanza) {
-        if (!wanted(stanza)) return
-        stop()
-        resolve(stanza)
-      },
-    })
-  })
-
-describe.each([
-  ['prosody', startProsody],
-  ['ejabberd', startEjabberd],
-] as const)('%s', (_server, start) => {
+describe.each(SERVERS)('%s', (_server, start) => {
   let server: Server
   beforeAll(async () => {
     // Long enough for a busy machine: nothing here waits for it to pass.
@@ -91,7 +68,7 @@ describe.each([
         element('jabber:client', 'body', {}, 'inside'),
         '😀]]>',
       ])
-      const arrived = heard(bob.connection, ({ attrs }) => attrs.id === 'whole')
+      const arrived = arrival(bob.connection, ({ attrs }) => attrs.id === 'whole')
       const message = client('message', { to: bob.connection.jid, id: 'whole', type: 'chat' }, payload)
       await alice.connection.send(message)
       const { attrs, children } = await arrived
@@ -141,7 +118,7 @@ describe.each([
       const { attrs } = await request
       // strophe.js refuses, too, but without saying whom: that does not leave the server.
       const refusal = name === 'strophe' ? [] : ['error nobody']
-      const refused = heard(alice.connection, ({ attrs: { id } }) => id === 'nobody')
+      const refused = arrival(alice.connection, ({ attrs: { id } }) => id === 'nobody')
       await alice.connection.send(
         client('iq', { type: 'get', id: 'nobody', to: bob.connection.jid }, ns('urn:example:other')('ask')),
       )

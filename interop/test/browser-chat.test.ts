@@ -3,25 +3,29 @@
 import { fetchItems } from '@xmpp-e2e/disco/pep'
 import type { Connection } from '@xmpp-e2e/xml'
 import { bareJid, element, text } from '@xmpp-e2e/xml'
-import { type Browser, chromium, type Page } from 'playwright-core'
+import type { Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type {} from '../browser/chat/page.ts'
 import { announce } from '../src/announce.ts'
 import { arrival } from '../src/arrival.ts'
-import { type ChatSite, serveChat } from '../src/chat-site.ts'
+import { serveChat } from '../src/chat-site.ts'
+import { type Chromium, profile, startChromium } from '../src/chromium.ts'
 import { type Client, connect } from '../src/client.ts'
 import { startProsody } from '../src/prosody.ts'
 import type { Server } from '../src/server.ts'
+import type { Site } from '../src/site.ts'
 
 const NODE = 'urn:example:browser'
-const CHROMIUM = '/usr/bin/chromium'
 
-let browser: Browser
+const { directory, remove } = profile()
+let chromium: Chromium
 beforeAll(async () => {
-  const args = ['--no-sandbox', '--disable-gpu', '--disable-dev-shm-usage', '--disable-background-networking']
-  browser = await chromium.launch({ executablePath: CHROMIUM, args })
+  chromium = await startChromium(directory)
 })
-afterAll(() => browser.close())
+afterAll(async () => {
+  await chromium.kill()
+  remove()
+})
 
 describe.each([
   { host: 'strophe', after: ['new', 'lost'] },
@@ -29,7 +33,7 @@ describe.each([
   { host: 'converse', after: ['new', 'resumed'] },
 ] as const)('$host in Chromium', ({ host, after }) => {
   let server: Server
-  let site: ChatSite
+  let site: Site
   let page: Page
   const said: string[] = []
   const clients: Client[] = []
@@ -44,7 +48,7 @@ describe.each([
   beforeAll(async () => {
     server = await startProsody()
     site = await serveChat(host, server.websocket)
-    page = await browser.newPage()
+    page = await chromium.context.newPage()
     page.on('console', (message) => said.push(message.text()))
     page.on('pageerror', (error) => said.push(`${error}`))
     const { jid, password } = server.account('alice')

@@ -1,15 +1,11 @@
 /** The PEP suite on real servers. */
 import { afterAll, beforeAll, describe } from 'vitest'
 import { connect } from '../src/client.ts'
-import { startEjabberd } from '../src/ejabberd.ts'
 import { pepSuite } from '../src/pep-suite.ts'
-import { startProsody } from '../src/prosody.ts'
 import type { Server } from '../src/server.ts'
+import { SERVERS } from '../src/servers.ts'
 
-describe.each([
-  ['prosody', startProsody],
-  ['ejabberd', startEjabberd],
-] as const)('%s', (name, start) => {
+describe.each(SERVERS)('%s', (name, start) => {
   let server: Server
   beforeAll(async () => {
     server = await start()

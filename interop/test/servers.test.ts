@@ -2,14 +2,10 @@
 import { existsSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { describe, expect, test } from 'vitest'
-import { startEjabberd } from '../src/ejabberd.ts'
-import { startProsody } from '../src/prosody.ts'
 import { type Program, startServer } from '../src/server.ts'
+import { SERVERS } from '../src/servers.ts'
 
-describe.each([
-  ['prosody', startProsody],
-  ['ejabberd', startEjabberd],
-])('%s', (name, start) => {
+describe.each(SERVERS)('%s', (name, start) => {
   test('starts twice beside itself, on other ports, and leaves no directory', async () => {
     const servers = await Promise.all([start(), start({ accounts: ['zoe'] })])
     const ports = servers.flatMap(({ ports }) => Object.values(ports))
