@@ -44,6 +44,7 @@ export interface LevelDatabase {
   batch(operations: LevelOperation[], options: LevelEncodings & { readonly sync: true }): Promise<void>
 }
 
+/** A change within a batch. */
 export type LevelOperation =
   | { readonly type: 'put'; readonly key: string; readonly value: Uint8Array }
   | { readonly type: 'del'; readonly key: string }

@@ -22,14 +22,16 @@ export interface LibsqlStore extends Store {
   close(): Promise<void>
 }
 
+/** A value of a column. */
 export type LibsqlValue = null | string | number | bigint | ArrayBuffer
 
+/** `args` take the places of `?1`, `?2` and so on. */
 export interface LibsqlStatement {
   sql: string
   args: (string | Uint8Array)[]
 }
 
-/** Of a client of @libsql/client, what is used. */
+/** Of a client of @libsql/client, what is used. A batch is one transaction, which rolls back if a statement fails. */
 export interface LibsqlClient {
   execute(statement: LibsqlStatement): Promise<{ rows: { [column: number]: LibsqlValue }[] }>
   batch(
@@ -84,6 +86,7 @@ const CHECK = `SELECT NOT EXISTS (${STALE}) FROM xmpp_e2e_store`
 /** ?2 how many keys change, ?3 the mark. */
 const ADVANCE = `UPDATE xmpp_e2e_store SET revision = revision + ?2, written = ?3 WHERE NOT EXISTS (${STALE})`
 
+/** ?1 the mark, as in all that follow a successful `ADVANCE`. */
 const PUT = `INSERT INTO xmpp_e2e_records SELECT ?2, revision, ?3 FROM xmpp_e2e_store WHERE written = ?1
   ON CONFLICT (key) DO UPDATE SET revision = excluded.revision, value = excluded.value`
 
