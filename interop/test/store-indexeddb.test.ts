@@ -72,11 +72,11 @@ test('two pages that count at once take every number once', async () => {
   expect(Math.min(...taken[0]!)).toBeLessThan(Math.max(...taken[1]!))
 })
 
-test('a commit of a thousand records is one transaction, and strict', async () => {
+test('a commit of a thousand records is one transaction, strict, and complete when it resolves', async () => {
   const page = await visit()
   await page.evaluate(() => storePage.open('transactions'))
   expect(await page.evaluate(() => storePage.transactions(1000))).toEqual([
-    { mode: 'readwrite', durability: 'strict' },
+    { mode: 'readwrite', durability: 'strict', isComplete: true },
   ])
 })
 

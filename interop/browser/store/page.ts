@@ -131,19 +131,21 @@ const storePage = {
     return held.commit([reading!.token], {})
   },
 
-  /** The transactions that one commit of so many records makes. */
+  /** The transactions that one commit of so many records makes, as they are when it resolves. */
   async transactions(records: number) {
     const made: IDBTransaction[] = []
+    const complete = new Set<EventTarget | null>()
     const { transaction } = IDBDatabase.prototype
     IDBDatabase.prototype.transaction = function (...given) {
       const one = transaction.apply(this, given)
+      one.addEventListener('complete', ({ target }) => complete.add(target))
       made.push(one)
       return one
     }
     const put = Array.from({ length: records }, (_, i) => [`many/${i}`, Uint8Array.of(1)] as const)
     await held.commit([], { put })
     IDBDatabase.prototype.transaction = transaction
-    return made.map(({ mode, durability }) => ({ mode, durability }))
+    return made.map((one) => ({ mode: one.mode, durability: one.durability, isComplete: complete.has(one) }))
   },
 }
 
