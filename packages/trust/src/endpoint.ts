@@ -14,7 +14,7 @@ export interface Endpoint {
   readonly fingerprint: string
   readonly policy: Policy
   /** Whether all endpoints of an account share one key, as in OX: XEP-0450 §4, "OOK". */
-  readonly sharesKey?: boolean
+  readonly sharesKey?: boolean | undefined
 }
 
 /** Whether it is the key of this endpoint. */

@@ -4,7 +4,8 @@
  * - `uri-without-keys`: a good `xmpp:` URI that says nothing about keys. Treat it as an ordinary link.
  * - `uri-wrong-owner`: the URI is about another address than the one that was expected. Nothing in it may be believed.
  * - `qr-too-long`: the text does not fit into a QR code.
- * - `record-malformed`: what is stored where waiting statements should be was not written by this version of the package.
+ * - `record-malformed`: what is stored where a key or waiting statements should be was not written by this version of the
+ *   package.
  */
 export type TrustErrorCode =
   | 'fingerprint-malformed'
@@ -19,8 +20,8 @@ export class TrustError extends Error {
   override readonly name = 'TrustError'
   readonly code: TrustErrorCode
 
-  constructor(code: TrustErrorCode, message: string, cause?: unknown) {
-    super(message, cause === undefined ? undefined : { cause })
+  constructor(code: TrustErrorCode, message: string, options?: ErrorOptions) {
+    super(message, options)
     this.code = code
   }
 }

@@ -5,8 +5,9 @@
  *     openpgp   1357 B018 65B2 503C …            20 bytes (v4) or 32 (v6): XEP-0373 §4.1, RFC 9580 §5.5.4.3
  *     otr       AEA4D503 298797D4 …              20 bytes: OTR 3 §"Fingerprints"
  *
- * One form of each is canonical, without spaces: lower case for omemo and otr, upper case for openpgp, whose PEP nodes
- * are named by it. `Key.fingerprint` is always that form.
+ * One form of all is canonical, lower-case hex without spaces, and `Key.fingerprint` is always that form: so a key that is
+ * named by bytes, as in a trust message, is the one that was pasted. OX names its PEP nodes in upper case; its package
+ * writes them so.
  */
 
 import { TrustError } from './error.ts'
@@ -16,7 +17,6 @@ export type FingerprintKind = 'omemo' | 'openpgp' | 'otr'
 interface Format {
   readonly digits: readonly number[]
   readonly group: number
-  readonly stored: 'lower' | 'upper'
   readonly shown: 'lower' | 'upper'
   /** What other programs write in front; `rest` digits must follow. */
   readonly prefix?: { readonly text: RegExp; readonly rest: readonly number[] }
@@ -26,7 +26,6 @@ const FORMATS: Readonly<Record<FingerprintKind, Format>> = {
   omemo: {
     digits: [64],
     group: 8,
-    stored: 'lower',
     shown: 'lower',
     // libsignal writes the type of a public key in front of it: 5 is Curve25519.
     prefix: { text: /^05/, rest: [64] },
@@ -34,11 +33,10 @@ const FORMATS: Readonly<Record<FingerprintKind, Format>> = {
   openpgp: {
     digits: [40, 64],
     group: 4,
-    stored: 'upper',
     shown: 'upper',
     prefix: { text: /^0x/i, rest: [40, 64] },
   },
-  otr: { digits: [40], group: 8, stored: 'lower', shown: 'upper' },
+  otr: { digits: [40], group: 8, shown: 'upper' },
 }
 
 /**
@@ -53,17 +51,18 @@ const SEPARATORS = /[\s:\u00ad\u200b-\u200f\u2010-\u2015\u202a-\u202e\u2060\u206
 /**
  * Reads a fingerprint that was pasted or typed, in either case, in any grouping, with spaces, colons or dashes.
  * For `omemo` the `05` of libsignal may be in front, for `openpgp` `0x`. Key ids are refused: 16 digits can be forged.
+ * Returns lower-case hex.
  *
  * @throws {TrustError} `fingerprint-malformed`
  */
 export function parseFingerprint(kind: FingerprintKind, text: string): string {
-  const { digits, stored, prefix } = formatOf(kind)
+  const { digits, prefix } = formatOf(kind)
   const packed = text.length > MAX_FINGERPRINT_TEXT ? '' : text.replace(SEPARATORS, '')
   const bare = prefix?.text.test(packed) ? packed.replace(prefix.text, '') : packed
   const found = digits.includes(packed.length) ? packed : prefix?.rest.includes(bare.length) ? bare : ''
   if (!/^[0-9A-Fa-f]+$/.test(found))
     throw new TrustError('fingerprint-malformed', `fingerprint: expected ${digits.join(' or ')} hex digits`)
-  return stored === 'lower' ? found.toLowerCase() : found.toUpperCase()
+  return found.toLowerCase()
 }
 
 /**

@@ -11,9 +11,9 @@ export {
 export { type Decision, type Evidence, type Judged, judge, type Key, type KeyRef, type Level } from './key.ts'
 export { decodeKey, encodeKey, MAX_KEY_RECORD } from './key-record.ts'
 export {
-  type Claim,
   formatKeyUri,
   formatOpenpgpUri,
+  type KeyClaim,
   type KeyUri,
   MAX_CLAIMS,
   parseKeyUri,

@@ -3,7 +3,7 @@
  *
  *     xmpp:juliet@capulet.lit?omemo-sid-1234=8d91…;omemo-sid-5678=…      in no specification; most OMEMO clients
  *     xmpp:bob@example.com?trust-message;encryption=urn:xmpp:omemo:2;trust=6235…;distrust=…     XEP-0434 §9.1.1
- *     xmpp:feste@allfools.lit?otr-fingerprint=AEA4…                                             XEP-0364 §5
+ *     xmpp:feste@allfools.lit?otr-fingerprint=AEA4…                                             XEP-0364 §6
  *     openpgp4fpr:1357B01865B2503C18453D208CAC2A9678548E35               OpenKeychain and others; names no address
  *
  * A URI is as good as the channel it came through. One in a message, or on a web page, was not scanned.
@@ -16,11 +16,14 @@ import { MAX_KEY_ID_BYTES } from './trust-message.ts'
 import { formatXmppUri, malformed, parseXmppUri } from './xmpp-uri.ts'
 
 /** What a URI says about one key. Fingerprints are in the form that `parseFingerprint` gives. */
-export type Claim =
+export type KeyClaim =
   /** `device` is only where to find the key. */
   | { readonly kind: 'omemo'; readonly device: number; readonly fingerprint: string }
   | { readonly kind: 'otr'; readonly fingerprint: string }
-  /** `keyId` is a key identifier in lower-case hex; the protocol with the namespace `encryption` says what of. */
+  /**
+   * `keyId` is a key identifier in lower-case hex; the protocol with the namespace `encryption` says what of. Where that is
+   * the fingerprint, as in OMEMO and OX, it is `KeyRef.fingerprint`.
+   */
   | {
       readonly kind: 'trust-message'
       readonly encryption: string
@@ -31,13 +34,13 @@ export type Claim =
 export interface KeyUri {
   readonly jid: BareJid
   /** At least one, none twice. */
-  readonly claims: readonly Claim[]
+  readonly claims: readonly KeyClaim[]
 }
 
 /** Claims in one URI. An account has 2 to 10 devices; XEP-0434 may also name those that it lost. */
 export const MAX_CLAIMS = 64
 
-/** XEP-0384 §4.1: device ids are 1 to 2^31 - 1. */
+/** XEP-0384 §5.1: device ids are 1 to 2^31 - 1. */
 const MAX_DEVICE = 2 ** 31 - 1
 
 /**
@@ -70,7 +73,7 @@ export function formatKeyUri({ jid, claims }: KeyUri): string {
     type: isMessage ? 'trust-message' : '',
     pairs: [...(isMessage ? [['encryption', first.encryption] as const] : []), ...claims.map(pairOf)],
   })
-  let read: readonly Claim[] = []
+  let read: readonly KeyClaim[] = []
   try {
     read = parseKeyUri(uri, jid).claims
   } catch (cause) {
@@ -81,7 +84,7 @@ export function formatKeyUri({ jid, claims }: KeyUri): string {
   return uri
 }
 
-function pairOf(claim: Claim): readonly [string, string] {
+function pairOf(claim: KeyClaim): readonly [string, string] {
   switch (claim.kind) {
     case 'omemo':
       return [`omemo-sid-${claim.device}`, claim.fingerprint]
@@ -93,7 +96,7 @@ function pairOf(claim: Claim): readonly [string, string] {
 }
 
 /** Other pairs belong to what else the URI asks for, as in `?message;body=…`. */
-function pairClaims([key, value]: readonly [string, string]): readonly Claim[] {
+function pairClaims([key, value]: readonly [string, string]): readonly KeyClaim[] {
   if (key === 'otr-fingerprint') return [{ kind: 'otr', fingerprint: exact('otr', value) }]
   if (!key.startsWith('omemo-sid-')) return []
   const digits = key.slice('omemo-sid-'.length)
@@ -103,7 +106,7 @@ function pairClaims([key, value]: readonly [string, string]): readonly Claim[] {
 }
 
 /** §9.1.1: `encryption` comes first, and all that follows is `trust` or `distrust`. */
-function trustClaims([first, ...rest]: readonly (readonly [string, string])[]): readonly Claim[] {
+function trustClaims([first, ...rest]: readonly (readonly [string, string])[]): readonly KeyClaim[] {
   const [name, encryption = ''] = first ?? []
   if (name !== 'encryption' || encryption === '') throw malformed('a trust message without its encryption')
   return rest.map(([key, value]) => {
@@ -122,13 +125,13 @@ function exact(kind: FingerprintKind, value: string): string {
   try {
     return parseFingerprint(kind, value)
   } catch (cause) {
-    throw malformed('a fingerprint of another length', cause)
+    throw malformed('a fingerprint of another length', { cause })
   }
 }
 
 /** Drops what is said twice. Refuses what is said against itself: whoever made it, half of it is not what was meant. */
-function unique(claims: readonly Claim[]): readonly Claim[] {
-  const found = new Map<string, Claim>()
+function unique(claims: readonly KeyClaim[]): readonly KeyClaim[] {
+  const found = new Map<string, KeyClaim>()
   for (const claim of claims) {
     const subject = subjectOf(claim)
     const other = found.get(subject)
@@ -139,7 +142,7 @@ function unique(claims: readonly Claim[]): readonly Claim[] {
 }
 
 /** About what only one thing can be said. */
-function subjectOf(claim: Claim): string {
+function subjectOf(claim: KeyClaim): string {
   switch (claim.kind) {
     case 'omemo':
       return `omemo ${claim.device}`
@@ -151,7 +154,7 @@ function subjectOf(claim: Claim): string {
 }
 
 /** What is said about it. */
-function contentOf(claim: Claim): string {
+function contentOf(claim: KeyClaim): string {
   switch (claim.kind) {
     case 'omemo':
     case 'otr':
@@ -161,7 +164,7 @@ function contentOf(claim: Claim): string {
   }
 }
 
-function isSameClaim(a: Claim, b: Claim | undefined): boolean {
+function isSameClaim(a: KeyClaim, b: KeyClaim | undefined): boolean {
   return b !== undefined && subjectOf(a) === subjectOf(b) && contentOf(a) === contentOf(b)
 }
 
@@ -183,5 +186,5 @@ export function parseOpenpgpUri(text: string): string {
  * @throws {TrustError} `fingerprint-malformed`
  */
 export function formatOpenpgpUri(fingerprint: string): string {
-  return `OPENPGP4FPR:${parseFingerprint('openpgp', fingerprint)}`
+  return `OPENPGP4FPR:${parseFingerprint('openpgp', fingerprint).toUpperCase()}`
 }

@@ -31,7 +31,7 @@ export type Evidence = 'choice' | 'compare' | 'scan' | 'smp' | 'trust-message' |
 /** Names a key within one protocol. */
 export interface KeyRef {
   readonly owner: BareJid
-  /** In the form that `parseFingerprint` gives. */
+  /** In the form that `parseFingerprint` gives: lower-case hex. */
   readonly fingerprint: string
 }
 
@@ -40,13 +40,16 @@ export interface Key extends KeyRef {
   readonly protocol: string
   readonly level: Level
   /** Absent when the policy set the level. */
-  readonly by?: Evidence
-  /** When `by` happened, on the clock of who said it. Absent when the policy set the level. */
-  readonly decidedAt?: Date
+  readonly by?: Evidence | undefined
+  /**
+   * When the level was last said, on the clock of who said it: not always when `by` happened, since weaker evidence that
+   * confirms a level renews its time alone. Absent when the policy set the level.
+   */
+  readonly decidedAt?: Date | undefined
   /** Whether it belongs to the account itself. */
   readonly own: boolean
   /** What the owner calls the device. Anybody can write anything here: escape it, and never take it for evidence. */
-  readonly label?: string
+  readonly label?: string | undefined
 }
 
 /** A level for a key, and why. */
@@ -128,15 +131,17 @@ export const isLevel = (value: unknown): value is Level => LEVELS.includes(value
 export const isEvidence = (value: unknown): value is Evidence =>
   typeof value === 'string' && Object.hasOwn(RANK, value)
 
-// Hex of one case, since no canonical form mixes them; a fingerprint with spaces would name a key of its own.
-const CANONICAL = /^(?:[0-9a-f]+|[0-9A-F]+)$/
+// In upper case or with spaces it would name a key of its own, of which nothing that is said about the other one holds.
+const CANONICAL = /^[0-9a-f]+$/
 
-export function isFingerprint(text: string): boolean {
-  return text.length % 2 === 0 && text.length <= 2 * MAX_KEY_ID_BYTES && CANONICAL.test(text)
+export function isFingerprint(value: unknown): value is string {
+  if (typeof value !== 'string' || value.length > 2 * MAX_KEY_ID_BYTES) return false
+  return value.length % 2 === 0 && CANONICAL.test(value)
 }
 
 /** @throws {RangeError} when it names no key */
 export function checkKeyRef({ owner, fingerprint }: KeyRef): void {
   if (bareJid.decode(owner) !== owner) throw new RangeError('owner: expected a canonical bare JID')
-  if (!isFingerprint(fingerprint)) throw new RangeError('fingerprint: expected canonical hex digits')
+  if (!isFingerprint(fingerprint))
+    throw new RangeError('fingerprint: expected canonical hex digits, in lower case')
 }

@@ -26,7 +26,7 @@ export interface Keyring {
 export interface Contest extends Decision {
   readonly key: Key
   /** Who sent the trust message. */
-  readonly sender?: KeyRef
+  readonly sender?: KeyRef | undefined
 }
 
 /** The outcome of a step. */
@@ -52,22 +52,22 @@ export interface KeyringStep {
 export function meetKey(
   keyring: Keyring,
   endpoint: Endpoint,
-  met: KeyRef & { readonly label?: string },
+  met: KeyRef & { readonly label?: string | undefined },
 ): KeyringStep {
   checkKeyRef(met)
   const work = open(keyring, endpoint)
-  if (isOwnKey(endpoint, met)) return work.close([])
+  if (isOwnKey(endpoint, met)) return work.close()
   const known = work.find(met)
   if (known !== undefined) {
     if (met.label !== undefined && met.label !== known.label) work.put({ ...known, label: met.label })
-    return work.close([])
+    return work.close()
   }
   const key = work.create(met)
   const level = endpoint.policy.first(key, keyring.keys)
   if (!isLevel(level)) throw new TypeError('policy: `first` gave no level')
   work.put({ ...key, level })
   work.settle()
-  return work.close([])
+  return work.close()
 }
 
 /**
@@ -90,7 +90,10 @@ export function decideKey(
   const known = work.find(ref)
   const before = known ?? work.create(ref)
   const judged = judge(before, { level, by, at })
-  if (judged.kind === 'contested') return work.close([], [{ key: before, level, by, at }])
+  if (judged.kind === 'contested') {
+    work.contest({ key: before, level, by, at })
+    return work.close()
+  }
   if (known === undefined || judged.key !== known) work.put(judged.key)
   work.settle()
   // "Initially authenticates" (§4): not what others said before, and to those who were authenticated already.
@@ -109,10 +112,10 @@ export interface ReceivedTrustMessage {
   /** When the message came, on this endpoint's clock. A time in the envelope that is later counts as this. */
   readonly now: Date
   /**
-   * The canonical fingerprint that a key identifier names, or `undefined` for what cannot be one. Lower-case hex unless
-   * given, so that an identifier is the fingerprint.
+   * The canonical fingerprint that a key identifier names, or `undefined` for what cannot be one. Its hex unless given:
+   * in OMEMO and OX the identifier is the fingerprint.
    */
-  fingerprintOf?(keyId: Bytes, owner: BareJid): string | undefined
+  readonly fingerprintOf?: ((keyId: Bytes, owner: BareJid) => string | undefined) | undefined
 }
 
 /**
@@ -136,7 +139,7 @@ export function receiveTrustMessage(
   if (endpoint.policy.trustMessages && isOurs && !isEcho) {
     work.settle(statementsOf(received).filter((statement) => mayState(endpoint, statement)))
   }
-  return work.close([])
+  return work.close()
 }
 
 function statementsOf(received: ReceivedTrustMessage): readonly Statement[] {
@@ -149,7 +152,7 @@ function statementsOf(received: ReceivedTrustMessage): readonly Statement[] {
       ids.flatMap((id) => {
         const fingerprint = fingerprintOf(id, owner)
         if (fingerprint !== undefined && !isFingerprint(fingerprint))
-          throw new RangeError('fingerprintOf: expected canonical hex digits')
+          throw new RangeError('fingerprintOf: expected canonical hex digits, in lower case')
         return fingerprint === undefined
           ? []
           : [{ sender, about: { owner, fingerprint }, trust: i === 0, at }]
@@ -167,22 +170,49 @@ function mayState(endpoint: Endpoint, statement: Statement): boolean {
   return endpoint.sharesKey ? isByOwn && !isAboutOwn : isByOwn || sender.owner === about.owner
 }
 
+/**
+ * Applies those of a pool that need not wait, and returns the others. A key that is verified by one may be the sender of
+ * more, so this goes on until none is ready.
+ */
+function applyReady(
+  pool: readonly Statement[],
+  isReady: (statement: Statement) => boolean,
+  apply: (statement: Statement) => void,
+): readonly Statement[] {
+  let left = pool
+  for (let ready = left.filter(isReady); ready.length > 0; ready = left.filter(isReady)) {
+    const done = new Set<Statement>()
+    for (const statement of inOrder(ready)) {
+      // One before it may have distrusted its sender.
+      if (!isReady(statement)) continue
+      apply(statement)
+      done.add(statement)
+    }
+    left = left.filter((statement) => !done.has(statement))
+  }
+  return left
+}
+
+const idOf = ({ owner, fingerprint }: KeyRef): string => `${owner}\n${fingerprint}`
+
 /** The room that one step works in; nothing of it outlives the step. */
 function open(keyring: Keyring, endpoint: Endpoint) {
-  const idOf = ({ owner, fingerprint }: KeyRef): string => `${owner}\n${fingerprint}`
+  const { account, fingerprint, protocol, policy } = endpoint
+  checkKeyRef({ owner: account, fingerprint })
   const keys = new Map(keyring.keys.map((key) => [idOf(key), key]))
   const changed = new Set<string>()
   const contested: Contest[] = []
-  const dropped: Statement[] = []
-  let waiting = keyring.waiting
+  let settled: ReturnType<typeof keepWaiting> = { waiting: keyring.waiting, dropped: [] }
 
   const find = (ref: KeyRef): Key | undefined => keys.get(idOf(ref))
   const put = (key: Key): void => {
     keys.set(idOf(key), key)
     changed.add(idOf(key))
   }
+  const contest = (one: Contest): void => {
+    contested.push(one)
+  }
   const isVerified = (ref: KeyRef): boolean => isOwnKey(endpoint, ref) || find(ref)?.level === 'verified'
-
   const isReady = ({ sender, about }: Statement): boolean => isVerified(sender) && find(about) !== undefined
 
   function apply({ sender, about, trust, at }: Statement): void {
@@ -190,47 +220,36 @@ function open(keyring: Keyring, endpoint: Endpoint) {
     if (key === undefined) return
     const decision: Decision = { level: trust ? 'verified' : 'distrusted', by: 'trust-message', at }
     const judged = judge(key, decision)
-    if (judged.kind === 'contested') contested.push({ ...decision, key, sender })
-    if (judged.kind === 'changed' || judged.kind === 'same') put(judged.key)
+    if (judged.kind === 'contested') contest({ ...decision, key, sender })
+    if (judged.key !== key) put(judged.key)
   }
 
   return {
     find,
     put,
-    create: ({ owner, fingerprint, label }: KeyRef & { readonly label?: string }): Key => ({
+    contest,
+    create: ({ owner, fingerprint, label }: KeyRef & { readonly label?: string | undefined }): Key => ({
       owner,
       fingerprint,
-      protocol: endpoint.protocol,
+      protocol,
       level: 'undecided',
-      own: owner === endpoint.account,
+      own: owner === account,
       ...(label !== undefined && { label }),
     }),
-    /** Applies what need not wait, now or any longer; a key that is verified by it may be the sender of more. */
+    /** Applies what need not wait, now or any longer. */
     settle(added: readonly Statement[] = []): void {
-      if (!endpoint.policy.trustMessages) return
-      let pool = [...waiting, ...added]
-      for (let ready = pool.filter(isReady); ready.length > 0; ready = pool.filter(isReady)) {
-        const done = new Set<Statement>()
-        for (const statement of inOrder(ready)) {
-          // One before it may have distrusted its sender.
-          if (!isReady(statement)) continue
-          apply(statement)
-          done.add(statement)
-        }
-        pool = pool.filter((statement) => !done.has(statement))
-      }
+      if (!policy.trustMessages) return
+      const waiting = applyReady([...keyring.waiting, ...added], isReady, apply)
       // What was within the limits and became less still is.
-      const kept = added.length > 0 ? keepWaiting(pool, endpoint.account) : { waiting: pool, dropped: [] }
-      waiting = kept.waiting
-      dropped.push(...kept.dropped)
+      settled = added.length > 0 ? keepWaiting(waiting, account) : { waiting, dropped: [] }
     },
-    close(notices: readonly TrustNotice[], more: readonly Contest[] = []): KeyringStep {
-      if (endpoint.policy.blindEnds) for (const key of endBlind([...keys.values()])) put(key)
+    close(notices: readonly TrustNotice[] = []): KeyringStep {
+      if (policy.blindEnds) for (const key of endBlind([...keys.values()])) put(key)
       return {
-        keyring: { keys: [...keys.values()], waiting },
+        keyring: { keys: [...keys.values()], waiting: settled.waiting },
         changed: [...changed].flatMap((id) => keys.get(id) ?? []),
-        contested: [...contested, ...more],
-        dropped,
+        contested,
+        dropped: settled.dropped,
         notices,
       }
     },

@@ -20,20 +20,20 @@ export interface Policy {
    * Whether keys that the policy trusted blindly become undecided as soon as a key of their owner is verified
    * (XEP-0450 §6.2, "TOAKAFA").
    */
-  readonly blindEnds?: boolean
+  readonly blindEnds?: boolean | undefined
   /** Whether trust messages of XEP-0450 are sent and acted upon. */
-  readonly trustMessages?: boolean
+  readonly trustMessages?: boolean | undefined
 }
 
 const isUsed = (level: Level): boolean => level === 'blind' || level === 'verified'
 const isNotDistrusted = (level: Level): boolean => level !== 'distrusted'
 const levels = { maySend: isUsed, mayShow: isNotDistrusted }
 
-const isOwnersKey = (key: Key, other: Key): boolean =>
+const isSibling = (key: Key, other: Key): boolean =>
   other.owner === key.owner && other.fingerprint !== key.fingerprint
 
 function beforeVerification(key: Key, known: readonly Key[]): Level {
-  const isVerified = known.some((other) => isOwnersKey(key, other) && other.level === 'verified')
+  const isVerified = known.some((other) => isSibling(key, other) && other.level === 'verified')
   return isVerified ? 'undecided' : 'blind'
 }
 
@@ -49,7 +49,7 @@ export const blindTrustBeforeVerification: Policy = { ...levels, first: beforeVe
  */
 export const firstUse: Policy = {
   ...levels,
-  first: (key, known) => (known.some((other) => isOwnersKey(key, other)) ? 'undecided' : 'blind'),
+  first: (key, known) => (known.some((other) => isSibling(key, other)) ? 'undecided' : 'blind'),
 }
 
 /** Every key waits for a decision. */

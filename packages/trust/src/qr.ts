@@ -9,7 +9,7 @@ import { TrustError } from './error.ts'
 
 export interface QrOptions {
   /** How much of the code may be unreadable: 7, 15, 25 or 30 %. `medium` unless given. */
-  readonly correction?: 'low' | 'medium' | 'quartile' | 'high'
+  readonly correction?: 'low' | 'medium' | 'quartile' | 'high' | undefined
 }
 
 /**
@@ -30,15 +30,15 @@ export function qrModules(text: string, options: QrOptions = {}): readonly (read
     const framed = encodeQR(text, 'raw', { ecc: correction, border: 1, scale: 1, textEncoder: () => encoded })
     return framed.slice(1, -1).map((row) => row.slice(1, -1))
   } catch (cause) {
-    throw tooLong(cause)
+    throw tooLong({ cause })
   }
 }
 
 /** What the largest code holds of what needs least room: digits, with `low` correction. */
 const MAX_DIGITS = 7089
 
-const tooLong = (cause?: unknown): TrustError =>
-  new TrustError('qr-too-long', 'qr: the text does not fit', cause)
+const tooLong = (options?: ErrorOptions): TrustError =>
+  new TrustError('qr-too-long', 'qr: the text does not fit', options)
 
 /**
  * The same as the `d` of an SVG `<path/>` in a `viewBox` of one unit a module: `0 0 size size`, with four more on

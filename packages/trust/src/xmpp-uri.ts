@@ -11,8 +11,8 @@ import { type BareJid, bareJid } from '@xmpp-e2e/xml'
 import { TrustError } from './error.ts'
 
 /**
- * A QR code holds 2953 bytes. Links are not scanned: 64 claims of 91 characters (`;omemo-sid-2147483647=` and 64
- * digits are 86) are 5824, and an address of 100 characters beside them is long.
+ * A QR code holds 2953 bytes. Links are not scanned: 64 claims of 86 characters (`;omemo-sid-2147483647=` and 64
+ * digits) are 5504, which with `xmpp:` leaves 491 for the address.
  */
 export const MAX_URI_LENGTH = 6000
 
@@ -89,7 +89,7 @@ function decode(text: string, what: string): string {
   try {
     return decodeURIComponent(text)
   } catch (cause) {
-    throw malformed(`its ${what} is not UTF-8, percent-encoded`, cause)
+    throw malformed(`its ${what} is not UTF-8, percent-encoded`, { cause })
   }
 }
 
@@ -104,6 +104,6 @@ const encode = (text: string): string => {
   }
 }
 
-export function malformed(message: string, cause?: unknown): TrustError {
-  return new TrustError('uri-malformed', `uri: ${message}`, cause)
+export function malformed(message: string, options?: ErrorOptions): TrustError {
+  return new TrustError('uri-malformed', `uri: ${message}`, options)
 }

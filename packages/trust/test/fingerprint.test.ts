@@ -12,7 +12,7 @@ import vectors from './vectors/fingerprints.json' with { type: 'json' }
 
 const malformed = expect.objectContaining({ name: 'TrustError', code: 'fingerprint-malformed' })
 
-describe('XEP-0384 §8, XEP-0373 §4.1, XEP-0364 §5', () => {
+describe('XEP-0384 §8, XEP-0373 §4.1, XEP-0364 §6', () => {
   test.each(vectors.cases)('$name', ({ kind, text, fingerprint, shown }) => {
     const of = kind as FingerprintKind
     expect(parseFingerprint(of, text)).toBe(fingerprint)

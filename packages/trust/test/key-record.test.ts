@@ -29,7 +29,10 @@ test.each([
   ['a list', '[]'],
   ['another version', good.replace('"v":1', '"v":2')],
   ['no owner', good.replace('"owner":"bob@example.com",', '')],
+  ['an owner that is not canonical', good.replace('bob@', 'Bob@')],
+  ['an owner with a resource', good.replace('example.com"', 'example.com/x"')],
   ['an empty fingerprint', good.replace('"ab"', '""')],
+  ['a fingerprint in upper case', good.replace('"ab"', '"AB"')],
   ['no protocol', good.replace('"protocol"', '"x"')],
   ['another level', good.replace('verified', 'trusted')],
   ['another evidence', good.replace('scan', 'policy')],
@@ -40,6 +43,10 @@ test.each([
   ['a label that is no text', good.replace(/"Tel.*"/, '1')],
 ])('refused: %s', (_name, record) => {
   expect(() => decodeKey(Buffer.from(record))).toThrow(malformed)
+})
+
+test('what names no key is not written', () => {
+  expect(() => encodeKey({ ...key, fingerprint: 'AB' })).toThrow(RangeError)
 })
 
 test('MAX_KEY_RECORD', () => {

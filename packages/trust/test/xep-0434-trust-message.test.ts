@@ -106,7 +106,8 @@ describe('limits', () => {
   ])('MAX_TRUST_MESSAGE_KEYS: %s', (_name, of) => {
     const fits = of(MAX_TRUST_MESSAGE_KEYS)
     const element = trustMessage.encode(fits)
-    expect(trustMessage.decode(element)).toEqual(fits)
+    const counts = (owners: readonly KeyOwner[]) => owners.map((it) => [it.trust.length, it.distrust.length])
+    expect(counts(trustMessage.decode(element).keyOwners)).toEqual(counts(fits.keyOwners))
     expect(() => trustMessage.encode(of(MAX_TRUST_MESSAGE_KEYS + 1))).toThrow(RangeError)
     const [last] = element.children.slice(-1)
     const more = { ...element, children: [...element.children, last ?? ''] }

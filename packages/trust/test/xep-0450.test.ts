@@ -3,13 +3,18 @@ import { describe, expect, test } from 'vitest'
 import {
   ATM_NAMESPACE,
   blindTrustBeforeVerification,
+  formatOpenpgpUri,
   type KeyRef,
   type KeyringStep,
   MAX_NOTICE_KEYS,
   meetKey,
   noticeElement,
+  parseFingerprint,
+  parseKeyUri,
+  parseOpenpgpUri,
   receiveTrustMessage,
   type TrustNotice,
+  trustMessage,
 } from '../src/index.ts'
 import { A1, A2, A3, alice, B1, B2, bob, deliver, device, late, OMEMO, saying, time } from './people.ts'
 import vectors from './vectors/trust-messages.json' with { type: 'json' }
@@ -296,6 +301,53 @@ describe('§4 OOK: all endpoints of an account share one key', () => {
   })
 })
 
+describe('§4 with 20-byte keys: OX', () => {
+  const OX = 'urn:xmpp:openpgp:0'
+  const v4 = '1357B01865B2503C18453D208CAC2A9678548E35'
+  const hers: KeyRef = { owner: alice, fingerprint: 'a0'.repeat(20) }
+  const his: KeyRef = { owner: bob, fingerprint: parseFingerprint('openpgp', v4) }
+  const ox = () => device(hers, { protocol: OX, sharesKey: true })
+
+  test.each([
+    ['trust', 'verified'],
+    ['distrust', 'distrusted'],
+  ] as const)('a URI decides about the key that was met: %s', (word, level) => {
+    const it = ox()
+    it.meet(his)
+    const { jid, claims } = parseKeyUri(`xmpp:${bob}?trust-message;encryption=${OX};${word}=${v4}`, bob)
+    for (const claim of claims)
+      if (claim.kind === 'trust-message')
+        it.decide(
+          { owner: jid, fingerprint: claim.keyId },
+          claim.trust ? 'verified' : 'distrusted',
+          1,
+          'scan',
+        )
+    expect(it.keyring().keys).toMatchObject([{ ...his, level, by: 'scan' }])
+  })
+
+  test('so does the URI of OpenPGP apps', () => {
+    const it = ox()
+    it.meet(his)
+    it.decide({ owner: bob, fingerprint: parseOpenpgpUri(formatOpenpgpUri(v4)) }, 'verified', 1, 'scan')
+    expect(it.keyring().keys).toMatchObject([{ ...his, level: 'verified' }])
+  })
+
+  test('a notice reaches the key that was met on the other endpoint', () => {
+    const [one, two] = [ox(), ox()]
+    for (const it of [one, two]) it.meet(his)
+    for (const [seconds, level] of [
+      [1, 'verified'],
+      [2, 'distrusted'],
+    ] as const) {
+      const [notice, ...more] = one.decide(his, level, seconds).notices
+      expect(more).toEqual([])
+      if (notice) two.receive(hers, noticeElement(notice, OX), seconds)
+      expect(two.keyring().keys).toMatchObject([{ ...his, level }])
+    }
+  })
+})
+
 describe('§5 what waits', () => {
   test('§5.1 survives distrust of the sender, until that is taken back', () => {
     const it = device(A1)
@@ -474,13 +526,8 @@ describe('§6.2 TOAKAFA', () => {
 })
 
 test('the story of §4: two authentications by hand between Alice’s devices and one with Bob give a complete graph', () => {
-  const all = [A1, A2, A3, B1].map((self) => device(self))
-  const [one, two, three, bobs] = all as [
-    (typeof all)[0] & object,
-    (typeof all)[0] & object,
-    (typeof all)[0] & object,
-    (typeof all)[0] & object,
-  ]
+  const all = [device(A1), device(A2), device(A3), device(B1)] as const
+  const [one, two, three, bobs] = all
   for (const it of all) it.meet(A1, A2, A3, B1)
   let now = 0
   const mutual = (x: typeof one, y: typeof one) => {
@@ -534,6 +581,7 @@ describe('meetKey', () => {
 describe('mistakes of the caller', () => {
   const wrong: readonly [string, KeyRef][] = [
     ['a fingerprint with spaces', { owner: bob, fingerprint: 'ab cd' }],
+    ['a fingerprint in upper case', { owner: bob, fingerprint: 'AB' }],
     ['a fingerprint of both cases', { owner: bob, fingerprint: 'aB' }],
     ['a fingerprint of an odd number of digits', { owner: bob, fingerprint: 'abc' }],
     ['a fingerprint of 65 bytes', { owner: bob, fingerprint: 'ab'.repeat(65) }],
@@ -558,6 +606,12 @@ describe('mistakes of the caller', () => {
     expect(() => it.decide(B1, 'trusted' as 'verified', 1)).toThrow(TypeError)
     const policy = { ...it.endpoint.policy, first: () => 'trusted' as 'verified' }
     expect(() => meetKey(before, { ...it.endpoint, policy }, B2)).toThrow(TypeError)
+    const endpoint = { ...it.endpoint, fingerprint: A1.fingerprint.toUpperCase() }
+    expect(() => meetKey(before, endpoint, B2)).toThrow(RangeError)
+    const upper = { fingerprintOf: () => B1.fingerprint.toUpperCase() }
+    const message = trustMessage.decode(saying({ trust: [B1] }))
+    const received = { message, sender: A2, at: time(1), now: late, ...upper }
+    expect(() => receiveTrustMessage(before, it.endpoint, received)).toThrow(/lower case/)
     expect(it.keyring()).toBe(before)
   })
 })
