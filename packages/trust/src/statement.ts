@@ -5,8 +5,8 @@
 
 import type { BareJid, Bytes } from '@xmpp-e2e/xml'
 import { TrustError } from './error.ts'
-import { isSameKey, type KeyRef } from './key.ts'
-import { fromAscii, fromBytes, isAddress, isText, toAscii, toBytes } from './record.ts'
+import { isFingerprint, isSameKey, type KeyRef } from './key.ts'
+import { fromAscii, fromBytes, isAddress, toAscii, toBytes } from './record.ts'
 
 export interface Statement {
   /** The key that authenticated the message. */
@@ -34,8 +34,9 @@ export const MAX_WAITING_CONTACTS = 448 * 1024
 
 /**
  * What of these statements, in the order in which they came, is kept waiting. Of those by one sender about one key only the
- * newest is, `distrust` of two at one time. Where there is no more room the oldest arrival of who needs it goes: an
- * automatic decision then has to be made by hand.
+ * newest is, `distrust` of two at one time. Where there is no more room the oldest arrival of the device that takes most
+ * of it goes, or among contacts of the contact who does: an automatic decision then has to be made by hand. So a device
+ * that a server made up cannot push out what the others said.
  */
 export function keepWaiting(
   statements: readonly Statement[],
@@ -49,31 +50,55 @@ export function keepWaiting(
     newest.delete(id)
     newest.set(id, statement)
   }
-  // The newest arrivals take their room first.
-  const room = new Map<string, number>([[OTHERS, MAX_WAITING_CONTACTS]])
-  const dropped: Statement[] = []
-  const kept = [...newest.values()].reverse().filter((statement) => {
-    const bytes = encodeRow(statement).length + 1
-    const { owner } = statement.sender
-    const isOwn = owner === account
-    const shares = isOwn ? [owner] : [owner, OTHERS]
-    const left = shares.map(
-      (share) => (room.get(share) ?? (isOwn ? MAX_WAITING_OWN : MAX_WAITING_CONTACT)) - bytes,
-    )
-    if (left.some((rest) => rest < 0)) {
-      dropped.push(statement)
-      return false
-    }
-    shares.forEach((share, i) => {
-      room.set(share, left[i] ?? 0)
-    })
-    return true
-  })
-  return { waiting: kept.reverse(), dropped: dropped.reverse() }
+  const all = [...newest.values()]
+  const rows = all.map((statement): Row => ({ statement, bytes: encodeRow(statement).length + 1 })).reverse()
+  const byOwner = new Map<BareJid, Row[]>()
+  for (const row of rows) {
+    const { owner } = row.statement.sender
+    const theirs = byOwner.get(owner)
+    if (theirs) theirs.push(row)
+    else byOwner.set(owner, [row])
+  }
+  const own = fit(byOwner.get(account) ?? [], deviceOf, MAX_WAITING_OWN)
+  byOwner.delete(account)
+  const contacts = [...byOwner.values()].flatMap((theirs) => fit(theirs, deviceOf, MAX_WAITING_CONTACT))
+  const kept = new Set([...own, ...fit(contacts, ownerOf, MAX_WAITING_CONTACTS)].map((row) => row.statement))
+  return {
+    waiting: all.filter((statement) => kept.has(statement)),
+    dropped: all.filter((statement) => !kept.has(statement)),
+  }
 }
 
-// No address is empty.
-const OTHERS = ''
+interface Row {
+  readonly statement: Statement
+  readonly bytes: number
+}
+
+const deviceOf = ({ statement }: Row): string => statement.sender.fingerprint
+const ownerOf = ({ statement }: Row): string => statement.sender.owner
+
+/**
+ * What fits into the room, of rows with the newest first. A row comes after all those of other groups that have had less by
+ * then, so that who takes little keeps all of it.
+ */
+function fit(rows: readonly Row[], groupOf: (row: Row) => string, room: number): readonly Row[] {
+  const taken = new Map<string, number>()
+  const ranked = rows.map((row) => {
+    const group = groupOf(row)
+    const total = (taken.get(group) ?? 0) + row.bytes
+    taken.set(group, total)
+    return { row, total }
+  })
+  ranked.sort((a, b) => a.total - b.total)
+  const kept: Row[] = []
+  let left = room
+  for (const { row } of ranked) {
+    left -= row.bytes
+    if (left < 0) break
+    kept.push(row)
+  }
+  return kept
+}
 
 // Neither an address nor a fingerprint has a line break.
 const idOf = ({ sender, about }: Statement): string =>
@@ -120,7 +145,7 @@ function decodeRow(row: string): Statement {
   const [senderOwner, sender, owner, fingerprint, trust, time] = Array.isArray(values) ? values : []
   const at = new Date(typeof time === 'number' ? time : Number.NaN)
   if (
-    !(isAddress(senderOwner) && isText(sender) && isAddress(owner) && isText(fingerprint)) ||
+    !(isAddress(senderOwner) && isFingerprint(sender) && isAddress(owner) && isFingerprint(fingerprint)) ||
     !(trust === 0 || trust === 1) ||
     Number.isNaN(at.getTime())
   )

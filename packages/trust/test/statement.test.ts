@@ -12,7 +12,7 @@ import {
 } from '../src/index.ts'
 import { keepWaiting } from '../src/statement.ts'
 import { anyText } from './any-text.ts'
-import { A1, A2, alice, B1, B2, bob, device, saying, time } from './people.ts'
+import { A1, A2, A3, alice, B1, B2, bob, device, saying, time } from './people.ts'
 
 const malformed = expect.objectContaining({ name: 'TrustError', code: 'record-malformed' })
 const text = (bytes: Uint8Array): string => Buffer.from(bytes).toString('latin1')
@@ -59,6 +59,15 @@ describe('XEP-0450 §5.1: which statements wait', () => {
     return { full, rest: bytes - size(full) }
   }
 
+  /** How many are kept, all in their order, and which are dropped: comparing thousands of objects takes seconds. */
+  function split(statements: Waiting): readonly [number, readonly Statement[]] {
+    const { waiting, dropped } = keepWaiting(statements, alice)
+    const gone = new Set(dropped)
+    const left = statements.filter((one) => !gone.has(one))
+    expect(waiting.every((one, i) => one === left[i])).toBe(true)
+    return [waiting.length, dropped]
+  }
+
   test.each<[string, number, (i: number) => Statement]>([
     ['MAX_WAITING_OWN', MAX_WAITING_OWN, (i) => statement(A2, hexKey(bob, i))],
     ['MAX_WAITING_CONTACT', MAX_WAITING_CONTACT, (i) => statement(B1, hexKey(bob, i))],
@@ -71,9 +80,9 @@ describe('XEP-0450 §5.1: which statements wait', () => {
     }
     const exact = [...full.slice(1), pad(rest)]
     expect(size(exact)).toBe(bytes)
-    expect(keepWaiting(exact, alice)).toEqual({ waiting: exact, dropped: [] })
+    expect(split(exact)).toEqual([exact.length, []])
     const over = [...full.slice(1), pad(rest + 1)]
-    expect(keepWaiting(over, alice)).toEqual({ waiting: over.slice(1), dropped: over.slice(0, 1) })
+    expect(split(over)).toEqual([over.length - 1, over.slice(0, 1)])
   })
 
   test('MAX_WAITING_CONTACTS: strangers take room from each other, not from own endpoints', () => {
@@ -82,16 +91,40 @@ describe('XEP-0450 §5.1: which statements wait', () => {
     const { full } = fill(MAX_WAITING_CONTACTS, at)
     const own = statement(A2, B1)
     const more = at(full.length)
-    expect(keepWaiting([own, ...full], alice).dropped).toEqual([])
-    expect(keepWaiting([own, ...full, more], alice)).toEqual({
-      waiting: [own, ...full.slice(1), more],
-      dropped: full.slice(0, 1),
-    })
+    expect(split([own, ...full])).toEqual([1 + full.length, []])
+    expect(split([own, ...full, more])).toEqual([1 + full.length, full.slice(0, 1)])
     // All parts together fit into one value of a store.
     const { full: ours } = fill(MAX_WAITING_OWN, (i) => statement(A2, hexKey(bob, i)))
     const record = encodeWaiting(keepWaiting([...ours, ...full], alice).waiting)
     expect(record.length).toBeLessThan(1024 * 1024)
     expect(decodeWaiting(record).length).toBe(ours.length + full.length)
+  })
+
+  test.each([
+    ['MAX_WAITING_OWN: a device that was made up', MAX_WAITING_OWN, A3, A2],
+    ['MAX_WAITING_CONTACT: a device of a contact that was made up', MAX_WAITING_CONTACT, B2, B1],
+  ])('%s pushes out its own statements, not those of another device', (_name, bytes, flooding, honest) => {
+    const said = [1, 2, 3].map((i) => statement(honest, hexKey(bob, i)))
+    const { full } = fill(bytes, (i) => statement(flooding, hexKey(bob, i)))
+    expect(split([...said, ...full])).toEqual([full.length, full.slice(0, 3)])
+    // Two that want more than there is get half each.
+    const { full: more } = fill(bytes, (i) => statement(honest, hexKey(bob, i)))
+    const { waiting } = keepWaiting([...more, ...full], alice)
+    const kept = waiting.filter(({ sender }) => sender === honest).length
+    expect(Math.abs(2 * kept - waiting.length)).toBeLessThanOrEqual(1)
+    expect(kept).toBeGreaterThan(100)
+  })
+
+  test('MAX_WAITING_CONTACTS: contacts who say most lose most, with however many devices', () => {
+    const said = [1, 2, 3].map((i) => statement(B1, hexKey(bob, i)))
+    const flood = Array.from({ length: 8 }, (_, c) => {
+      const owner = contact(1000 + c)
+      return fill(MAX_WAITING_CONTACT, (i) => statement(hexKey(owner, i), hexKey(owner, i + 1))).full
+    }).flat()
+    const { waiting, dropped } = keepWaiting([...said, ...flood], alice)
+    expect(waiting.slice(0, 3)).toEqual(said)
+    expect(waiting.length + dropped.length).toBe(said.length + flood.length)
+    expect(size(waiting)).toBeLessThanOrEqual(MAX_WAITING_CONTACTS)
   })
 
   test('what need not wait takes no room, however much comes at once', () => {
@@ -140,6 +173,7 @@ describe('at rest', () => {
     ['another trust', '1\n["a","bb","c","dd",true,0]\n'],
     ['a number for a name', '1\n["a","bb","c",1,1,0]\n'],
     ['an empty name', '1\n["","bb","c","dd",1,0]\n'],
+    ['a fingerprint in upper case', '1\n["a","bb","c","DD",1,0]\n'],
     ['no time', '1\n["a","bb","c","dd",1,null]\n'],
     ['a time that is none', '1\n["a","bb","c","dd",1,1e99]\n'],
   ])('refused: %s', (_name, record) => {
@@ -155,7 +189,8 @@ describe('at rest', () => {
 
   test('whatever waits is read as it was', () => {
     const name = anyText({ minLength: 1, maxLength: 20 }) as fc.Arbitrary<typeof bob>
-    const ref = fc.record({ owner: name, fingerprint: fc.string({ minLength: 1, maxLength: 8 }) })
+    const digits = fc.integer({ min: 1, max: 64 }).map((bytes) => 'a7'.repeat(bytes))
+    const ref = fc.record({ owner: name, fingerprint: digits })
     const at = fc.date({ noInvalidDate: true })
     fc.assert(
       fc.property(fc.array(fc.record({ sender: ref, about: ref, trust: fc.boolean(), at })), (waiting) => {
