@@ -110,7 +110,7 @@ function learnCaps(server: Server, session: Session, presence: Element): void {
     // Meanwhile it may have announced something else.
     if (session.presence !== presence) return
     session.features = features
-    if (!server.quirks.lastItemNeedsKnownCaps) sendNew(server, session, before)
+    sendNew(server, session, before)
   })
   server.transmit(session, element(CLIENT, 'iq', { type: 'get', id, from, to: session.jid }, query))
 }

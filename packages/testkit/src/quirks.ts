@@ -12,8 +12,6 @@ export interface Quirks {
   readonly closedNode: 'not-allowed' | 'forbidden'
   /** Whether the service announces `config-node-max`. */
   readonly announcesMax: boolean
-  /** Whether the last items are sent only to clients whose caps were known before they became available. */
-  readonly lastItemNeedsKnownCaps: boolean
   /** What the archive keeps of messages without a body: those with `<store/>`, or with XEP-0380 as well. */
   readonly archivesWithoutBody: 'store' | 'store-and-eme'
   /** Whether rooms add `<occupant-id/>` (XEP-0421). */
@@ -27,7 +25,6 @@ export const modern: Quirks = {
   unknownOption: 'bad-request',
   closedNode: 'not-allowed',
   announcesMax: true,
-  lastItemNeedsKnownCaps: false,
   archivesWithoutBody: 'store-and-eme',
   occupantIds: true,
 }
@@ -43,7 +40,6 @@ export const ejabberd: Quirks = {
   publishOptions: ['pubsub#persist_items', 'pubsub#access_model'],
   unknownOption: 'resource-constraint',
   announcesMax: false,
-  lastItemNeedsKnownCaps: true,
   archivesWithoutBody: 'store',
   occupantIds: false,
 }

@@ -1,6 +1,6 @@
 import { element } from '@xmpp-e2e/xml'
 import { describe, expect, test } from 'vitest'
-import { ejabberd, testService } from '../src/index.ts'
+import { testService } from '../src/index.ts'
 import { all, c, configure, EVENT, inbox, o, p, publish, set } from './support.ts'
 
 const NODE = 'urn:example:node'
@@ -143,20 +143,6 @@ describe('4.3.4 the last item', () => {
     romeo.presence({ features: [NOTIFY] })
     await service.settle()
     expect(events.length).toBe(0)
-  })
-
-  test('of ejabberd comes only when the hash is known already', async () => {
-    const { service, juliet, romeo, events } = await world({ quirks: ejabberd })
-    await publish(juliet, { node: NODE, id: 'a' })
-    romeo.presence({ features: [NOTIFY] })
-    await service.settle()
-    expect(idsOf(events)).toEqual([])
-    await publish(juliet, { node: NODE, id: 'b' })
-    await service.settle()
-    romeo.reconnect()
-    romeo.presence({ features: [NOTIFY] })
-    await service.settle()
-    expect(idsOf(events)).toEqual(['b', 'b'])
   })
 })
 
