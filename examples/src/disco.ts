@@ -1,7 +1,8 @@
 // Two clients on a service in memory. Each says what it can do; Juliet finds out what Romeo's can, and which encryption
 // she can write to him with. Later his keys have gone from his account, and she is told that this is no small matter.
-import { disco, schemeSupport } from '@xmpp-e2e/disco'
+import { disco } from '@xmpp-e2e/disco'
 import { deleteNode, publish } from '@xmpp-e2e/disco/pep'
+import { schemeSupport } from '@xmpp-e2e/disco/schemes'
 import { memoryStore } from '@xmpp-e2e/store'
 import { testService } from '@xmpp-e2e/testkit'
 import { element } from '@xmpp-e2e/xml'

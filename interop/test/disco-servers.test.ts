@@ -12,12 +12,12 @@ import {
   INFO_NAMESPACE,
   type Info,
   infoQuery,
-  schemeSupport,
   sha1,
   sha256,
   verify,
 } from '@xmpp-e2e/disco'
 import { notify, onEvents, type PepEvent, publish } from '@xmpp-e2e/disco/pep'
+import { schemeSupport } from '@xmpp-e2e/disco/schemes'
 import { memoryStore } from '@xmpp-e2e/store'
 import { type BareJid, bare, type Connection, child, type Element, element, StanzaError } from '@xmpp-e2e/xml'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
@@ -109,7 +109,7 @@ describe.each([
     expect(await hears(bob, node)).toBe(true)
   })
 
-  test('XEP-0115 8.3: features that are added are announced again, and count', async () => {
+  test('XEP-0115 6.1: features that are added are announced again, and count', async () => {
     const node = newNode()
     const bob = await session('bob')
     const own = tested(bob)
@@ -203,7 +203,7 @@ describe.each([
     expect(info.features).toContain('urn:xmpp:mam:2')
   })
 
-  test('XEP-0115 6.2 and 8.1: one resource of a contact answers for another that claims the same', async () => {
+  test('XEP-0115 6.2 and 8.2: one resource of a contact answers for another that claims the same', async () => {
     const [one, two] = [await session('bob'), await session('bob')]
     const asked: string[] = []
     const reader = await session('alice')

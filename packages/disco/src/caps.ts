@@ -13,7 +13,7 @@
 
 import { utf8ToBytes } from '@noble/hashes/utils.js'
 import { type Element, element } from '@xmpp-e2e/xml'
-import { type DataForm, formType } from './data-form.ts'
+import { type DataForm, FORM_TYPE, formType } from './data-form.ts'
 import { type Hash, hashed, sha1 } from './hash.ts'
 import { compareIdentities, hasSeparator, type Info, identityParts } from './info.ts'
 import { compareOctets, sortOctets } from './octet-order.ts'
@@ -26,10 +26,16 @@ export const CAPS_NAMESPACE = 'http://jabber.org/protocol/caps'
  * @throws {RangeError} on information that is ill-formed (§5.4), or has a `<`, which implementations disagree about
  */
 export function caps(info: Info, node: string, hash: Hash = sha1): Element {
-  const S = verificationString(info)
-  if (S === undefined) throw new RangeError('info: ill-formed by XEP-0115 §5.4')
+  const input = verificationInput(info)
+  if (!input) throw new RangeError('info: ill-formed by XEP-0115 §5.4')
   if (hasSeparator(info, /</)) throw new RangeError('info: has a `<`')
-  return element(CAPS_NAMESPACE, 'c', { hash: hash.name, node, ver: hashed(utf8ToBytes(S), hash) })
+  return element(CAPS_NAMESPACE, 'c', { hash: hash.name, node, ver: hashed(input, hash) })
+}
+
+/** What the hash is of; `undefined` for information that is ill-formed. */
+export function verificationInput(info: Info): Uint8Array | undefined {
+  const S = verificationString(info)
+  return S === undefined ? undefined : utf8ToBytes(S)
 }
 
 /** S, or `undefined` for information that is ill-formed (§5.4, 3.3 to 3.5). */
@@ -49,7 +55,7 @@ type TypedForm = readonly [type: string, form: DataForm]
 function hashedForms(info: Info): readonly TypedForm[] | undefined {
   const typed: TypedForm[] = []
   for (const form of info.forms) {
-    const fields = form.fields.filter(({ name }) => name === 'FORM_TYPE')
+    const fields = form.fields.filter(({ name }) => name === FORM_TYPE)
     if (new Set(fields.flatMap(({ values }) => values)).size > 1) return undefined
     // Being filled in is no excuse here.
     const type = formType({ ...form, type: 'result' })
@@ -62,7 +68,7 @@ function hashedForms(info: Info): readonly TypedForm[] | undefined {
 
 function formParts([type, form]: TypedForm): readonly string[] {
   const fields = form.fields
-    .filter(({ name }) => name !== 'FORM_TYPE')
+    .filter(({ name }) => name !== FORM_TYPE)
     .map(({ name = '', values }) => ({ name, values: sortOctets(values) }))
     // Of repeated names, the values decide: the order of the fields must not.
     .sort((a, b) => compareOctets(a.name, b.name) || compareOctets(a.values.join('<'), b.values.join('<')))
@@ -73,7 +79,8 @@ function formParts([type, form]: TypedForm): readonly string[] {
  * Whether no other shareable information with other features has the same S. Each condition closes one ambiguity:
  *
  * 1. no `<` anywhere, so that S splits into its parts in one way only;
- * 2. identities with a category and a type, and no `/` but the three, so that what looks like an identity reads one way;
+ * 2. identities with a category and a type, and no `/` before the name, so that what looks like an identity reads one
+ *    way: the name is all that follows the third;
  * 3. a feature, and none empty;
  * 4. no feature with three slashes that looks like an identity (`a/b/c/d`): where identities end is certain;
  * 5. no field without value, no empty or repeated name: a form's parts cannot be fields in two ways that touch features;

@@ -6,15 +6,14 @@
  *     <c xmlns='urn:xmpp:caps'> <hash xmlns='urn:xmpp:hashes:2' algo='sha-256'>…</hash> … </c>    XEP-0390 §5.4
  */
 
-import { utf8ToBytes } from '@noble/hashes/utils.js'
 import { base64, child, children, type Element, elements, text } from '@xmpp-e2e/xml'
-import { CAPS_NAMESPACE, isShareable, verificationString } from './caps.ts'
+import { CAPS_NAMESPACE, isShareable, verificationInput } from './caps.ts'
 import { CAPS2_NAMESPACE, HASHES_NAMESPACE, hashInput, hashNode } from './caps2.ts'
 import { DATA_FORM_NAMESPACE } from './data-form.ts'
 import { type Hash, hashed } from './hash.ts'
-import { canonicalInfo, INFO_NAMESPACE, type Info, readInfo } from './info.ts'
+import { canonicalInfo, INFO_NAMESPACE, type Info, inLanguage, readInfo } from './info.ts'
 
-/** Hashes that are read of one set. XEP-0300 knows ten functions, and three of them are not to be used. */
+/** Hashes that are read of one set. XEP-0414 §5 has ten functions, and three of them must not be used. */
 export const MAX_HASHES = 8
 
 /** UTF-16 code units of a node, hash or name of a hash function that are read: a SHA-512 hash has 88, a URI should do with 900. */
@@ -82,31 +81,21 @@ export function verify(query: Element, claim: Claim, hashes: readonly Hash[], la
   const info = readInfo(query)
   const hash = hashes.find(({ name }) => name === claim.algorithm)
   if (!hash) return { kind: 'unknown-hash', info }
-  return claim.xep === '0115' ? verifyCaps(info, claim, hash) : verifyHash(query, claim, hash, lang)
-}
-
-function verifyCaps(info: Info, claim: Claim, hash: Hash): Verdict {
-  const S = verificationString(info)
-  if (S === undefined) return { kind: 'ill-formed', info }
-  if (hashed(utf8ToBytes(S), hash) !== claim.hash) return { kind: 'mismatch', info }
-  const shareable = isShareable(info)
-  return { kind: 'verified', shareable, info: shareable ? canonicalInfo(info) : info }
-}
-
-function verifyHash(query: Element, claim: Claim, hash: Hash, lang: string | undefined): Verdict {
   const around = query.attrs['xml:lang'] ?? lang
-  const info = readInfo(query)
-  const readings = around === undefined ? [info] : [readInfo(query, around), info]
-  const inputs = elements(query).every(isHashed)
-    ? readings.map((reading) => [reading, hashInput(reading)] as const)
-    : []
-  for (const [reading, input] of inputs)
-    if (input && hashed(input, hash) === claim.hash)
-      return { kind: 'verified', shareable: true, info: canonicalInfo(reading) }
-  return { kind: inputs.some(([, input]) => input) ? 'mismatch' : 'ill-formed', info }
+  const readings = claim.xep === '0115' || around === undefined ? [info] : [inLanguage(info, around), info]
+  const inputs = readings.map((reading) => inputOf(reading, query, claim))
+  const found = readings.find((_, i) => inputs[i] && hashed(inputs[i], hash) === claim.hash)
+  if (!found) return { kind: inputs.some((input) => input) ? 'mismatch' : 'ill-formed', info }
+  const shareable = claim.xep === '0390' || isShareable(found)
+  return { kind: 'verified', shareable, info: shareable ? canonicalInfo(found) : found }
 }
 
-/** XEP-0390 §4.1, 1. */
+function inputOf(info: Info, query: Element, { xep }: Claim): Uint8Array | undefined {
+  if (xep === '0115') return verificationInput(info)
+  // What else there is has no place in the hash (XEP-0390 §4.1, 1).
+  return elements(query).every(isHashed) ? hashInput(info) : undefined
+}
+
 function isHashed({ name, ns }: Element): boolean {
   return ns === INFO_NAMESPACE
     ? name === 'identity' || name === 'feature'

@@ -25,7 +25,8 @@ import {
 
 export const DATA_FORM_NAMESPACE = 'jabber:x:data'
 
-const FORM_TYPE = 'FORM_TYPE'
+/** The name of the field that says what a form is about. */
+export const FORM_TYPE = 'FORM_TYPE'
 
 /** §3.1: to be filled in; filled in; what was found; or not to be filled in. */
 export type FormKind = 'form' | 'submit' | 'result' | 'cancel'
@@ -96,7 +97,7 @@ export const dataForm: Codec<DataForm> = codec(DATA_FORM_NAMESPACE, 'x', {
 
 /**
  * What a form is about (XEP-0068): the value of its field `FORM_TYPE`. `undefined` when there is none, when there are
- * several that differ, or when the field is not `hidden`; only in a form that is filled in may it lack a type (§3.1).
+ * several that differ, or when the field is not `hidden`; only in a form that is filled in may it lack a type (§3.2).
  */
 export function formType(form: DataForm): string | undefined {
   const fields = form.fields.filter(({ name }) => name === FORM_TYPE)

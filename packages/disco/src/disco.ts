@@ -10,18 +10,15 @@ import {
   parseJid,
   type Signal,
 } from '@xmpp-e2e/xml'
+import { announcement } from './announcement.ts'
 import { capsCache } from './cache.ts'
 import { type Claim, claimsOf } from './claim.ts'
+import type { Abilities } from './description.ts'
 import { type Hash, sha1, sha256 } from './hash.ts'
 import { type Identity, INFO_NAMESPACE, type Info } from './info.ts'
 import { inquiry } from './inquiry.ts'
 import { ITEMS_NAMESPACE, type Item, items } from './items.ts'
-import { sortOctets } from './octet-order.ts'
-import { type Abilities, annotated, answer, type Description, describe } from './own.ts'
 import { type Resource, resources } from './resource.ts'
-
-/** Descriptions that stay answerable after they have been announced; XEP-0390 §7.1 wants three. */
-export const KEPT_DESCRIPTIONS = 4
 
 export interface DiscoOptions extends Abilities {
   /** Its own part of a store: `scoped(store, …)` of `@xmpp-e2e/store`. */
@@ -105,42 +102,7 @@ export function disco(connection: Connection, options: DiscoOptions): Disco {
   const asking = inquiry({ connection, hashes, cache: capsCache(options.store, hashes) })
   const stops = new Set<() => void>()
 
-  let abilities: readonly Abilities[] = [options]
-  let current = describe(abilities, options.node, setHashes)
-  let announced: readonly Description[] = []
-  let presence: Element | undefined
-  /** Whether what was announced last is no longer so. */
-  let isDue = false
-
-  function change(next: readonly Abilities[]): void {
-    current = describe(next, options.node, setHashes)
-    abilities = next
-    isDue = true
-    void Promise.resolve().then(announceAgain)
-  }
-
-  async function announceAgain(): Promise<void> {
-    if (!presence || !isDue) return
-    const sent = announce(presence)
-    try {
-      await connection.send(sent)
-    } catch {
-      isDue = true
-    }
-  }
-
-  function announce(given: Element): Element {
-    if (given.name !== 'presence') throw new TypeError('announce: expected <presence/>')
-    const { type, to } = given.attrs
-    if (to === undefined && type === 'unavailable') presence = undefined
-    if (type !== undefined) return given
-    if (to === undefined) {
-      presence = given
-      isDue = false
-    }
-    announced = [current, ...announced.filter((one) => one !== current)].slice(0, KEPT_DESCRIPTIONS)
-    return annotated(given, current)
-  }
+  const own = announcement(connection, options, setHashes)
 
   stops.add(
     connection.subscribe({
@@ -151,8 +113,8 @@ export function disco(connection: Connection, options: DiscoOptions): Disco {
         if (state === 'new') {
           there.clear()
           asking.forget()
-          presence = undefined
-        } else if (state === 'resumed') void announceAgain()
+          own.forget()
+        } else if (state === 'resumed') void own.again()
       },
     }),
   )
@@ -175,17 +137,11 @@ export function disco(connection: Connection, options: DiscoOptions): Disco {
     streamFeatures(features, server) {
       servers.set(bare(server), claimsOf(features) ?? [])
     },
-    add(added) {
-      const own = { ...added }
-      change([...abilities, own])
-      return () => {
-        if (abilities.includes(own)) change(abilities.filter((one) => one !== own))
-      }
-    },
-    features: () => sortOctets(new Set(abilities.flatMap(({ features = [] }) => features))),
-    announce,
+    add: own.add,
+    features: own.features,
+    announce: own.announce,
     answer() {
-      const respond = async (iq: Element) => answer(iq, current, announced)
+      const respond = async (iq: Element) => own.answer(iq)
       const ends = [INFO_NAMESPACE, ITEMS_NAMESPACE].map((namespace) => connection.answer(namespace, respond))
       const stop = () => {
         for (const end of ends) end()
@@ -196,7 +152,7 @@ export function disco(connection: Connection, options: DiscoOptions): Disco {
     },
     close() {
       for (const stop of [...stops]) stop()
-      presence = undefined
+      own.forget()
     },
   }
 }

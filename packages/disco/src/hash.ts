@@ -8,7 +8,7 @@ import { _SHA256 } from '@noble/hashes/sha2.js'
 import { base64 } from '@xmpp-e2e/xml'
 
 export interface Hash {
-  /** As XEP-0300 §4 has it, such as `sha3-256`. */
+  /** As XEP-0300 §3 has it, such as `sha3-256`. */
   readonly name: string
   digest(bytes: Uint8Array): Uint8Array
 }

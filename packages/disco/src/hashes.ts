@@ -1,5 +1,5 @@
 /**
- * The other hash functions that XEP-0414 §2 requires or recommends: hand them to `disco` as `hashes`. SHA-256, which
+ * The other hash functions that XEP-0414 §5 requires or recommends: hand them to `disco` as `hashes`. SHA-256, which
  * everybody has to support, suffices to understand and be understood; these help where a peer sends nothing else.
  */
 

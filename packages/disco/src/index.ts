@@ -1,3 +1,4 @@
+export { KEPT_DESCRIPTIONS } from './announcement.ts'
 export { MAX_CACHED, MAX_INFO_LENGTH } from './cache.ts'
 export { CAPS_NAMESPACE, caps, isShareable } from './caps.ts'
 export { CAPS2_NAMESPACE, HASHES_NAMESPACE, hashSet } from './caps2.ts'
@@ -9,28 +10,18 @@ export {
   type FormField,
   type FormKind,
   formType,
-  submission,
 } from './data-form.ts'
+export type { Abilities } from './description.ts'
 export {
   type Disco,
   type DiscoOptions,
   disco,
   type InfoOptions,
   type ItemsOptions,
-  KEPT_DESCRIPTIONS,
 } from './disco.ts'
 export { DiscoError, type DiscoErrorCode } from './error.ts'
 export { type Hash, sha1, sha256 } from './hash.ts'
 export { type Identity, INFO_NAMESPACE, type Info, infoQuery, readInfo } from './info.ts'
 export { CLAIM_TIMEOUT_MS, MAX_PRIVATE } from './inquiry.ts'
 export { ITEMS_NAMESPACE, type Item, MAX_ITEMS, PAGE_ITEMS } from './items.ts'
-export type { Abilities } from './own.ts'
 export { MAX_RESOURCES, type Resource } from './resource.ts'
-export { type Evidence, OTR_FEATURE, SCHEMES, type Scheme, type Support } from './scheme.ts'
-export {
-  MAX_ASKED,
-  type RegressionEvent,
-  type SchemeSupport,
-  type SchemeSupportOptions,
-  schemeSupport,
-} from './scheme-support.ts'

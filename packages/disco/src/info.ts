@@ -9,13 +9,13 @@
  */
 
 import { attr, type Codec, codec, type Element, many, optional, ShapeError } from '@xmpp-e2e/xml'
-import { type DataForm, dataForm, type FormField, formType } from './data-form.ts'
+import { type DataForm, dataForm, FORM_TYPE, type FormField, formType } from './data-form.ts'
 import { DiscoError } from './error.ts'
 import { compareOctets, sortOctets } from './octet-order.ts'
 
 export const INFO_NAMESPACE = 'http://jabber.org/protocol/disco#info'
 
-/** What kind of thing an entity is; categories and types are registered (XEP-0030 §15.2). */
+/** What kind of thing an entity is; categories and types are registered (XEP-0030 §10.2.1). */
 export interface Identity {
   /** Such as `client`. */
   readonly category: string
@@ -66,16 +66,18 @@ export function infoQuery(info?: Info, node?: string): Element {
 export function readInfo(el: Element, lang?: string): Info {
   try {
     const { identities, features, forms } = query.decode(el)
-    return {
-      identities: lang === undefined ? identities : identities.map((identity) => ({ lang, ...identity })),
-      features: features.map(({ name }) => name),
-      forms,
-    }
+    const info = { identities, features: features.map(({ name }) => name), forms }
+    return lang === undefined ? info : inLanguage(info, lang)
   } catch (error) {
     if (error instanceof ShapeError)
       throw new DiscoError('malformed', 'not an answer to disco#info', { cause: error })
     throw error
   }
+}
+
+/** The same, read where this language is around it. */
+export function inLanguage(info: Info, lang: string): Info {
+  return { ...info, identities: info.identities.map((identity) => ({ lang, ...identity })) }
 }
 
 /**
@@ -125,7 +127,7 @@ function canonicalFields(form: DataForm): readonly FormField[] {
   return form.fields
     .map(({ name = '', values }) => ({
       name,
-      ...(name === 'FORM_TYPE' && { type: 'hidden' }),
+      ...(name === FORM_TYPE && { type: 'hidden' }),
       values: sortOctets(values),
     }))
     .sort((a, b) => compareOctets(a.name, b.name))

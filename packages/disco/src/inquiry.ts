@@ -36,19 +36,18 @@ export interface Inquiry {
   ask(jid: BareJid | FullJid, node?: string, signal?: Signal): Promise<Info>
   /** What its claims stand for. */
   claimed(jid: BareJid | FullJid, claims: readonly Claim[], signal?: Signal): Promise<Info>
-  /** The same, without asking anybody. */
-  known(jid: BareJid | FullJid, claims: readonly Claim[]): Promise<Info | undefined>
   forget(): void
 }
 
-const keyOf = (claims: readonly Claim[]): string => JSON.stringify(claims.map(claimKey))
+const keyOf = (claims: readonly Claim[]): string => claims.map(claimKey).join('\n')
 
 export function inquiry({ connection, cache, hashes }: InquiryOptions): Inquiry {
   /** Answers by address; they count as long as the claims are the same. */
-  const own = bounded<{ readonly key: string; readonly info: Info }>(MAX_PRIVATE)
+  const remembered = bounded<{ readonly key: string; readonly info: Info }>(MAX_PRIVATE)
   /** Whoever is asked about a claim first tells the others whether it may be shared. */
   const claimants = new Map<string, Promise<Info | undefined>>()
   const asked = shared<Info>()
+  const askedOnClaim = shared<Info>()
 
   /** Claims whose hash can be computed. Where a set of XEP-0390 is among them, it alone counts (§7.2). */
   function usable(claims: readonly Claim[]): readonly Claim[] {
@@ -77,11 +76,11 @@ export function inquiry({ connection, cache, hashes }: InquiryOptions): Inquiry 
       const info = await cache.get(claim)
       if (info) return info
     }
-    const remembered = own.get(jid)
-    return remembered?.key === keyOf(claims) ? remembered.info : undefined
+    const answer = remembered.get(jid)
+    return answer?.key === keyOf(claims) ? answer.info : undefined
   }
 
-  /** Asks one entity; the second promise is for what everybody with the claim may use. */
+  /** Asks one entity; `common` is what everybody with the claim may use. */
   async function back(jid: string, claim: Claim, claims: readonly Claim[]) {
     const { query, lang } = await queryClaim(jid, claim)
     let verified: Info | undefined
@@ -95,7 +94,7 @@ export function inquiry({ connection, cache, hashes }: InquiryOptions): Inquiry 
       await cache.put(one, verdict.info)
     }
     const info = common ?? verified ?? readInfo(query)
-    if (JSON.stringify(info).length <= MAX_INFO_LENGTH) own.put(jid, { key: keyOf(claims), info })
+    if (JSON.stringify(info).length <= MAX_INFO_LENGTH) remembered.put(jid, { key: keyOf(claims), info })
     return { info, common }
   }
 
@@ -121,12 +120,16 @@ export function inquiry({ connection, cache, hashes }: InquiryOptions): Inquiry 
     return (await asking).info
   }
 
+  // No JID has a line break.
   return {
-    known,
     ask: (jid, node, signal) =>
-      asked(JSON.stringify([jid, { node }]), async () => readInfo((await query(jid, node)).query), signal),
+      asked(
+        node === undefined ? jid : `${jid}\n${node}`,
+        async () => readInfo((await query(jid, node)).query),
+        signal,
+      ),
     claimed: (jid, claims, signal) =>
-      asked(JSON.stringify([jid, keyOf(claims)]), () => claimed(jid, claims), signal),
-    forget: own.clear,
+      askedOnClaim(`${jid}\n${keyOf(claims)}`, () => claimed(jid, claims), signal),
+    forget: remembered.clear,
   }
 }

@@ -52,7 +52,7 @@ export async function* items(
   const seen = new Set<string>()
   let count = 0
   let after: string | undefined
-  do {
+  for (;;) {
     const asked = element(ITEMS_NAMESPACE, 'query', { node }, pageRequest(PAGE_ITEMS, after))
     const { query } = await ask(connection, to, asked, options)
     const page = children(query, 'item')
@@ -63,7 +63,8 @@ export async function* items(
     after = nextPage(query)
     if (after === undefined || page.length === 0) return
     if (seen.has(after)) throw new DiscoError('paging-loop', 'the same page again')
-  } while (seen.add(after))
+    seen.add(after)
+  }
 }
 
 // Services list what older rules took for an address. One such room must not hide all others.

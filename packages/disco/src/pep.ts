@@ -1,6 +1,6 @@
 export { PepError, type PepErrorCode } from './pep/error.ts'
-export { eventsOf, onEvents, type PepEvent } from './pep/event.ts'
-export { type Item, MAX_ITEMS, MAX_NAME } from './pep/item.ts'
+export { eventsOf, notify, onEvents, type PepEvent } from './pep/event.ts'
+export { type Item, MAX_NODE_ITEMS, MAX_NODE_NAME } from './pep/item.ts'
 export { type FetchOptions, fetchItems, type RetractOptions, retract } from './pep/items.ts'
 export { configuration, configure, createNode, deleteNode } from './pep/node.ts'
 export type { Access, NodeConfig, SendLast } from './pep/node-config.ts'
@@ -12,7 +12,7 @@ export {
   type PublishStep,
   publish,
 } from './pep/publish.ts'
-export { notify, type PepOptions } from './pep/request.ts'
+export type { PepOptions } from './pep/request.ts'
 export {
   type Subscription,
   type SubscriptionState,

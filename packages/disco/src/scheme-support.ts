@@ -1,42 +1,19 @@
 /** Asks an account, and its clients, which schemes they support, and remembers what they have supported. */
 
 import type { Store } from '@xmpp-e2e/store'
-import {
-  type BareJid,
-  bare,
-  type Connection,
-  ConnectionError,
-  type Element,
-  type Received,
-  type Signal,
-  StanzaError,
-} from '@xmpp-e2e/xml'
+import { type BareJid, bare, type Connection, type Element, type Received, type Signal } from '@xmpp-e2e/xml'
 import { bounded } from './bounded.ts'
 import type { Disco } from './disco.ts'
-import { DiscoError } from './error.ts'
-import { PepError } from './pep/error.ts'
-import type { Item } from './pep/item.ts'
-import { fetchItems } from './pep/items.ts'
-import { type Resource, readJid } from './resource.ts'
-import {
-  type Evidence,
-  judge,
-  KEY_NODES,
-  type KeyNode,
-  listed,
-  OTR_FEATURE,
-  SCHEMES,
-  type Scheme,
-  type Support,
-  schemeOf,
-} from './scheme.ts'
+import { type Asking, gather } from './evidence.ts'
+import { readJid } from './resource.ts'
+import { judge, SCHEMES, type Scheme, type Support, type SupportEvidence, schemeOf } from './scheme.ts'
 import { shared } from './shared.ts'
 
-/** Clients of one contact that are asked for OTR. People have three or four; rooms are nobody's. */
-export const MAX_ASKED = 16
-
-/** Contacts of whose messages it is known what they showed, without asking the store. */
-const MAX_HEARD = 4096
+/**
+ * Contacts of whose messages it is known what they showed, without asking the store: all of a large roster. With 200
+ * bytes of address and names of schemes each, 800 kB.
+ */
+export const MAX_HEARD = 4096
 
 export interface SchemeSupportOptions {
   readonly disco: Pick<Disco, 'info' | 'resources'>
@@ -78,53 +55,8 @@ const storeKey = (jid: BareJid, scheme: Scheme): string => `support/${jid}/${sch
 export function schemeSupport(connection: Connection, options: SchemeSupportOptions): SchemeSupport {
   const { disco, store } = options
   const messages = bounded<ReadonlySet<Scheme>>(MAX_HEARD)
-  const fetched = shared<readonly Item[]>()
+  const asking: Asking = { connection, disco, fetched: shared() }
   const listeners = new Set<(event: RegressionEvent) => void>()
-
-  async function publication(owner: BareJid, keyNode: KeyNode, signal?: Signal): Promise<Evidence> {
-    const { node } = keyNode
-    const fetch = () => fetchItems(connection, node, { owner, max: 1 })
-    try {
-      const [item] = (await fetched(JSON.stringify([owner, node]), fetch, signal)).slice(-1)
-      const count = item === undefined ? 0 : item.payload && listed(item.payload, keyNode)
-      return count === undefined
-        ? { kind: 'failed', of: node, code: 'malformed' }
-        : { kind: 'published', node, count }
-    } catch (error) {
-      const code = codeOf(error, signal)
-      return code === 'item-not-found' ? { kind: 'not-published', node } : { kind: 'failed', of: node, code }
-    }
-  }
-
-  /** A hash may say that a client has the feature; that it has not, only the client itself. */
-  async function feature({ jid, claims }: Resource, signal?: Signal): Promise<Evidence> {
-    const has = async (fresh: boolean) =>
-      (await disco.info(jid, { fresh, signal })).features.includes(OTR_FEATURE)
-    try {
-      const is = (claims.length > 0 && (await has(false))) || (await has(true))
-      return { kind: 'feature', jid, feature: OTR_FEATURE, has: is }
-    } catch (error) {
-      return { kind: 'failed', of: jid, code: codeOf(error, signal) }
-    }
-  }
-
-  async function gather(jid: BareJid, scheme: Scheme, signal?: Signal): Promise<readonly Evidence[]> {
-    const keyNode = KEY_NODES.get(scheme)
-    if (keyNode) return [await publication(jid, keyNode, signal)]
-    const there = disco.resources(jid)
-    if (scheme === 'otr')
-      return Promise.all(
-        there.map(
-          async (resource, i): Promise<Evidence> =>
-            i < MAX_ASKED
-              ? feature(resource, signal)
-              : { kind: 'failed', of: resource.jid, code: 'too-many' },
-        ),
-      )
-    return there
-      .filter(({ signed }) => signed)
-      .map((resource) => ({ kind: 'signed-presence', jid: resource.jid }))
-  }
 
   async function remember(jid: BareJid, schemes: readonly Scheme[]): Promise<void> {
     await store.commit([], { put: schemes.map((scheme) => [storeKey(jid, scheme), Uint8Array.of(1)]) })
@@ -156,8 +88,10 @@ export function schemeSupport(connection: Connection, options: SchemeSupportOpti
       const before = SCHEMES.filter((_, i) => readings[i]?.value !== undefined)
       const all = await Promise.all(
         SCHEMES.map(async (scheme) => {
-          const evidence = await gather(jid, scheme, signal)
-          const message: readonly Evidence[] = messages.get(jid)?.has(scheme) ? [{ kind: 'message' }] : []
+          const evidence = await gather(asking, jid, scheme, signal)
+          const message: readonly SupportEvidence[] = messages.get(jid)?.has(scheme)
+            ? [{ kind: 'message' }]
+            : []
           return judge(scheme, [...evidence, ...message], before.includes(scheme))
         }),
       )
@@ -173,7 +107,8 @@ export function schemeSupport(connection: Connection, options: SchemeSupportOpti
     async forget(contact, schemes = SCHEMES) {
       const jid = bare(contact)
       const kept = [...(messages.get(jid) ?? [])].filter((scheme) => !schemes.includes(scheme))
-      messages.put(jid, new Set(kept))
+      if (kept.length > 0) messages.put(jid, new Set(kept))
+      else messages.delete(jid)
       await store.commit([], { delete: schemes.map((scheme) => storeKey(jid, scheme)) })
     },
     on(listener) {
@@ -183,14 +118,4 @@ export function schemeSupport(connection: Connection, options: SchemeSupportOpti
       }
     },
   }
-}
-
-/** What an error of a question is called; throws what is none. */
-function codeOf(error: unknown, signal: Signal | undefined): string {
-  if (signal?.aborted) throw error
-  const cause = error instanceof PepError ? error.cause : error
-  if (cause instanceof StanzaError) return cause.condition
-  if (error instanceof PepError || error instanceof ConnectionError || error instanceof DiscoError)
-    return error.code
-  throw error
 }

@@ -4,10 +4,11 @@ import { ConnectionError, type Signal } from '@xmpp-e2e/xml'
 
 export type Shared<T> = (key: string, run: () => Promise<T>, signal?: Signal) => Promise<T>
 
-/** A caller's signal ends that caller's waiting, and nobody else's. */
+/** A caller's signal ends that caller's waiting, and nobody else's; one that is aborted already starts nothing. */
 export function shared<T>(): Shared<T> {
   const running = new Map<string, Promise<T>>()
   return (key, run, signal) => {
+    if (signal?.aborted) return Promise.reject(aborted(signal))
     let promise = running.get(key)
     if (!promise) {
       const started = run()
@@ -20,9 +21,13 @@ export function shared<T>(): Shared<T> {
   }
 }
 
+const aborted = ({ reason }: Signal): ConnectionError =>
+  new ConnectionError('aborted', 'aborted', { cause: reason })
+
 function abortable<T>(promise: Promise<T>, signal: Signal): Promise<T> {
   return new Promise((resolve, reject) => {
-    const onAbort = () => reject(new ConnectionError('aborted', 'aborted', { cause: signal.reason }))
+    const onAbort = () => reject(aborted(signal))
+    // By what has just been started.
     if (signal.aborted) onAbort()
     signal.addEventListener('abort', onAbort)
     const end = () => signal.removeEventListener('abort', onAbort)

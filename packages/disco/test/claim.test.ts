@@ -31,7 +31,7 @@ describe('claims', () => {
 
   const long = 'x'.repeat(MAX_CLAIM_LENGTH + 1)
   test.each([
-    ['§11 legacy: no hash function', caps("node='urn:n' ver='0.9'")],
+    ['XEP-0115 §13: no hash function', caps("node='urn:n' ver='0.9'")],
     ['no node', caps("hash='sha-1' ver='AAAA'")],
     ['no hash', caps("hash='sha-1' node='urn:n'")],
     ['an empty hash', caps("hash='sha-1' node='urn:n' ver=''")],

@@ -80,6 +80,11 @@ describe('XEP-0030 §3.1 asking', () => {
     answer(queryOf(''))
     expect((await stays).features).toEqual([])
     expect(w.requests.length).toBe(1)
+    // Aborted already, it does not even begin.
+    await expect(d.info(ROMEO, { signal: abort.signal })).rejects.toThrow(ConnectionError)
+    w.presence(ROMEO, c115('AAAA'))
+    await expect(d.info(ROMEO, { signal: abort.signal })).rejects.toThrow(ConnectionError)
+    expect(w.requests.length).toBe(1)
   })
 
   test('refusals pass through', async () => {
@@ -107,7 +112,9 @@ describe('XEP-0030 §3.1 asking', () => {
   })
 
   test('what is no JID is not asked', async () => {
-    await expect(open(world()).info('@')).rejects.toThrow(expect.objectContaining({ name: 'JidError' }))
+    const w = world()
+    await expect(open(w).info('@')).rejects.toThrow(expect.objectContaining({ name: 'JidError' }))
+    expect(w.requests).toEqual([])
   })
 })
 
@@ -198,7 +205,7 @@ describe.each([
   })
 })
 
-describe('§4.3 collisions', () => {
+describe('XEP-0115 §9.3 collisions', () => {
   test.each(vectors.collisions)(
     '$name: no answer of an attacker is used for anybody else',
     async ({ ver, queries }) => {

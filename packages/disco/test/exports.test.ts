@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest'
 import * as hashes from '../src/hashes.ts'
 import * as disco from '../src/index.ts'
+import * as schemes from '../src/schemes.ts'
 
 test('the package exports', () => {
   expect(Object.keys(disco).sort()).toMatchInlineSnapshot(`
@@ -14,7 +15,6 @@ test('the package exports', () => {
       "INFO_NAMESPACE",
       "ITEMS_NAMESPACE",
       "KEPT_DESCRIPTIONS",
-      "MAX_ASKED",
       "MAX_CACHED",
       "MAX_CLAIM_LENGTH",
       "MAX_HASHES",
@@ -22,9 +22,7 @@ test('the package exports', () => {
       "MAX_ITEMS",
       "MAX_PRIVATE",
       "MAX_RESOURCES",
-      "OTR_FEATURE",
       "PAGE_ITEMS",
-      "SCHEMES",
       "caps",
       "claimsOf",
       "dataForm",
@@ -34,11 +32,21 @@ test('the package exports', () => {
       "infoQuery",
       "isShareable",
       "readInfo",
-      "schemeSupport",
       "sha1",
       "sha256",
-      "submission",
       "verify",
+    ]
+  `)
+})
+
+test('scheme support is', () => {
+  expect(Object.keys(schemes).sort()).toMatchInlineSnapshot(`
+    [
+      "MAX_ASKED",
+      "MAX_HEARD",
+      "OTR_FEATURE",
+      "SCHEMES",
+      "schemeSupport",
     ]
   `)
 })

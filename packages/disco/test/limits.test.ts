@@ -38,6 +38,28 @@ test('MAX_INFO_LENGTH', async () => {
   expect([await cache.get(claim('a')), await cache.get(claim('b'))]).toEqual([info(room), undefined])
 })
 
+test.each([MAX_INFO_LENGTH, MAX_INFO_LENGTH + 1])(
+  'MAX_INFO_LENGTH, of %i for one address',
+  async (length) => {
+    const w = world()
+    const options = {
+      store: memoryStore(),
+      identities: [{ category: 'client', type: 'pc' }],
+      node: 'urn:us',
+    } as const
+    const d = disco(w.connection, options)
+    const answer = info(length - JSON.stringify(info(0)).length)
+    w.presence(
+      'romeo@montague.lit/x',
+      "<c xmlns='http://jabber.org/protocol/caps' hash='md5' node='urn:n' ver='AAAA'/>",
+    )
+    w.peers.set('romeo@montague.lit/x', () => infoQuery(answer))
+    expect(await d.info('romeo@montague.lit/x')).toEqual(answer)
+    await d.info('romeo@montague.lit/x')
+    expect(w.requests.length).toBe(length === MAX_INFO_LENGTH ? 1 : 2)
+  },
+)
+
 test.each([MAX_CACHED, MAX_CACHED + 1])('MAX_CACHED, of %i that others have stored', async (count) => {
   const store = memoryStore()
   const put = Array.from({ length: count }, (_, i) => [claimKey(claim(`${i}`)), Uint8Array.of(1)] as const)

@@ -1,6 +1,8 @@
 import { readFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
 import * as disco from '../src/index.ts'
+import * as pep from '../src/pep.ts'
+import * as schemes from '../src/schemes.ts'
 
 const text = (path: string): string => readFileSync(new URL(path, import.meta.url), 'utf8')
 const readme = text('../README.md')
@@ -21,8 +23,10 @@ test('the README names every error, and every limit as it is', () => {
   expect(codes.length).toBe(4 + 11)
   const rows = readme.split('\n').filter((line) => line.startsWith('| `'))
   for (const code of codes) expect(rows.some((row) => row.split('|')[1]?.includes(`\`${code}\``))).toBe(true)
-  const limits = Object.entries(disco).filter(([, value]) => typeof value === 'number')
-  expect(limits.length).toBe(11)
+  const limits = Object.entries({ ...disco, ...pep, ...schemes }).filter(
+    ([, value]) => typeof value === 'number',
+  )
+  expect(limits.length).toBe(15)
   for (const [name, value] of limits) {
     const row = rows.find((line) => line.split('|')[1]?.includes(`\`${name}\``)) ?? ''
     const written = name.endsWith('_MS') ? `${Number(value) / 1000} s` : String(value)

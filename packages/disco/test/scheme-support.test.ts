@@ -3,10 +3,11 @@ import { type BareJid, bare, type Element, element, type Received, vouch } from 
 import { beforeEach, describe, expect, test } from 'vitest'
 import { verificationString } from '../src/caps.ts'
 import { disco } from '../src/disco.ts'
+import { MAX_ASKED } from '../src/evidence.ts'
 import { sha1 } from '../src/hash.ts'
 import { readInfo } from '../src/info.ts'
-import { KEY_NODES, SCHEMES, type Scheme } from '../src/scheme.ts'
-import { MAX_ASKED, type RegressionEvent, type SchemeSupport, schemeSupport } from '../src/scheme-support.ts'
+import { PROTOCOLS, SCHEMES, type Scheme } from '../src/scheme.ts'
+import { MAX_HEARD, type RegressionEvent, type SchemeSupport, schemeSupport } from '../src/scheme-support.ts'
 import { features, queryOf, verOf } from './read.ts'
 import { client, JULIET, type Reply, settled, type World, world } from './world.ts'
 
@@ -46,13 +47,9 @@ const items = (node: string, ...payloads: readonly Element[]): Element =>
   )
 
 function list(scheme: Scheme, count: number): Element {
-  const { ns, list, entry } = KEY_NODES.get(scheme) ?? { ns: '', list: '', entry: '' }
-  return element(
-    ns,
-    list,
-    {},
-    Array.from({ length: count }, (_, i) => element(ns, entry, { id: i + 1 })),
-  )
+  const { namespace, keyNode: { list, entry } = { list: '', entry: '' } } = PROTOCOLS[scheme]
+  const entries = Array.from({ length: count }, (_, i) => element(namespace, entry, { id: i + 1 }))
+  return element(namespace, list, {}, entries)
 }
 
 const answers = async (contact = ROMEO) => {
@@ -66,7 +63,7 @@ const otr = (...names: readonly string[]) => {
 }
 
 describe.each<Scheme>(['omemo:2', 'omemo', 'ox'])('%s', (scheme) => {
-  const { node = '' } = KEY_NODES.get(scheme) ?? {}
+  const { namespace: protocol, keyNode: { node } = { node: '' } } = PROTOCOLS[scheme]
 
   test.each<[string, () => Reply, string, object]>([
     ['a list with one', () => items(node, list(scheme, 1)), 'yes', { kind: 'published', node, count: 1 }],
@@ -120,6 +117,7 @@ describe.each<Scheme>(['omemo:2', 'omemo', 'ox'])('%s', (scheme) => {
     const found = (await support.of(ROMEO))[scheme]
     expect(found).toEqual({
       scheme,
+      protocol,
       answer,
       evidence: [evidence],
       remembered: answer === 'yes',
@@ -146,6 +144,7 @@ describe('otr', () => {
   test('nobody there says nothing', async () => {
     expect((await support.of(ROMEO)).otr).toEqual({
       scheme: 'otr',
+      protocol: 'urn:xmpp:otr:0',
       answer: 'unknown',
       evidence: [],
       remembered: false,
@@ -280,6 +279,30 @@ describe('messages', () => {
     expect((await answers()).ox).toBe('yes')
   })
 
+  test.each([MAX_HEARD, MAX_HEARD + 1])(
+    'of %i contacts the last are known without the store',
+    async (count) => {
+      // A store that forgets at once.
+      const forgetful: Store = { ...store, commit: () => Promise.resolve(true) }
+      const asked = { info: () => Promise.reject(new Error()), resources: () => [] }
+      const heard = schemeSupport(w.connection, { store: forgetful, disco: asked })
+      for (let i = 0; i < count; i++) w.message(`${i}@montague.lit/phone`, EME('urn:xmpp:otr:0'))
+      expect((await heard.of('1@montague.lit')).otr.answer).toBe('yes')
+      expect((await heard.of('0@montague.lit')).otr.answer).toBe(count === MAX_HEARD ? 'yes' : 'unknown')
+    },
+  )
+
+  test('what is forgotten leaves room, and no other scheme goes with it', async () => {
+    w.message('first@montague.lit/phone', EME('urn:xmpp:otr:0'))
+    for (const scheme of ['urn:xmpp:otr:0', 'jabber:x:encrypted']) w.message(PHONE, EME(scheme))
+    await settled()
+    await support.forget(ROMEO, ['otr'])
+    expect(await answers()).toMatchObject({ otr: 'unknown', pgp: 'yes' })
+    await support.forget(ROMEO)
+    for (let i = 1; i < MAX_HEARD; i++) w.message(`${i}@montague.lit/phone`, EME('urn:xmpp:otr:0'))
+    expect([(await answers()).pgp, (await answers('first@montague.lit')).otr]).toEqual(['unknown', 'yes'])
+  })
+
   test('without an address, or after closing, nothing', async () => {
     w.receive(client(`<message>${EME('urn:xmpp:omemo:2')}</message>`))
     support.close()
@@ -372,4 +395,8 @@ test('questions at once are asked once; a signal ends the waiting of who gave it
   await expect(gone).rejects.toThrow(expect.objectContaining({ code: 'aborted' }))
   w.pass(60_000)
   expect((await stays).ox.answer).toBe('unknown')
+  await expect(support.of(ROMEO, { signal: abort.signal })).rejects.toThrow(
+    expect.objectContaining({ code: 'aborted' }),
+  )
+  expect(w.requests.length).toBe(3)
 })

@@ -160,7 +160,7 @@ describe('§5.4 processing', () => {
   })
 })
 
-describe('§5.4 collisions', () => {
+describe('§9.3 collisions', () => {
   test.each(vectors.collisions)('$name', ({ ver: expected, queries, shareable }) => {
     const infos = queries.map((query) => readInfo(parse(query)))
     for (const info of infos) expect(verOf(verificationString(info) ?? '', sha1)).toBe(expected)

@@ -10,7 +10,7 @@
 
 import { type BareJid, bareJid, type Connection, children, type Element, elements } from '@xmpp-e2e/xml'
 import { DATA_FORM_NAMESPACE } from '../data-form.ts'
-import { type Item, MAX_ITEMS, MAX_NAME, readItems } from './item.ts'
+import { type Item, MAX_NODE_ITEMS, MAX_NODE_NAME, readItems } from './item.ts'
 import { type NodeConfig, readConfigForm } from './node-config.ts'
 import { malformed, ownAccount } from './request.ts'
 
@@ -56,7 +56,7 @@ export function eventsOf(stanza: Element, account?: BareJid): readonly PepEvent[
   const [action, ...others] = elements(event)
   const node = action?.attrs.node
   if (action?.ns !== EVENT || others.length > 0) return []
-  if (node === undefined || node === '' || node.length > MAX_NAME) return []
+  if (node === undefined || node === '' || node.length > MAX_NODE_NAME) return []
   try {
     return readAction(action, owner, node)
   } catch {
@@ -89,10 +89,10 @@ function readAction(action: Element, owner: BareJid, node: string): readonly Pep
 
 function readRetracted(items: Element): readonly string[] {
   const found = children(items, 'retract')
-  if (found.length > MAX_ITEMS) throw malformed(`more than ${MAX_ITEMS} items`)
+  if (found.length > MAX_NODE_ITEMS) throw malformed(`more than ${MAX_NODE_ITEMS} items`)
   const ids = found.map(({ attrs }) => attrs.id)
   return [...new Set(ids)].map((id) => {
-    if (!id || id.length > MAX_NAME) throw malformed('a deleted item without a name')
+    if (!id || id.length > MAX_NODE_NAME) throw malformed('a deleted item without a name')
     return id
   })
 }
@@ -112,4 +112,9 @@ export function onEvents(
       for (const event of eventsOf(stanza, ownAccount(connection))) if (wanted.has(event.node)) f(event)
     },
   })
+}
+
+/** The feature to announce for being notified of what is published at a node (XEP-0060 §9.2, XEP-0163 §4.2). */
+export function notify(node: string): string {
+  return `${node}+notify`
 }

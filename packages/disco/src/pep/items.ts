@@ -1,15 +1,15 @@
 /** XEP-0060 §6.5, retrieving items, and §7.2, deleting one. */
 
 import { type BareJid, type Connection, child, element, ns } from '@xmpp-e2e/xml'
-import { checkName, type Item, MAX_ITEMS, readItems } from './item.ts'
+import { checkName, type Item, MAX_NODE_ITEMS, readItems } from './item.ts'
 import { ask, done, malformed, type PepOptions, PUBSUB } from './request.ts'
 
 export interface FetchOptions extends PepOptions {
   /** Whose node; the own account's unless given. */
   readonly owner?: BareJid | undefined
-  /** Only the items of these IDs, at most `MAX_ITEMS`; not with `max`. */
+  /** Only the items of these IDs, at most `MAX_NODE_ITEMS`; not with `max`. */
   readonly ids?: readonly string[] | undefined
-  /** Asks for the most recent ones, so many; at most `MAX_ITEMS`. A service may not heed it. */
+  /** Asks for the most recent ones, so many; at most `MAX_NODE_ITEMS`. A service may not heed it. */
   readonly max?: number | undefined
 }
 
@@ -17,7 +17,7 @@ const pubsub = ns(PUBSUB)
 
 /**
  * The items of a node; those that are not there are left out. They are in the order of the answer, which should be that
- * of publication (§13.1); ejabberd has an item that was replaced in its old place, also where `max` is counted. Services
+ * of publication (§12.1); ejabberd has an item that was replaced in its old place, also where `max` is counted. Services
  * may leave some out of a long answer (§6.5.4): ask for few, or by ID.
  *
  * @throws {PepError} `not-found` when there is no such node
@@ -30,11 +30,11 @@ export async function fetchItems(
   const { owner, ids, max } = options
   checkName('node', node)
   if (ids && max !== undefined) throw new TypeError('fetchItems: expected `ids` or `max`')
-  if (ids && (ids.length === 0 || ids.length > MAX_ITEMS))
-    throw new RangeError(`ids: expected 1 to ${MAX_ITEMS}`)
+  if (ids && (ids.length === 0 || ids.length > MAX_NODE_ITEMS))
+    throw new RangeError(`ids: expected 1 to ${MAX_NODE_ITEMS}`)
   for (const id of ids ?? []) checkName('ids', id)
-  if (max !== undefined && !(Number.isInteger(max) && max >= 1 && max <= MAX_ITEMS))
-    throw new RangeError(`max: expected 1 to ${MAX_ITEMS}`)
+  if (max !== undefined && !(Number.isInteger(max) && max >= 1 && max <= MAX_NODE_ITEMS))
+    throw new RangeError(`max: expected 1 to ${MAX_NODE_ITEMS}`)
   const asked = pubsub(
     'items',
     { node, max_items: max },

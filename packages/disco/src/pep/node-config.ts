@@ -1,5 +1,5 @@
 /**
- * XEP-0060 §17.4.4, the fields of a node's configuration that matter to end-to-end encryption:
+ * XEP-0060 §16.4.4, the fields of a node's configuration that matter to end-to-end encryption:
  *
  *     pubsub#access_model  pubsub#persist_items  pubsub#max_items  pubsub#send_last_published_item
  */
@@ -81,6 +81,11 @@ function theValue(form: DataForm, name: string): string {
 }
 
 export const KEYS = ['access', 'persist', 'maxItems', 'sendLast'] as const
+
+/** Whether nothing is wanted. */
+export function isEmpty(config: NodeConfig): boolean {
+  return KEYS.every((key) => config[key] === undefined)
+}
 
 /** What of `wanted` is not so in `held`; in the order of `KEYS`. */
 export function unmetOf(held: NodeConfig, wanted: NodeConfig): readonly (keyof NodeConfig)[] {

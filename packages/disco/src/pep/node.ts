@@ -3,7 +3,7 @@
 import { type Connection, child, element, ns } from '@xmpp-e2e/xml'
 import { DATA_FORM_NAMESPACE } from '../data-form.ts'
 import { checkName } from './item.ts'
-import { configForm, KEYS, NODE_CONFIG, type NodeConfig, readConfigForm } from './node-config.ts'
+import { configForm, isEmpty, NODE_CONFIG, type NodeConfig, readConfigForm } from './node-config.ts'
 import { ask, done, malformed, type PepOptions, PUBSUB, PUBSUB_OWNER } from './request.ts'
 
 const owner = ns(PUBSUB_OWNER)
@@ -41,8 +41,7 @@ export async function configure(
   options: PepOptions = {},
 ): Promise<void> {
   checkName('node', node)
-  if (!KEYS.some((key) => config[key] !== undefined))
-    throw new TypeError('config: expected something to change')
+  if (isEmpty(config)) throw new TypeError('config: expected something to change')
   const children = [owner('configure', { node }, configForm(NODE_CONFIG, config))]
   return ask(connection, { type: 'set', ns: PUBSUB_OWNER, children }, options, done)
 }
@@ -62,8 +61,7 @@ export async function createNode(
 ): Promise<void> {
   checkName('node', node)
   const children = [element(PUBSUB, 'create', { node })]
-  if (KEYS.some((key) => config[key] !== undefined))
-    children.push(element(PUBSUB, 'configure', {}, configForm(NODE_CONFIG, config)))
+  if (!isEmpty(config)) children.push(element(PUBSUB, 'configure', {}, configForm(NODE_CONFIG, config)))
   return ask(connection, { type: 'set', ns: PUBSUB, children }, options, done)
 }
 

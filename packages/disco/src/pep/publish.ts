@@ -18,7 +18,8 @@ import { type Connection, child, children, type Element, element, ns, StanzaErro
 import { PepError, type PepErrorCode, pepError } from './error.ts'
 import { checkName } from './item.ts'
 import { configuration, configure, createNode } from './node.ts'
-import { configForm, hasRoom, KEYS, type NodeConfig, PUBLISH_OPTIONS, unmetOf } from './node-config.ts'
+import { configForm, isEmpty, type NodeConfig, PUBLISH_OPTIONS, unmetOf } from './node-config.ts'
+import { proposals } from './proposals.ts'
 import { ask, ownAccount, type PepOptions, PUBSUB } from './request.ts'
 
 export interface NewItem {
@@ -32,7 +33,7 @@ export interface PublishOptions extends PepOptions {
    * Whether the own account's disco#info has `http://jabber.org/protocol/pubsub#publish-options`. Unless given, it is
    * asked: one request more. Where it is said and not so, the first attempt publishes under whatever there is.
    */
-  readonly publishOptions?: boolean | undefined
+  readonly announcesOptions?: boolean | undefined
 }
 
 /** A request: for the account's features, for the configuration; to create, to configure, to publish. */
@@ -48,12 +49,6 @@ export interface Published {
   /** What else was wanted and is not so. With `maxItems`, items of other clients may have been pushed out. */
   readonly unmet: readonly (keyof NodeConfig)[]
 }
-
-/**
- * What is tried where a service refuses the number wanted, or does not know `max`: Debian's ejabberd keeps up to 1000
- * items and Prosody 256, and ten devices are many for one account.
- */
-const ROOM = [1000, 100, 10] as const
 
 /**
  * features, publish, read, create, create with what is standard, read, configure with all, with each of three numbers,
@@ -89,9 +84,9 @@ export async function publish(
   if (item.id !== undefined) checkName('id', item.id)
   const steps: PublishStep[] = []
   const ladder: Ladder = { connection, node, item, wanted: config, options, steps }
-  const demands = KEYS.some((key) => config[key] !== undefined)
+  const demands = !isEmpty(config)
   if (demands) configForm(PUBLISH_OPTIONS, config)
-  const byOptions = demands && (options.publishOptions ?? (await announcesOptions(ladder)))
+  const byOptions = demands && (options.announcesOptions ?? (await announcesOptions(ladder)))
   if (byOptions || !demands) {
     try {
       return { id: await attempt(ladder, config), steps, held: config, unmet: [] }
@@ -142,7 +137,7 @@ const pubsub = ns(PUBSUB)
 function attempt(ladder: Ladder, conditions: NodeConfig): Promise<string | undefined> {
   const { connection, node, item, options } = ladder
   const request = [pubsub('publish', { node }, pubsub('item', { id: item.id }, item.payload))]
-  if (KEYS.some((key) => conditions[key] !== undefined))
+  if (!isEmpty(conditions))
     request.push(pubsub('publish-options', {}, configForm(PUBLISH_OPTIONS, conditions)))
   return step(ladder, 'publish', () =>
     ask(connection, { type: 'set', ns: PUBSUB, children: request }, options, (answer) => {
@@ -210,12 +205,12 @@ async function create(ladder: Ladder): Promise<NodeConfig> {
 /** In the standard way where the service refuses it as wanted. */
 async function createUnlessThere(ladder: Ladder): Promise<void> {
   const { connection, node, wanted, options } = ladder
-  for (const config of [wanted, {}]) {
+  for (const config of isEmpty(wanted) ? [{}] : [wanted, {}]) {
     try {
       return await step(ladder, 'create', () => createNode(connection, node, config, options))
     } catch (error) {
       if (isCode(error, 'exists')) return
-      if (config !== wanted || !isCode(error, 'refused')) throw error
+      if (isEmpty(config) || !isCode(error, 'refused')) throw error
     }
   }
 }
@@ -234,37 +229,6 @@ async function reconfigure(ladder: Ladder, held: NodeConfig): Promise<boolean> {
     }
   }
   return false
-}
-
-/** What to ask for, from all to the least that will do; nothing twice. */
-function proposals(held: NodeConfig, wanted: NodeConfig): readonly NodeConfig[] {
-  const unmet = unmetOf(held, wanted)
-  const only = (...keys: readonly (keyof NodeConfig)[]) =>
-    pick(
-      wanted,
-      unmet.filter((key) => keys.includes(key)),
-    )
-  const { maxItems } = only('maxItems')
-  // Less than wanted, but more than there is.
-  const rooms = ROOM.filter((n) => maxItems === 'max' || n < (maxItems ?? 0)).filter((n) => !hasRoom(held, n))
-  const all = [
-    pick(wanted, unmet),
-    ...rooms.map((maxItems) => ({ ...only('access', 'persist'), maxItems })),
-    only('access'),
-  ]
-  const written = all.map((config) => JSON.stringify(config))
-  return all.filter((_, i) => written[i] !== '{}' && written.indexOf(written[i] ?? '') === i)
-}
-
-function pick(config: NodeConfig, keys: readonly (keyof NodeConfig)[]): NodeConfig {
-  const { access, persist, maxItems, sendLast } = config
-  const has = (key: keyof NodeConfig) => keys.includes(key)
-  return {
-    ...(has('access') && { access }),
-    ...(has('persist') && { persist }),
-    ...(has('maxItems') && { maxItems }),
-    ...(has('sendLast') && { sendLast }),
-  }
 }
 
 function isCode(error: unknown, code: PepErrorCode): boolean {

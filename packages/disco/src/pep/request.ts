@@ -64,8 +64,3 @@ export function ownAccount(connection: Connection): BareJid | undefined {
 export function malformed(what: string): PepError {
   return new PepError('malformed', `pep: ${what}`)
 }
-
-/** The feature to announce for being notified of what is published at a node (XEP-0060 §9.2, XEP-0163 §4.2). */
-export function notify(node: string): string {
-  return `${node}+notify`
-}

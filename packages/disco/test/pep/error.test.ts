@@ -1,7 +1,7 @@
 import { type BareJid, StanzaError } from '@xmpp-e2e/xml'
 import { expect, test } from 'vitest'
 import { fetchItems, PepError } from '../../src/pep.ts'
-import { abortable, connected, error, failure, scripted } from './service.ts'
+import { abortable, connected, error, failure, scripted } from './connection.ts'
 
 const romeo = 'romeo@montague.lit' as BareJid
 const juliet = 'juliet@capulet.lit' as BareJid

@@ -4,8 +4,8 @@ import * as pep from '../../src/pep.ts'
 test('the subpath exports', () => {
   expect(Object.keys(pep).sort()).toMatchInlineSnapshot(`
     [
-      "MAX_ITEMS",
-      "MAX_NAME",
+      "MAX_NODE_ITEMS",
+      "MAX_NODE_NAME",
       "MAX_PUBLISH_REQUESTS",
       "PepError",
       "configuration",

@@ -2,7 +2,7 @@ import { type BareJid, type Element, element, elements, serialize } from '@xmpp-
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { configuration, eventsOf, fetchItems, PepError, publish, subscribe } from '../../src/pep.ts'
-import { connected, PUBSUB } from './service.ts'
+import { connected, PUBSUB } from './connection.ts'
 
 // Trees of the words that the readers look for, in the wrong places as often as in the right ones.
 const namespaces = [PUBSUB, `${PUBSUB}#event`, `${PUBSUB}#owner`, 'jabber:x:data', 'jabber:client'] as const

@@ -2,8 +2,8 @@ import { ns } from '@xmpp-e2e/xml'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { MAX_PUBLISH_REQUESTS, type NodeConfig, PepError, publish } from '../../src/pep.ts'
-import { connected } from './service.ts'
-import { type Limits, type Node, STANDARD, service } from './world.ts'
+import { connected } from './connection.ts'
+import { type Limits, type Node, STANDARD, service } from './service.ts'
 
 const payload = ns('urn:example')('key')
 

@@ -1,144 +1,118 @@
-/** A connection to a PEP service that says what a test has written down, or that is one, with the faults asked for. */
-import {
-  type Connection,
-  type Element,
-  guard,
-  type Listener,
-  parse,
-  type Signal,
-  serialize,
-} from '@xmpp-e2e/xml'
-import { type NodeConfig, PepError } from '../../src/pep.ts'
+/** A PEP service for one account, as far as publishing needs it, that is as limited as it is told to be. */
+import { type Element, elements } from '@xmpp-e2e/xml'
+import { dataForm } from '../../src/data-form.ts'
+import type { NodeConfig } from '../../src/pep.ts'
+import { type Answer, configured, error, FEATURES } from './connection.ts'
 
-export const ACCOUNT = 'juliet@capulet.lit'
-export const PUBSUB = 'http://jabber.org/protocol/pubsub'
+export interface Limits {
+  /** Whether options are honoured, and said to be; otherwise they are ignored. */
+  readonly options: boolean
+  /** Fields that options may have; others are refused. */
+  readonly optionFields: readonly (keyof NodeConfig)[]
+  readonly autoCreate: boolean
+  /** What becomes of a configuration in a request to create. */
+  readonly create: 'obeyed' | 'ignored' | 'refused'
+  /** What becomes of a changed access model. */
+  readonly access: 'obeyed' | 'ignored' | 'refused'
+  /** The most items it keeps at a node. */
+  readonly room: number
+  /** Whether it knows `max`. */
+  readonly max: boolean
+}
 
-/** What is in the `<iq/>` of an answer; an `<error/>` makes it one. `undefined` is no answer. */
-export type Answer = string | undefined
+export interface Node {
+  config: NodeConfig
+  /** The IDs that it keeps, and the access model under which each was published. */
+  readonly items: Map<string, NodeConfig['access']>
+}
 
-/** A connection whose requests are answered by `answer`, at once or when `turn` resolves. */
-export function connected(
-  answer: (request: Element, count: number) => Answer,
-  turn?: () => Promise<unknown>,
-) {
-  const listeners = new Set<Listener>()
-  const timers = new Set<() => void>()
-  const requests: Element[] = []
-  let drawn = 0
-  const arrive = (stanza: Element): void => {
-    for (const listener of [...listeners]) listener.stanza?.(stanza)
-  }
-  const wire = {
-    jid: `${ACCOUNT}/balcony` as string | undefined,
-    async send(iq: Element) {
-      requests.push(iq)
-      await turn?.()
-      const children = answer(iq, requests.length)
-      if (children === undefined) return
-      const type = /^\s*<error/.test(children) ? 'error' : 'result'
-      const from = iq.attrs.to ?? ACCOUNT
-      arrive(
-        parse(`<iq xmlns='jabber:client' type='${type}' id='${iq.attrs.id}' from='${from}'>${children}</iq>`),
-      )
-    },
-    subscribe(listener: Listener) {
-      listeners.add(listener)
-      return () => listeners.delete(listener)
-    },
-  }
-  const connection: Connection = guard(wire, {
-    random: (length) => new Uint8Array(length).map((_, i) => (i === 0 ? ++drawn : drawn >> 8)),
-    clock: {
-      after(_, run) {
-        timers.add(run)
-        return () => timers.delete(run)
-      },
-    },
+export const STANDARD: NodeConfig = {
+  access: 'presence',
+  persist: true,
+  maxItems: 1,
+  sendLast: 'on_sub_and_presence',
+}
+
+const FIELDS: Readonly<Record<string, keyof NodeConfig>> = {
+  'pubsub#access_model': 'access',
+  'pubsub#persist_items': 'persist',
+  'pubsub#max_items': 'maxItems',
+  'pubsub#send_last_published_item': 'sendLast',
+}
+
+function fieldsOf(el: Element | undefined): NodeConfig | undefined {
+  const form = el && elements(el)[0]
+  if (!form) return undefined
+  const entries = dataForm.decode(form).fields.flatMap(({ name = '', values: [value = ''] }) => {
+    const key = FIELDS[name]
+    if (!key) return []
+    return [
+      [
+        key,
+        key === 'persist' ? value === 'true' : key === 'maxItems' && value !== 'max' ? Number(value) : value,
+      ],
+    ]
   })
-  return {
-    connection,
-    wire,
-    requests,
-    listeners,
-    arrive,
-    /** Everything that waits for time to pass. */
-    elapse: () => {
-      for (const run of [...timers]) run()
-    },
-    lose: () => {
-      for (const listener of [...listeners]) listener.session?.('lost')
-    },
-    /** The payloads of the requests, as they are written. */
-    sent: () =>
-      requests.map((iq) => iq.children.map((el) => (typeof el === 'string' ? el : serialize(el))).join('')),
+  return Object.fromEntries(entries)
+}
+
+const MISSING = error('cancel', 'item-not-found')
+const REFUSED = error('modify', 'not-acceptable')
+const EXISTS = error('cancel', 'conflict')
+
+/** Answers requests about `nodes`, and changes them. */
+export function service(limits: Limits, nodes: Map<string, Node>): (iq: Element) => Answer {
+  const isAcceptable = ({ maxItems = 1 }: NodeConfig) =>
+    maxItems === 'max' ? limits.max : maxItems <= limits.room
+
+  function publish(name: string, id: string, options: NodeConfig | undefined): Answer {
+    const wanted = limits.options ? options : undefined
+    const isUnknown = (key: string) => !limits.optionFields.some((known) => known === key)
+    if (Object.keys(wanted ?? {}).some(isUnknown)) return error('wait', 'resource-constraint')
+    let node = nodes.get(name)
+    if (!node) {
+      if (!limits.autoCreate) return MISSING
+      if (!isAcceptable(wanted ?? {})) return REFUSED
+      node = { config: { ...STANDARD, ...wanted }, items: new Map() }
+      nodes.set(name, node)
+    }
+    const { config, items } = node
+    if (Object.entries(wanted ?? {}).some(([key, value]) => config[key as keyof NodeConfig] !== value))
+      return error('cancel', 'conflict', 'precondition-not-met')
+    items.delete(id)
+    items.set(id, config.access)
+    const room = config.maxItems === 'max' ? limits.room : (config.maxItems ?? 1)
+    for (const old of [...items.keys()].slice(0, -room)) items.delete(old)
+    return ''
+  }
+
+  function create(name: string, wanted: NodeConfig | undefined): Answer {
+    if (nodes.has(name)) return EXISTS
+    const heeded = limits.create === 'ignored' ? undefined : wanted
+    if (heeded && (limits.create === 'refused' || !isAcceptable(heeded))) return REFUSED
+    nodes.set(name, { config: { ...STANDARD, ...heeded }, items: new Map() })
+    return ''
+  }
+
+  function configure(name: string, wanted: NodeConfig | undefined): Answer {
+    const node = nodes.get(name)
+    if (!node) return MISSING
+    if (!wanted) return configured(name, node.config)
+    const { access, ...others } = wanted
+    if (!isAcceptable(wanted) || (access && limits.access === 'refused')) return REFUSED
+    const heeded = access && limits.access === 'obeyed' ? { access } : {}
+    node.config = { ...node.config, ...others, ...heeded }
+    return ''
+  }
+
+  return (iq) => {
+    const [payload] = elements(iq)
+    if (payload?.name === 'query') return FEATURES(...(limits.options ? ['publish-options'] : []))
+    const [action, more] = payload ? elements(payload) : []
+    const node = action?.attrs.node ?? ''
+    if (action?.name === 'publish') return publish(node, elements(action)[0]?.attrs.id ?? '', fieldsOf(more))
+    if (action?.name === 'create') return create(node, fieldsOf(more))
+    if (action?.name === 'configure') return configure(node, fieldsOf(action))
+    throw new Error('the service was asked for something else')
   }
 }
-
-/** Answers each request with the next of these, and none after the last. */
-export function scripted(...answers: readonly Answer[]) {
-  return connected((_, count) => answers[count - 1])
-}
-
-/** As the serializer writes it, without the white space between elements. */
-export function written(xml: string): string {
-  return serialize(parse(xml.replace(/>\s+</g, '><').trim()))
-}
-
-/** How a promise ends that should not be kept: a code, or the error itself. */
-export async function failure(promise: Promise<unknown>): Promise<unknown> {
-  try {
-    await promise
-  } catch (error) {
-    return error instanceof PepError ? error.code : error
-  }
-  return 'no failure'
-}
-
-/** A signal, and how to abort it. */
-export function abortable(): Signal & { abort(): void } {
-  const listeners = new Set<() => void>()
-  let aborted = false
-  return {
-    get aborted() {
-      return aborted
-    },
-    addEventListener: (_, listener) => void listeners.add(listener),
-    removeEventListener: (_, listener) => void listeners.delete(listener),
-    abort() {
-      aborted = true
-      for (const listener of [...listeners]) listener()
-    },
-  }
-}
-
-export const error = (type: string, condition: string, detail = '', feature = ''): string =>
-  `<error type='${type}'><${condition} xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/>${
-    detail && `<${detail} xmlns='${PUBSUB}#errors' ${feature && `feature='${feature}'`}/>`
-  }</error>`
-
-export const FEATURES = (...names: readonly string[]): string =>
-  `<query xmlns='http://jabber.org/protocol/disco#info'><identity category='pubsub' type='pep'/>${names
-    .map((name) => `<feature var='${PUBSUB}#${name}'/>`)
-    .join('')}</query>`
-
-const FIELD = {
-  access: 'access_model',
-  persist: 'persist_items',
-  maxItems: 'max_items',
-  sendLast: 'send_last_published_item',
-}
-
-/** `<x/>` with these fields. */
-export function form(type: string, about: string, config: NodeConfig): string {
-  const fields = Object.entries(config).filter(([, value]) => value !== undefined)
-  return `<x xmlns='jabber:x:data' type='${type}'><field var='FORM_TYPE' type='hidden'><value>${PUBSUB}#${about}</value></field>${fields
-    .map(
-      ([key, value]) =>
-        `<field var='pubsub#${FIELD[key as keyof NodeConfig]}'><value>${value}</value></field>`,
-    )
-    .join('')}</x>`
-}
-
-/** What an owner gets who asks how a node is configured. */
-export const configured = (node: string, config: NodeConfig): string =>
-  `<pubsub xmlns='${PUBSUB}#owner'><configure node='${node}'>${form('form', 'node_config', config)}</configure></pubsub>`

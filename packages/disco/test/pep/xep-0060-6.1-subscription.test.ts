@@ -1,7 +1,7 @@
 import type { BareJid } from '@xmpp-e2e/xml'
 import { describe, expect, test } from 'vitest'
 import { notify, subscribe, unsubscribe } from '../../src/pep.ts'
-import { error, failure, PUBSUB, scripted, written } from './service.ts'
+import { error, failure, PUBSUB, scripted, written } from './connection.ts'
 
 const NODE = 'urn:xmpp:omemo:2:devices'
 const romeo = 'romeo@montague.lit' as BareJid

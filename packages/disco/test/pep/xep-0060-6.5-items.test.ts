@@ -1,7 +1,7 @@
 import { type BareJid, parse } from '@xmpp-e2e/xml'
 import { describe, expect, test } from 'vitest'
-import { fetchItems, MAX_ITEMS, MAX_NAME, retract } from '../../src/pep.ts'
-import { connected, error, failure, PUBSUB, scripted, written } from './service.ts'
+import { fetchItems, MAX_NODE_ITEMS, MAX_NODE_NAME, retract } from '../../src/pep.ts'
+import { connected, error, failure, PUBSUB, scripted, written } from './connection.ts'
 
 const NODE = 'princely_musings'
 const romeo = 'romeo@montague.lit' as BareJid
@@ -17,7 +17,7 @@ describe('§6.5: what is asked', () => {
     ['all of another', { owner: romeo }, romeo, `<items node='${NODE}'/>`],
     ['the most recent (§6.5.7)', { max: 2 }, undefined, `<items node='${NODE}' max_items='2'/>`],
     [
-      'some by ID (§6.5.6)',
+      'some by ID (§6.5.8)',
       { owner: romeo, ids: ['368866411b877c30064a5f62b917cffe', '4e30f35051b7b8b42abe083742187228'] },
       romeo,
       `<items node='${NODE}'><item id='368866411b877c30064a5f62b917cffe'/><item id='4e30f35051b7b8b42abe083742187228'/></items>`,
@@ -32,27 +32,27 @@ describe('§6.5: what is asked', () => {
 
   test('bad arguments are refused before anything is sent', async () => {
     const { connection, requests } = scripted()
-    const ids = Array.from({ length: MAX_ITEMS + 1 }, (_, i) => String(i))
+    const ids = Array.from({ length: MAX_NODE_ITEMS + 1 }, (_, i) => String(i))
     for (const options of [
       { max: 0 },
       { max: 1.5 },
-      { max: MAX_ITEMS + 1 },
+      { max: MAX_NODE_ITEMS + 1 },
       { ids: [] },
       { ids: [''] },
       { ids },
     ])
       expect(await failure(fetchItems(connection, NODE, options))).toBeInstanceOf(RangeError)
     expect(await failure(fetchItems(connection, ''))).toBeInstanceOf(RangeError)
-    expect(await failure(fetchItems(connection, 'x'.repeat(MAX_NAME + 1)))).toBeInstanceOf(RangeError)
+    expect(await failure(fetchItems(connection, 'x'.repeat(MAX_NODE_NAME + 1)))).toBeInstanceOf(RangeError)
     expect(await failure(fetchItems(connection, NODE, { max: 1, ids: ['a'] }))).toBeInstanceOf(TypeError)
     expect(requests).toEqual([])
   })
 
   test('as many as there may be', async () => {
     const { connection } = scripted(answer(''), answer(''))
-    const ids = Array.from({ length: MAX_ITEMS }, (_, i) => String(i))
+    const ids = Array.from({ length: MAX_NODE_ITEMS }, (_, i) => String(i))
     expect(await fetchItems(connection, NODE, { ids })).toEqual([])
-    expect(await fetchItems(connection, NODE, { max: MAX_ITEMS })).toEqual([])
+    expect(await fetchItems(connection, NODE, { max: MAX_NODE_ITEMS })).toEqual([])
   })
 })
 
@@ -73,7 +73,7 @@ describe('§6.5: what is read', () => {
     expect((await fetched(all, { ids: ['c', 'missing', 'a'] })).map(({ id }) => id)).toEqual(['a', 'c'])
   })
 
-  test('of two items of one ID the later (§13.1: the older one is dropped, the newer one is last)', async () => {
+  test('of two items of one ID the later (§12.1: the older one is dropped, the newer one is last)', async () => {
     const found = await fetched(answer([entry('a', 'old'), entry('b'), entry('a', 'new')].join('')))
     expect(found.map(({ id }) => id)).toEqual(['b', 'a'])
     expect(JSON.stringify(found[1])).toContain('new')
@@ -96,15 +96,15 @@ describe('§6.5: what is read', () => {
     ['of another node', answer(entry('a'), 'other')],
     ['of no node', `<pubsub xmlns='${PUBSUB}'><items>${entry('a')}</items></pubsub>`],
     ['an item with two payloads', answer(`<item id='a'><x xmlns='a'/><x xmlns='b'/></item>`)],
-    ['a name that is too long', answer(`<item id='${'x'.repeat(MAX_NAME + 1)}'/>`)],
-    ['too many items', answer('<item/>'.repeat(MAX_ITEMS + 1))],
+    ['a name that is too long', answer(`<item id='${'x'.repeat(MAX_NODE_NAME + 1)}'/>`)],
+    ['too many items', answer('<item/>'.repeat(MAX_NODE_ITEMS + 1))],
   ])('malformed: %s', async (_, xml) => {
     expect(await failure(fetched(xml))).toBe('malformed')
   })
 
   test('at the limits', async () => {
-    expect((await fetched(answer('<item/>'.repeat(MAX_ITEMS)))).length).toBe(MAX_ITEMS)
-    expect((await fetched(answer(`<item id='${'x'.repeat(MAX_NAME)}'/>`))).length).toBe(1)
+    expect((await fetched(answer('<item/>'.repeat(MAX_NODE_ITEMS)))).length).toBe(MAX_NODE_ITEMS)
+    expect((await fetched(answer(`<item id='${'x'.repeat(MAX_NODE_NAME)}'/>`))).length).toBe(1)
   })
 })
 

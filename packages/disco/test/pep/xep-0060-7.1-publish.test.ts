@@ -11,7 +11,7 @@ import {
   PUBSUB,
   scripted,
   written,
-} from './service.ts'
+} from './connection.ts'
 
 const NODE = 'urn:xmpp:omemo:2:bundles'
 const OPTIONS = FEATURES('auto-create', 'publish-options')
@@ -35,6 +35,7 @@ const creates = (config = ''): string =>
   written(
     `<pubsub xmlns='${PUBSUB}'><create node='${NODE}'/>${config && `<configure>${config}</configure>`}</pubsub>`,
   )
+const created = creates(form('submit', 'node_config', { persist: true, access: 'open', maxItems: 'max' }))
 const options = (config: NodeConfig): string => form('submit', 'publish-options', config)
 const all = options({ persist: true, access: 'open', maxItems: 'max' })
 const access = options({ access: 'open' })
@@ -65,16 +66,16 @@ describe('§7.1.5, XEP-0163 §6.1: options, where the account announces them', (
       unmet: [],
     })
     expect(requests[0]?.attrs).toMatchObject({ type: 'get', to: 'juliet@capulet.lit' })
-    const again = await publish(connection, NODE, item, wanted, { publishOptions: true })
+    const again = await publish(connection, NODE, item, wanted, { announcesOptions: true })
     expect(again.steps).toEqual(['publish'])
     expect(sent()).toEqual([info, asks(all), asks(all)])
     expect(requests[1]?.attrs).toEqual({ type: 'set', id: requests[1]?.attrs.id })
   })
 
-  test('every field is written as registered (§17.4.4)', async () => {
+  test('every field is written as registered (§16.4.4)', async () => {
     const { connection, sent } = scripted(published)
     const config: NodeConfig = { sendLast: 'on_sub', maxItems: 7, access: 'whitelist', persist: false }
-    await publish(connection, NODE, item, config, { publishOptions: true })
+    await publish(connection, NODE, item, config, { announcesOptions: true })
     const { access, persist, maxItems, sendLast } = config
     expect(sent()).toEqual([asks(options({ persist, access, maxItems, sendLast }))])
   })
@@ -112,14 +113,7 @@ describe('the repair ladder', () => {
     [
       'ejabberd 23.01: options know no `pubsub#max_items`; a new node is made with it',
       [OPTIONS, unknownField, missing, '', config(open), published],
-      [
-        info,
-        asks(all),
-        reads,
-        creates(form('submit', 'node_config', { persist: true, access: 'open', maxItems: 'max' })),
-        reads,
-        asks(access),
-      ],
+      [info, asks(all), reads, created, reads, asks(access)],
       { steps: ['features', 'publish', 'read', 'create', 'read', 'publish'], held: open, unmet: [] },
     ],
     [
@@ -185,7 +179,7 @@ describe('the repair ladder', () => {
         info,
         asks(all),
         reads,
-        creates(form('submit', 'node_config', { persist: true, access: 'open', maxItems: 'max' })),
+        created,
         reads,
         sets({ access: 'open', maxItems: 'max' }),
         reads,
@@ -196,14 +190,7 @@ describe('the repair ladder', () => {
     [
       'another client creates the node at the same time',
       [OPTIONS, missing, missing, error('cancel', 'conflict'), config(open), published],
-      [
-        info,
-        asks(all),
-        reads,
-        creates(form('submit', 'node_config', { persist: true, access: 'open', maxItems: 'max' })),
-        reads,
-        asks(access),
-      ],
+      [info, asks(all), reads, created, reads, asks(access)],
       { unmet: [] },
     ],
     [
@@ -215,14 +202,7 @@ describe('the repair ladder', () => {
     [
       'ejabberd: another client creates the node at the same time',
       [OPTIONS, unknownField, missing, failed, config(open), published],
-      [
-        info,
-        asks(all),
-        reads,
-        creates(form('submit', 'node_config', { persist: true, access: 'open', maxItems: 'max' })),
-        reads,
-        asks(access),
-      ],
+      [info, asks(all), reads, created, reads, asks(access)],
       { unmet: [] },
     ],
     [
@@ -238,7 +218,7 @@ describe('the repair ladder', () => {
         info,
         asks(all),
         reads,
-        creates(form('submit', 'node_config', { persist: true, access: 'open', maxItems: 'max' })),
+        created,
         creates(),
         reads,
         sets({ access: 'open', maxItems: 'max' }),
@@ -268,12 +248,12 @@ describe('the repair ladder', () => {
 
   test.each([
     ['Prosody: max_items: out of bounds', error('modify', 'bad-request')],
-    ['as for any form (XEP-0060 §12)', error('modify', 'bad-request', 'invalid-options')],
+    ['as for any form (XEP-0060 §6.3.6.2)', error('modify', 'bad-request', 'invalid-options')],
     ['more than it keeps', error('modify', 'not-acceptable')],
     ['ejabberd', error('wait', 'resource-constraint')],
   ])('options are refused: %s', async (_, refusal) => {
     const { connection, sent } = scripted(refusal, config(open), published)
-    await publish(connection, NODE, item, wanted, { publishOptions: true })
+    await publish(connection, NODE, item, wanted, { announcesOptions: true })
     expect(sent()).toEqual([asks(all), reads, asks(access)])
   })
 
@@ -290,7 +270,7 @@ describe('the repair ladder', () => {
       NODE,
       item,
       { access: 'open', maxItems: 500 },
-      { publishOptions: false },
+      { announcesOptions: false },
     )
     expect(result.unmet).toEqual(['maxItems'])
     expect(sent().slice(1, 3)).toEqual([
@@ -301,7 +281,7 @@ describe('the repair ladder', () => {
 
   test('room that others have asked for is not taken away', async () => {
     const { connection, sent } = scripted(config({ ...open, maxItems: 50 }), published)
-    await publish(connection, NODE, item, { access: 'open', maxItems: 1 }, { publishOptions: false })
+    await publish(connection, NODE, item, { access: 'open', maxItems: 1 }, { announcesOptions: false })
     expect(sent()).toEqual([reads, asks()])
   })
 
@@ -309,6 +289,12 @@ describe('the repair ladder', () => {
     const { connection, sent } = scripted(missing, missing, '', config(standard), published)
     expect((await publish(connection, NODE, item, {})).held).toEqual(standard)
     expect(sent()).toEqual([asks(), reads, creates(), reads, asks()])
+  })
+
+  test('without demands, a refusal to create is not asked for twice', async () => {
+    const { connection, sent } = scripted(missing, missing, refused)
+    expect(await failure(publish(connection, NODE, item, { access: undefined }))).toBe('refused')
+    expect(sent()).toEqual([asks(), reads, creates()])
   })
 
   test.each([
@@ -378,7 +364,7 @@ describe('the access model is right, or nothing is published', () => {
 
   test('the message says both models', async () => {
     const { connection } = scripted(config(standard), refused, refused)
-    const outcome = publish(connection, NODE, item, secret, { publishOptions: false })
+    const outcome = publish(connection, NODE, item, secret, { announcesOptions: false })
     await expect(outcome).rejects.toThrow('was to be whitelist, and was presence')
   })
 
@@ -537,6 +523,6 @@ test('bad arguments are refused before anything is sent', async () => {
 
 test('the largest number and the longest name are fine', async () => {
   const { connection, sent } = scripted('')
-  await publish(connection, 'x'.repeat(1024), item, { maxItems: 2 ** 32 - 1 }, { publishOptions: true })
+  await publish(connection, 'x'.repeat(1024), item, { maxItems: 2 ** 32 - 1 }, { announcesOptions: true })
   expect(sent()[0]).toContain('<value>4294967295</value>')
 })

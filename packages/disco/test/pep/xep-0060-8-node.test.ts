@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { configuration, configure, createNode, deleteNode, type NodeConfig } from '../../src/pep.ts'
-import { configured, error, failure, form, PUBSUB, scripted, written } from './service.ts'
+import { configured, error, failure, form, PUBSUB, scripted, written } from './connection.ts'
 
 const NODE = 'princely_musings'
 

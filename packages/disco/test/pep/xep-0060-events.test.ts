@@ -1,7 +1,7 @@
 import { type BareJid, type Element, parse, receive } from '@xmpp-e2e/xml'
 import { describe, expect, test } from 'vitest'
-import { eventsOf, MAX_ITEMS, MAX_NAME, onEvents, type PepEvent } from '../../src/pep.ts'
-import { ACCOUNT, connected, form, PUBSUB } from './service.ts'
+import { eventsOf, MAX_NODE_ITEMS, MAX_NODE_NAME, onEvents, type PepEvent } from '../../src/pep.ts'
+import { ACCOUNT, connected, form, PUBSUB } from './connection.ts'
 
 const NODE = 'urn:xmpp:omemo:2:devices'
 const romeo = 'romeo@montague.lit'
@@ -128,7 +128,7 @@ describe('what is no notification', () => {
     ['an action of another namespace', event(`<purge xmlns='${PUBSUB}' node='${NODE}'/>`), `from='${romeo}'`],
     ['an action that is not known', event(`<collection node='${NODE}'/>`), `from='${romeo}'`],
     [
-      '§13.14: about a subscription',
+      '§12.14: about a subscription',
       event(`<subscription node='${NODE}' subscription='none'/>`),
       `from='${romeo}'`,
     ],
@@ -157,19 +157,22 @@ describe('malformed ones are ignored', () => {
   test.each([
     ['no node', '<purge/>'],
     ['an empty node', `<purge node=''/>`],
-    ['a node name that is too long', `<purge node='${'x'.repeat(MAX_NAME + 1)}'/>`],
+    ['a node name that is too long', `<purge node='${'x'.repeat(MAX_NODE_NAME + 1)}'/>`],
     ['an item with two payloads', `<items node='${NODE}'><item><a/><b/></item></items>`],
     [
       'an item name that is too long',
-      `<items node='${NODE}'><item id='${'x'.repeat(MAX_NAME + 1)}'/></items>`,
+      `<items node='${NODE}'><item id='${'x'.repeat(MAX_NODE_NAME + 1)}'/></items>`,
     ],
-    ['too many items', `<items node='${NODE}'>${'<item/>'.repeat(MAX_ITEMS + 1)}</items>`],
+    ['too many items', `<items node='${NODE}'>${'<item/>'.repeat(MAX_NODE_ITEMS + 1)}</items>`],
     ['a deleted item without a name', `<items node='${NODE}'><retract/></items>`],
     [
       'a deleted item with a name that is too long',
-      `<items node='${NODE}'><retract id='${'x'.repeat(MAX_NAME + 1)}'/></items>`,
+      `<items node='${NODE}'><retract id='${'x'.repeat(MAX_NODE_NAME + 1)}'/></items>`,
     ],
-    ['too many deleted items', `<items node='${NODE}'>${`<retract id='a'/>`.repeat(MAX_ITEMS + 1)}</items>`],
+    [
+      'too many deleted items',
+      `<items node='${NODE}'>${`<retract id='a'/>`.repeat(MAX_NODE_ITEMS + 1)}</items>`,
+    ],
     ['another form', `<configuration node='${NODE}'>${form('result', 'meta-data', {})}</configuration>`],
     ['a form of no kind', `<configuration node='${NODE}'><x xmlns='jabber:x:data'/></configuration>`],
   ])('%s', (_, children) => {
@@ -177,11 +180,11 @@ describe('malformed ones are ignored', () => {
   })
 
   test('at the limits', () => {
-    expect(of(`<purge node='${'x'.repeat(MAX_NAME)}'/>`).length).toBe(1)
-    expect(of(`<items node='${NODE}'>${'<item/>'.repeat(MAX_ITEMS)}</items>`)[0]).toMatchObject({
+    expect(of(`<purge node='${'x'.repeat(MAX_NODE_NAME)}'/>`).length).toBe(1)
+    expect(of(`<items node='${NODE}'>${'<item/>'.repeat(MAX_NODE_ITEMS)}</items>`)[0]).toMatchObject({
       kind: 'items',
     })
-    expect(of(`<items node='${NODE}'>${`<retract id='a'/>`.repeat(MAX_ITEMS)}</items>`)).toMatchObject([
+    expect(of(`<items node='${NODE}'>${`<retract id='a'/>`.repeat(MAX_NODE_ITEMS)}</items>`)).toMatchObject([
       { ids: ['a'] },
     ])
   })
