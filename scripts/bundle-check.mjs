@@ -115,6 +115,20 @@ const rows = [
     ],
   },
   {
+    of: 'store',
+    what: 'IndexedDB, with idb',
+    code: "export * from '@xmpp-e2e/store/indexeddb'",
+    ceiling: 3_700,
+    without: [/saxes/, /@noble/, /packages\/(?!store\/)/, /conformance/, /effect-/, /update/, /memory/],
+  },
+  {
+    of: 'store',
+    what: 'sealed records, with XChaCha20-Poly1305',
+    code: "export * from '@xmpp-e2e/store/encrypted'",
+    ceiling: 7_100,
+    without: [/saxes/, /@noble\/hashes/, /idb/, /packages\/(?!store\/)/, /conformance/, /effect-/, /memory/],
+  },
+  {
     of: 'disco',
     what: 'all of it, with SHA-1 and SHA-256, beyond xml',
     code: "export * from '@xmpp-e2e/disco'",

@@ -130,12 +130,12 @@ function inspectReadme({ readme, file }) {
   return read(readme).includes(read(file).trim()) ? [] : [`${readme} does not show ${file} word for word.`]
 }
 
-/** Versions of all that the packages depend on, as this workspace has them, so that a new release elsewhere changes nothing. */
-const pins = () =>
+/** Versions of what the packages name under `field`, as this workspace has them, so that a new release elsewhere changes nothing. */
+const pins = (field) =>
   Object.fromEntries(
     published
       .flatMap((name) =>
-        Object.keys(json('packages', name, 'package.json').dependencies ?? {}).map((d) => [name, d]),
+        Object.keys(json('packages', name, 'package.json')[field] ?? {}).map((d) => [name, d]),
       )
       .filter(([, dependency]) => !dependency.startsWith('@xmpp-e2e/'))
       .map(([name, dependency]) => [
@@ -157,8 +157,9 @@ function writeFixture(folder, packed) {
       name: 'stranger',
       private: true,
       type: 'module',
-      dependencies: tarballs,
-      pnpm: { overrides: { ...pins(), ...tarballs } },
+      // Peers are optional, each for one subpath: who imports them all installs them all.
+      dependencies: { ...tarballs, ...pins('peerDependencies') },
+      pnpm: { overrides: { ...pins('dependencies'), ...tarballs } },
     }),
   )
   for (const [name, config] of Object.entries(consumers))

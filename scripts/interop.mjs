@@ -40,7 +40,7 @@ const PEERS = [
     name: 'Chromium',
     packages: ['chromium'],
     probe: ['/usr/bin/chromium', '--version'],
-    tests: /^browser.*\.test\.ts$/,
+    tests: /^(browser.*|store-indexeddb)\.test\.ts$/,
     services: [],
   },
   {
