@@ -12,7 +12,8 @@ const PROSODY: Program = {
       const [name, host = ''] = jid.split('@')
       const folder = join(directory, 'data', host, 'accounts')
       await mkdir(folder, { recursive: true })
-      await writeFile(join(folder, `${name}.dat`), `return { password = ${JSON.stringify(password)} }\n`)
+      const file = name?.replace(/[^a-z0-9]/g, (c) => `%${c.charCodeAt(0).toString(16)}`)
+      await writeFile(join(folder, `${file}.dat`), `return { password = ${JSON.stringify(password)} }\n`)
     }
   },
   command: (configuration) => ({

@@ -5,16 +5,18 @@ import { pepSuite } from '../src/pep-suite.ts'
 import type { Server } from '../src/server.ts'
 import { SERVERS } from '../src/servers.ts'
 
-describe.each(SERVERS)('%s', (service, start) => {
-  // A server for each: the suite wants accounts that have published nothing.
-  describe.each(HOSTS)('%s', (host) => {
-    let server: Server
-    beforeAll(async () => {
-      server = await start()
-    })
-    afterAll(() => server.stop())
+/** The suite wants accounts that have published nothing. */
+const accounts = HOSTS.flatMap((host) => ['alice', 'bob', 'carol'].map((user) => `${user}-${host}`))
 
-    const connect = (user: string) => connectHost(host, server, server.account(user))
+describe.each(SERVERS)('%s', (service, start) => {
+  let server: Server
+  beforeAll(async () => {
+    server = await start({ accounts })
+  })
+  afterAll(() => server.stop())
+
+  describe.each(HOSTS)('%s', (host) => {
+    const connect = (user: string) => connectHost(host, server, server.account(`${user}-${host}`))
     pepSuite({ name: `${service} through ${host}`, service, connect })
   })
 })

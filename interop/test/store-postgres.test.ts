@@ -7,12 +7,16 @@ import { type PostgresServer, startPostgres } from '../src/postgres-server.ts'
 
 let server: PostgresServer
 const pools: Pool[] = []
+/** For the end, which does not wait until its connections are closed: the server may still say in one that it stops. */
+function keep(made: Pool): Pool {
+  made.on('error', () => undefined)
+  pools.push(made)
+  return made
+}
 /** As many processes have: connections of its own, with the settings that the database may have. */
 const pool = (options = '') => {
   const { host, user, database } = server
-  const made = new Pool({ host, user, database, max: 4, options })
-  pools.push(made)
-  return made
+  return keep(new Pool({ host, user, database, max: 4, options }))
 }
 beforeAll(async () => {
   server = await startPostgres()
@@ -151,8 +155,7 @@ describe('a store', () => {
   test('cannot be kept where text is not UTF-8', async () => {
     const client = pool()
     await client.query("CREATE DATABASE latin ENCODING 'LATIN1' LOCALE 'C' TEMPLATE template0")
-    const latin = new Pool({ host: server.host, user: server.user, database: 'latin' })
-    pools.push(latin)
+    const latin = keep(new Pool({ host: server.host, user: server.user, database: 'latin' }))
     await expect(postgresStore(latin)).rejects.toThrow(TypeError)
   })
 
