@@ -26,9 +26,9 @@ import {
 import { maySee } from './pep-access.ts'
 import type { Request } from './request.ts'
 import { page } from './result-set.ts'
+import { seesPresence } from './roster.ts'
 import { mucDomain, type Server } from './server.ts'
 import { refusal } from './stanza.ts'
-import { has } from './subscription.ts'
 
 /** What the service calls itself in caps; not an address. */
 const CAPS_NODE = 'https://xmpp-e2e.example/testkit'
@@ -128,12 +128,8 @@ export function answerAccountDisco(request: Request): readonly Element[] {
   const { node } = payload.attrs
   if (payload.name !== 'query' || iq.attrs.type !== 'get') throw refusal(iq, 'bad-request')
   // RFC 6121 §8.5.2.2.3: nobody else learns that there is such an account.
-  const related =
-    from.bare === account.jid || has(account.roster.get(from.bare)?.subscription ?? 'none', 'from')
-  if (!related) throw refusal(iq, 'service-unavailable')
-  const nodes = [...account.nodes.values()].filter((found) =>
-    maySee(account, found, from.bare, server.quirks),
-  )
+  if (!seesPresence(account, from.bare)) throw refusal(iq, 'service-unavailable')
+  const nodes = [...account.nodes.values()].filter((found) => maySee(account, found, from.bare))
   const named = nodes.find((found) => found.name === node)
   if (node !== undefined && !named) throw refusal(iq, 'item-not-found')
   if (payload.ns === INFO)

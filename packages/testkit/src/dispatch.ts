@@ -101,6 +101,7 @@ function answer(
     return (domain === mucDomain(server) ? answerMucDisco : answerServerDisco)(server, stanza, payload)
   }
   const account = to ? server.accounts.get(to.bare) : session.account
+  if (!account && payload.ns === PUBSUB) throw refusal(stanza, server.quirks.absentAccount)
   const respond = ACCOUNT.get(payload.ns)
   if (!account || !respond) throw refusal(stanza, 'service-unavailable')
   return respond({ server, account, from: parseJid(session.jid), session, iq: stanza, payload })

@@ -7,13 +7,21 @@
 
 import { bareJid, child, children, type Element, element, elements } from '@xmpp-e2e/xml'
 import { FORM, PUBSUB_OWNER } from './namespaces.ts'
-import { nodeOf, readConfig } from './pep.ts'
+import { nodeOf } from './pep.ts'
 import { notifyOf } from './pep-event.ts'
-import { type Affiliation, configForm, isOn, type PubsubNode, trim } from './pubsub-node.ts'
+import {
+  type Affiliation,
+  configForm,
+  defaultConfig,
+  isOn,
+  NODE_CONFIG_FORM,
+  type PubsubNode,
+  readConfig,
+  trim,
+} from './pubsub-node.ts'
 import type { Request } from './request.ts'
 import { readJid, refusal } from './stanza.ts'
 
-const NODE_CONFIG = 'http://jabber.org/protocol/pubsub#node_config'
 const AFFILIATIONS: readonly Affiliation[] = [
   'owner',
   'publisher',
@@ -35,7 +43,8 @@ export function answerPubsubOwner(request: Request): readonly Element[] {
 
 // The node is looked for first: of one that is absent nothing can be asked, except what a new one would be like.
 function get(request: Request, action: Element): Element {
-  if (action.name === 'default') return element(PUBSUB_OWNER, 'default', {}, configForm())
+  if (action.name === 'default')
+    return element(PUBSUB_OWNER, 'default', {}, configForm(defaultConfig(request.server.quirks)))
   const node = nodeOf(request, action)
   const answer = (content: Element | readonly Element[]) =>
     element(PUBSUB_OWNER, action.name, { node: node.name }, content)
@@ -87,7 +96,7 @@ function configure({ server, account, iq }: Request, action: Element, node: Pubs
   const form = child(action, 'x', FORM)
   if (!form) throw refusal(iq, 'bad-request')
   if (form.attrs.type === 'cancel') return
-  node.config = new Map([...node.config, ...readConfig(iq, form, NODE_CONFIG, () => {})])
+  node.config = new Map([...node.config, ...readConfig(iq, form, NODE_CONFIG_FORM)])
   trim(node)
   if (isOn(node, 'pubsub#notify_config')) notifyOf(server, account, node, 'configuration')
 }

@@ -7,18 +7,28 @@
  * A request is checked to its end before anything is changed, so that one that is refused has changed nothing.
  */
 
-import { type BareJid, child, children, type Element, element, elements, type Jid } from '@xmpp-e2e/xml'
-import { readForm } from './data-form.ts'
+import { child, children, type Element, element, elements, type Jid } from '@xmpp-e2e/xml'
 import { FORM, PUBSUB, PUBSUB_ERRORS, RSM } from './namespaces.ts'
 import { checkAccess, mayPublish } from './pep-access.ts'
 import { notifyItem, notifyRetraction, sendLastItem } from './pep-event.ts'
-import { configForm, isOn, keep, NODE_CONFIG, newNode, type PubsubNode, same } from './pubsub-node.ts'
+import {
+  configForm,
+  defaultConfig,
+  FIELDS,
+  isOn,
+  keep,
+  NODE_CONFIG_FORM,
+  newNode,
+  type PubsubNode,
+  readConfig,
+  same,
+} from './pubsub-node.ts'
 import type { Request } from './request.ts'
 import { page } from './result-set.ts'
+import { seesPresence } from './roster.ts'
 import { isFull, readJid, refusal } from './stanza.ts'
 
 const PUBLISH_OPTIONS = 'http://jabber.org/protocol/pubsub#publish-options'
-const NODE_CONFIG_TYPE = 'http://jabber.org/protocol/pubsub#node_config'
 
 /** Answers `<pubsub xmlns='http://jabber.org/protocol/pubsub'/>`. */
 export function answerPubsub(request: Request): readonly Element[] {
@@ -37,7 +47,9 @@ const GET: Readonly<Record<string, Action>> = Object.assign(Object.create(null),
   items: fetch,
   subscriptions: listSubscriptions,
   affiliations: listAffiliations,
-  default: () => [element(PUBSUB, 'default', {}, configForm())],
+  default: ({ server }: Request) => [
+    element(PUBSUB, 'default', {}, configForm(defaultConfig(server.quirks))),
+  ],
 })
 
 const SET: Readonly<Record<string, Action>> = Object.assign(Object.create(null), {
@@ -52,13 +64,17 @@ function unsupported(feature: string): Element {
   return element(PUBSUB_ERRORS, 'unsupported', { feature })
 }
 
-/** @throws {StanzaError} `bad-request` with `nodeid-required`, `item-not-found` */
-export function nodeOf({ account, iq }: Request, action: Element): PubsubNode {
+/**
+ * The node that is named.
+ *
+ * @throws {StanzaError} `bad-request` with `nodeid-required`; `item-not-found`, which some servers tell contacts only
+ */
+export function nodeOf({ server, account, from, iq }: Request, action: Element): PubsubNode {
   const name = action.attrs.node
   if (!name) throw refusal(iq, 'bad-request', [element(PUBSUB_ERRORS, 'nodeid-required')])
   const node = account.nodes.get(name)
-  if (!node) throw refusal(iq, 'item-not-found')
-  return node
+  if (node) return node
+  throw refusal(iq, seesPresence(account, from.bare) ? 'item-not-found' : server.quirks.absentNode)
 }
 
 // §6.5
@@ -101,11 +117,11 @@ function publish(request: Request, action: Element): readonly Element[] {
     : !same(options.get('pubsub#persist_items') ?? '1', '0')
   if (!item && persists) throw refusal(iq, 'bad-request', [element(PUBSUB_ERRORS, 'item-required')])
   if (!node) {
-    node = newNode(name, options)
+    node = newNode(name, options, server.quirks)
     account.nodes.set(name, node)
   }
   const kept = { id: item?.attrs.id || server.newId(), payload: contents[0] }
-  keep(node, kept)
+  keep(node, kept, server.quirks)
   notifyItem(server, account, node, kept)
   return [element(PUBSUB, 'publish', { node: name }, element(PUBSUB, 'item', { id: kept.id }))]
 }
@@ -115,31 +131,12 @@ function readOptions({ server, iq }: Request, payload: Element): ReadonlyMap<str
   const wrapper = child(payload, 'publish-options')
   const form = wrapper && child(wrapper, 'x', FORM)
   if (!form) return new Map()
-  const { publishOptions, unknownOption } = server.quirks
-  const known = (name: string) => NODE_CONFIG.has(name) && (publishOptions?.includes(name) ?? true)
-  return readConfig(iq, form, PUBLISH_OPTIONS, (name) => {
-    if (!known(name)) throw refusal(iq, unknownOption, [])
-  })
-}
-
-/** @throws {StanzaError} `bad-request` on another form or a value that a field cannot have */
-export function readConfig(
-  iq: Element,
-  form: Element,
-  formType: string,
-  onField: (name: string) => void,
-): ReadonlyMap<string, string> {
-  const values = readForm(form, formType)
-  if (!values) throw refusal(iq, 'bad-request')
-  const config = new Map<string, string>()
-  for (const [name, [value, ...others]] of values) {
-    onField(name)
-    const option = NODE_CONFIG.get(name)
-    if (!option) continue
-    if (value === undefined || others.length > 0 || !option.valid(value)) throw refusal(iq, 'not-acceptable')
-    config.set(name, value)
-  }
-  return config
+  const { publishOptions = [...FIELDS.keys()], unknownOption } = server.quirks
+  const options = readConfig(iq, form, PUBLISH_OPTIONS)
+  const names = children(form, 'field').map(({ attrs }) => attrs.var ?? '')
+  if (!names.every((name) => name === 'FORM_TYPE' || publishOptions.includes(name)))
+    throw refusal(iq, unknownOption)
+  return options
 }
 
 // A field that is not named may be anything: §7.1.5 compares only what the publisher wants to be sure of.
@@ -171,8 +168,8 @@ function create(request: Request, action: Element): readonly Element[] {
   if (account.nodes.has(name)) throw refusal(iq, 'conflict')
   const configure = child(payload, 'configure')
   const form = configure && child(configure, 'x', FORM)
-  const config = form ? readConfig(iq, form, NODE_CONFIG_TYPE, () => {}) : new Map()
-  account.nodes.set(name, newNode(name, config))
+  const config = form ? readConfig(iq, form, NODE_CONFIG_FORM) : new Map()
+  account.nodes.set(name, newNode(name, config, server.quirks))
   return [element(PUBSUB, 'create', { node: name })]
 }
 
@@ -231,7 +228,7 @@ function listSubscriptions({ account, from }: Request, action: Element): readonl
 // §5.7
 function listAffiliations({ account, from }: Request, action: Element): readonly Element[] {
   const found = nodesOf(account.nodes, action.attrs.node).flatMap((node) => {
-    const affiliation = from.bare === account.jid ? 'owner' : node.affiliations.get(from.bare as BareJid)
+    const affiliation = from.bare === account.jid ? 'owner' : node.affiliations.get(from.bare)
     return affiliation ? [element(PUBSUB, 'affiliation', { node: node.name, affiliation })] : []
   })
   return [element(PUBSUB, 'affiliations', { node: action.attrs.node }, found)]

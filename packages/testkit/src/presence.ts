@@ -5,9 +5,9 @@ import { capsHash, featuresOf, infoOf, isHash } from './caps.ts'
 import { CAPS, CLIENT, INFO } from './namespaces.ts'
 import { deliverOffline } from './offline.ts'
 import { sendLastItems } from './pep-event.ts'
+import { has } from './roster.ts'
 import { type Account, available, type Server, type Session } from './server.ts'
 import { withAttrs } from './stanza.ts'
-import { has } from './subscription.ts'
 
 const NOTHING: ReadonlySet<string> = new Set()
 
@@ -111,8 +111,18 @@ function learnCaps(server: Server, session: Session, presence: Element): void {
     if (session.presence !== presence) return
     session.features = features
     sendNew(server, session, before)
+    if (!server.quirks.filtersByResource) learnForAccount(server, session)
   })
   server.transmit(session, element(CLIENT, 'iq', { type: 'get', id, from, to: session.jid }, query))
+}
+
+/** As if the account as a whole had announced it: contacts send to its bare JID as well. */
+function learnForAccount(server: Server, session: Session): void {
+  const { account, features } = session
+  const before = account.features
+  account.features = features
+  for (const contact of related(server, account, 'to'))
+    sendLastItems(server, contact, session, before, account.jid)
 }
 
 /** The last items of the nodes that the client has become interested in. */

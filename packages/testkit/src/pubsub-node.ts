@@ -1,7 +1,11 @@
 /** XEP-0060 nodes as XEP-0163 has them: configuration, items, affiliations and explicit subscriptions. */
 
 import type { BareJid, Element } from '@xmpp-e2e/xml'
-import { type Field, formOf } from './data-form.ts'
+import { type Field, formOf, readForm } from './data-form.ts'
+import type { Quirks } from './quirks.ts'
+import { refusal } from './stanza.ts'
+
+export const NODE_CONFIG_FORM = 'http://jabber.org/protocol/pubsub#node_config'
 
 export type Affiliation = 'owner' | 'publisher' | 'publish-only' | 'member' | 'none' | 'outcast'
 
@@ -14,8 +18,10 @@ export interface PubsubItem {
 export interface PubsubNode {
   readonly name: string
   config: ReadonlyMap<string, string>
-  /** In order of publication: publishing an id again moves it to the end. */
+  /** Oldest first; what is published again is the last one, or stays where it was (`replacedItem`). */
   readonly items: Map<string, PubsubItem>
+  /** The id that was published last, which is the last of `items` unless that one stayed. */
+  latest: string | undefined
   /** Of others than the owner. */
   readonly affiliations: Map<BareJid, Affiliation>
   /** Explicit ones, by the JID that gets the notifications (§6.1). */
@@ -47,8 +53,11 @@ const free = (initial: string, form: RegExp): Option => ({
   valid: (value) => form.test(value),
 })
 
-/** The fields of `pubsub#node_config` (§16.4.4) that the service knows. Defaults are those of XEP-0163 §4. */
-export const NODE_CONFIG: ReadonlyMap<string, Option> = new Map([
+/**
+ * The fields of the configuration (§16.4.4) that the service knows. What a new node has by default: access model,
+ * notifications and last items as XEP-0163 §5 demands; one item that is kept and told of when it goes, as Prosody does.
+ */
+export const FIELDS: ReadonlyMap<string, Option> = new Map([
   ['pubsub#title', free('', /^/)],
   ['pubsub#type', free('', /^/)],
   ['pubsub#access_model', choice('presence', 'open', 'whitelist', 'authorize', 'roster')],
@@ -63,46 +72,47 @@ export const NODE_CONFIG: ReadonlyMap<string, Option> = new Map([
   ['pubsub#send_last_published_item', choice('on_sub_and_presence', 'on_sub', 'never')],
 ])
 
-/** Items that a node keeps at `max`; servers have a limit, too. */
+/** Items that a node keeps at `max`. The number is arbitrary; servers have such a limit, too. */
 export const MAX_ITEMS = 1000
 
-const DEFAULTS: ReadonlyMap<string, string> = new Map(
-  [...NODE_CONFIG].map(([name, { initial }]) => [name, initial]),
-)
-
-/** A node of that configuration; what it does not name is as XEP-0163 has it. */
-export function newNode(name: string, config: ReadonlyMap<string, string>): PubsubNode {
+/** A node of that configuration; what it does not name is as the service has it. */
+export function newNode(name: string, config: ReadonlyMap<string, string>, quirks: Quirks): PubsubNode {
   return {
     name,
-    config: new Map([...DEFAULTS, ...config]),
+    config: new Map([...defaultConfig(quirks), ...config]),
     items: new Map(),
+    latest: undefined,
     affiliations: new Map(),
     subscriptions: new Map(),
   }
+}
+
+/** What a node is like that nobody has configured. */
+export function defaultConfig(quirks: Quirks): ReadonlyMap<string, string> {
+  return new Map([...FIELDS].map(([name, { initial }]) => [name, quirks.initial[name] ?? initial]))
 }
 
 export function isOn(node: PubsubNode, field: string): boolean {
   return same(node.config.get(field) ?? '', '1')
 }
 
-/** Whether two values of a field mean the same. */
+/** Whether two values of a field mean the same: booleans are written in two ways (XEP-0004 §3.3). */
 export function same(a: string, b: string): boolean {
   const words: Readonly<Record<string, string>> = { true: '1', false: '0' }
   return (words[a] ?? a) === (words[b] ?? b)
 }
 
-/** How many items the node keeps. */
-export function capacity(node: PubsubNode): number {
-  if (!isOn(node, 'pubsub#persist_items')) return 0
-  const max = node.config.get('pubsub#max_items') ?? '1'
-  return max === 'max' ? MAX_ITEMS : Math.min(Number(max), MAX_ITEMS)
+/** Adds an item, or replaces it, and drops the oldest above what the node keeps. */
+export function keep(node: PubsubNode, item: PubsubItem, quirks: Quirks): void {
+  if (quirks.replacedItem === 'moves') node.items.delete(item.id)
+  node.items.set(item.id, item)
+  node.latest = item.id
+  trim(node)
 }
 
-/** Adds an item, or replaces it, and drops the oldest above what the node keeps. */
-export function keep(node: PubsubNode, item: PubsubItem): void {
-  node.items.delete(item.id)
-  node.items.set(item.id, item)
-  trim(node)
+/** What was published last, and is there. */
+export function latestItem({ items, latest }: PubsubNode): PubsubItem | undefined {
+  return items.get(latest ?? '') ?? [...items.values()].at(-1)
 }
 
 /** Drops the oldest items above what the node keeps. */
@@ -113,9 +123,15 @@ export function trim(node: PubsubNode): void {
   }
 }
 
-/** The form with a configuration, or with that of a new node. */
-export function configForm(config: ReadonlyMap<string, string> = DEFAULTS): Element {
-  const fields = [...NODE_CONFIG].map(
+function capacity(node: PubsubNode): number {
+  if (!isOn(node, 'pubsub#persist_items')) return 0
+  const max = node.config.get('pubsub#max_items') ?? '1'
+  return max === 'max' ? MAX_ITEMS : Math.min(Number(max), MAX_ITEMS)
+}
+
+/** The form with a configuration, and what each field may be. */
+export function configForm(config: ReadonlyMap<string, string>): Element {
+  const fields = [...FIELDS].map(
     ([name, { type, options, initial }]): Field => ({
       var: name,
       type,
@@ -123,5 +139,23 @@ export function configForm(config: ReadonlyMap<string, string> = DEFAULTS): Elem
       ...(options && { options }),
     }),
   )
-  return formOf('form', 'http://jabber.org/protocol/pubsub#node_config', fields)
+  return formOf('form', NODE_CONFIG_FORM, fields)
+}
+
+/**
+ * What a submitted form says of the fields that are known; others are passed over.
+ *
+ * @throws {StanzaError} `bad-request` on a form of another type; `not-acceptable` on a value that a field cannot have
+ */
+export function readConfig(iq: Element, form: Element, formType: string): ReadonlyMap<string, string> {
+  const values = readForm(form, formType)
+  if (!values) throw refusal(iq, 'bad-request')
+  const config = new Map<string, string>()
+  for (const [name, [value, ...others]] of values) {
+    const option = FIELDS.get(name)
+    if (!option) continue
+    if (value === undefined || others.length > 0 || !option.valid(value)) throw refusal(iq, 'not-acceptable')
+    config.set(name, value)
+  }
+  return config
 }

@@ -8,8 +8,23 @@ export interface Quirks {
   readonly publishOptions?: readonly string[]
   /** How an unknown field of publish-options is refused. */
   readonly unknownOption: 'resource-constraint' | 'bad-request'
-  /** How a fetch from a node with a whitelist is refused. */
-  readonly closedNode: 'not-allowed' | 'forbidden'
+  /** Fields of the configuration that a new node has other values of than `modern` gives it. */
+  readonly initial: Readonly<Record<string, string>>
+  /** Whether somebody who may not see a node is told why (XEP-0060 §6.5.9). */
+  readonly deniedAccess: 'with-reason' | 'forbidden'
+  /** What somebody who does not see the owner's presence is told of a node that is not there. */
+  readonly absentNode: 'item-not-found' | 'forbidden'
+  /** What everybody is told of a node of an account that is not there. */
+  readonly absentAccount: 'service-unavailable' | 'item-not-found' | 'forbidden'
+  /** Where an item is that is published again: the last one, or in its old place. */
+  readonly replacedItem: 'moves' | 'stays'
+  /** What clients with `+notify` hear of: `items` that are published, or all that subscribers hear of. */
+  readonly tellsContacts: 'all' | 'items'
+  /**
+   * Whether `+notify` of one client leaves the others of its account alone. Otherwise the account has the interests, too,
+   * of the client that was asked last what its hash means, and events go to its bare JID.
+   */
+  readonly filtersByResource: boolean
   /** Whether the service announces `config-node-max`. */
   readonly announcesMax: boolean
   /** What the archive keeps of messages without a body: those with `<store/>`, or with XEP-0380 as well. */
@@ -23,14 +38,27 @@ export const modern: Quirks = {
   name: 'modern',
   detailsFirst: false,
   unknownOption: 'bad-request',
-  closedNode: 'not-allowed',
+  initial: {},
+  deniedAccess: 'with-reason',
+  absentNode: 'item-not-found',
+  absentAccount: 'service-unavailable',
+  replacedItem: 'moves',
+  tellsContacts: 'all',
+  filtersByResource: true,
   announcesMax: true,
   archivesWithoutBody: 'store-and-eme',
   occupantIds: true,
 }
 
 /** What was seen of Prosody 0.12.3. */
-export const prosody: Quirks = { ...modern, name: 'prosody', closedNode: 'forbidden' }
+export const prosody: Quirks = {
+  ...modern,
+  name: 'prosody',
+  deniedAccess: 'forbidden',
+  absentNode: 'forbidden',
+  absentAccount: 'forbidden',
+  filtersByResource: false,
+}
 
 /** What was seen of ejabberd 23.01. */
 export const ejabberd: Quirks = {
@@ -39,6 +67,10 @@ export const ejabberd: Quirks = {
   detailsFirst: true,
   publishOptions: ['pubsub#persist_items', 'pubsub#access_model'],
   unknownOption: 'resource-constraint',
+  initial: { 'pubsub#notify_delete': '0', 'pubsub#notify_retract': '0' },
+  absentAccount: 'item-not-found',
+  replacedItem: 'stays',
+  tellsContacts: 'items',
   announcesMax: false,
   archivesWithoutBody: 'store',
   occupantIds: false,

@@ -16,6 +16,16 @@ export interface RosterItem {
   readonly groups: readonly string[]
 }
 
+/** Whether a subscription is `both` or that half of it: `to`, we see their presence; `from`, they see ours. */
+export function has(subscription: Subscription, half: 'to' | 'from'): boolean {
+  return subscription === half || subscription === 'both'
+}
+
+/** Whether somebody sees the presence of an account; its own clients do. */
+export function seesPresence(account: Account, who: BareJid): boolean {
+  return who === account.jid || has(rosterItem(account, who).subscription, 'from')
+}
+
 /** The item of a contact, also of one who is not in the roster. */
 export function rosterItem(account: Account, jid: BareJid): RosterItem {
   return account.roster.get(jid) ?? { jid, subscription: 'none', ask: false, name: undefined, groups: [] }

@@ -28,6 +28,8 @@ export interface Session {
 export interface Account {
   readonly jid: BareJid
   readonly roster: Map<BareJid, RosterItem>
+  /** What it is taken to be interested in itself, whichever of its clients is (`filtersByResource`). */
+  features: ReadonlySet<string>
   /** By full JID. */
   readonly sessions: Map<FullJid, Session>
   readonly nodes: Map<string, PubsubNode>
@@ -36,6 +38,20 @@ export interface Account {
   readonly offline: Element[]
   /** Requests for subscription that wait for an answer, by who asks (RFC 6121 §3.1.3). */
   readonly requests: Map<BareJid, Element>
+}
+
+/** Of somebody who has no contacts and was never here. */
+export function newAccount(jid: BareJid): Account {
+  return {
+    jid,
+    features: new Set(),
+    roster: new Map(),
+    sessions: new Map(),
+    nodes: new Map(),
+    archive: [],
+    offline: [],
+    requests: new Map(),
+  }
 }
 
 export interface Server {

@@ -14,7 +14,7 @@ import type { RoomConfig } from './room.ts'
 import { setAffiliation } from './room-admin.ts'
 import { configureRoom } from './room-owner.ts'
 import { newRoom } from './room-presence.ts'
-import { type Account, mucDomain, type Server, type Session } from './server.ts'
+import { type Account, mucDomain, newAccount, type Server, type Session } from './server.ts'
 import { change } from './subscription.ts'
 import type { Entry } from './transcript.ts'
 
@@ -121,15 +121,7 @@ export function testService(options: ServiceOptions = {}): TestService {
     if (found === undefined) throw new TypeError('account: expected a localpart or a bare JID')
     const known = server.accounts.get(found)
     if (known) return known
-    const account: Account = {
-      jid: found,
-      roster: new Map(),
-      sessions: new Map(),
-      nodes: new Map(),
-      archive: [],
-      offline: [],
-      requests: new Map(),
-    }
+    const account = newAccount(found)
     server.accounts.set(found, account)
     server.domains.add(found.slice(found.indexOf('@') + 1))
     return account

@@ -7,7 +7,7 @@
 
 import { type BareJid, type Element, element } from '@xmpp-e2e/xml'
 import { CLIENT } from './namespaces.ts'
-import { rosterItem, type Subscription, setItem } from './roster.ts'
+import { has, rosterItem, setItem } from './roster.ts'
 import { type Account, available, type Server } from './server.ts'
 import { withAttrs } from './stanza.ts'
 
@@ -64,10 +64,6 @@ export function endSubscriptions(server: Server, account: Account, jid: BareJid)
   const stanza = (type: Kind) => element(CLIENT, 'presence', { type })
   if (has(subscription, 'to') || ask) subscribe(server, account, 'unsubscribe', jid, stanza('unsubscribe'))
   if (has(subscription, 'from')) subscribe(server, account, 'unsubscribed', jid, stanza('unsubscribed'))
-}
-
-export function has(subscription: Subscription, half: 'to' | 'from'): boolean {
-  return subscription === half || subscription === 'both'
 }
 
 /** Sets one half; says whether that changed anything. */

@@ -1,7 +1,15 @@
 import { child, element } from '@xmpp-e2e/xml'
 import { beforeEach, describe, expect, test } from 'vitest'
-import { type Client, ejabberd, MAX_ITEMS, prosody, type TestService, testService } from '../src/index.ts'
-import { all, configure, FORM, fetchIds, form, get, o, p, publish, refusalOf, set } from './support.ts'
+import {
+  type Client,
+  ejabberd,
+  MAX_ITEMS,
+  modern,
+  prosody,
+  type TestService,
+  testService,
+} from '../src/index.ts'
+import { all, configure, FORM, fetchIds, form, get, inbox, o, p, publish, refusalOf, set } from './support.ts'
 
 const NODE = 'urn:example:node'
 let service: TestService
@@ -214,6 +222,39 @@ describe('4.5 access models', () => {
     const approval = o('subscription', { jid: 'romeo@capulet.example', subscription: 'subscribed' })
     await set(juliet, undefined, o('pubsub', {}, o('subscriptions', { node: NODE }, approval)))
     expect(await fetchIds(romeo, owner, items)).toEqual(['a'])
+  })
+})
+
+describe('what servers do otherwise', () => {
+  const items = (node: string) => p('items', { node })
+
+  test.each([
+    [modern, 'item-not-found', 'service-unavailable', 'not-authorized presence-subscription-required', 'bca'],
+    [prosody, 'forbidden', 'forbidden', 'forbidden', 'bca'],
+    [ejabberd, 'item-not-found', 'item-not-found', 'not-authorized presence-subscription-required', 'abc'],
+  ])('$name', async (quirks, absentNode, absentAccount, presence, order) => {
+    service = testService({ quirks })
+    juliet = service.connect('juliet')
+    romeo = service.connect('romeo')
+    const refused = (client: Client, to: string | undefined, node: string) =>
+      refusalOf(fetchIds(client, to, items(node)))
+    await publish(juliet, { node: NODE, id: 'a' })
+    await configure(juliet, NODE, { 'pubsub#max_items': '3' })
+    for (const id of ['b', 'c', 'a']) await publish(juliet, { node: NODE, id })
+    expect((await fetchIds(juliet, undefined, items(NODE))).join('')).toBe(order)
+    expect(await refused(romeo, owner, NODE)).toBe(presence)
+    expect(await refused(romeo, owner, 'urn:example:none')).toBe(absentNode)
+    expect(await refused(romeo, 'nobody@capulet.example', NODE)).toBe(absentAccount)
+    // Those who see the presence of the owner are told.
+    service.subscribeBoth('juliet', 'romeo')
+    expect(await refused(romeo, owner, 'urn:example:none')).toBe('item-not-found')
+    expect(await refused(juliet, undefined, 'urn:example:none')).toBe('item-not-found')
+    // What was published last is the last item, wherever it stands.
+    const got = inbox(romeo, 'message')
+    romeo.presence({ features: [`${NODE}+notify`] })
+    await service.settle()
+    expect(got.flatMap((stanza) => all(stanza, 'item')).map(({ attrs }) => attrs.id)).toContain('a')
+    expect(new Set(got.flatMap((stanza) => all(stanza, 'item')).map(({ attrs }) => attrs.id)).size).toBe(1)
   })
 })
 

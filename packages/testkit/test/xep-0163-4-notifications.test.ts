@@ -1,6 +1,6 @@
 import { element } from '@xmpp-e2e/xml'
 import { describe, expect, test } from 'vitest'
-import { testService } from '../src/index.ts'
+import { ejabberd, modern, prosody, testService } from '../src/index.ts'
 import { all, c, configure, EVENT, inbox, o, p, publish, set } from './support.ts'
 
 const NODE = 'urn:example:node'
@@ -14,7 +14,7 @@ async function world(options: Parameters<typeof testService>[0] = {}) {
   const service = testService(options)
   service.subscribeBoth('juliet', 'romeo')
   const juliet = service.connect('juliet')
-  const romeo = service.connect('romeo')
+  const romeo = service.connect('romeo', { resource: 'r' })
   const events = inbox(romeo, 'message')
   juliet.presence()
   await service.settle()
@@ -111,6 +111,51 @@ describe('4.3 filtered notifications', () => {
     await publish(juliet, { node: NODE, id: 'b' })
     await service.settle()
     expect(idsOf(events)).toEqual(['a', 'b'])
+  })
+})
+
+describe('as servers do', () => {
+  const retract = p('pubsub', {}, p('retract', { node: NODE, notify: 'true' }, p('item', { id: 'a' })))
+  const subscribe = p('pubsub', {}, p('subscribe', { node: NODE, jid: 'nurse@capulet.example' }))
+
+  test('ejabberd tells contacts of items only; subscribers hear of what is retracted, too', async () => {
+    const { service, juliet, romeo, events } = await world({ quirks: ejabberd })
+    const nurse = service.connect('nurse')
+    const subscribed = inbox(nurse, 'message')
+    romeo.presence({ features: [NOTIFY] })
+    nurse.presence()
+    await service.settle()
+    await publish(juliet, { node: NODE, id: 'a', options: { 'pubsub#access_model': 'open' } })
+    await set(nurse, 'juliet@capulet.example', subscribe)
+    await set(juliet, undefined, retract)
+    await set(juliet, undefined, o('pubsub', {}, o('delete', { node: NODE })))
+    await service.settle()
+    expect(idsOf(events)).toEqual(['a'])
+    expect(subscribed.flatMap((stanza) => all(stanza, 'retract')).map(({ attrs }) => attrs.id)).toEqual(['a'])
+    expect([...events, ...subscribed].flatMap((stanza) => all(stanza, 'delete'))).toEqual([])
+  })
+
+  test.each([
+    ['modern', modern, [], ['r']],
+    ['Prosody', prosody, [''], ['r', '']],
+  ])('%s: what one client was asked counts for its account, or not', async (_name, quirks, deaf, hears) => {
+    const { service, juliet, romeo, events } = await world({ quirks })
+    const other = service.connect('romeo', { resource: 'other' })
+    const others = inbox(other, 'message')
+    other.presence({ features: ['urn:example:other+notify'] })
+    await service.settle()
+    romeo.presence({ features: [NOTIFY] })
+    await service.settle()
+    await publish(juliet, { node: NODE, id: 'a' })
+    await service.settle()
+    const resources = (got: typeof events) => got.map(({ attrs }) => attrs.to?.split('/')[1] ?? '')
+    expect([resources(others), resources(events)]).toEqual([deaf, hears])
+    // Another of the same hash is not asked, and one of another hash is.
+    service.connect('romeo').presence({ features: ['urn:example:third+notify'] })
+    await service.settle()
+    await publish(juliet, { node: NODE, id: 'b' })
+    await service.settle()
+    expect([resources(others), resources(events)]).toEqual([deaf, [...hears, 'r']])
   })
 })
 
