@@ -10,7 +10,7 @@ export interface Endpoint {
    * keys, as in OMEMO, the one whose envelopes carry trust messages.
    */
   readonly protocol: string
-  /** Of this endpoint's own key. */
+  /** Of this endpoint's own key, in the form that `parseFingerprint` gives. */
   readonly fingerprint: string
   readonly policy: Policy
   /** Whether all endpoints of an account share one key, as in OX: XEP-0450 §4, "OOK". */

@@ -91,9 +91,9 @@ const RANK: Readonly<Record<Evidence, number>> = {
  *     distrusted    a person    a person       who distrusted it, or better    –
  *
  * "A person" is `choice` or `compare`; better is person, then scan and smp, then trust message and import. To stop
- * using a key is always allowed: the mistake costs a question, the opposite one costs the secret. Decisions are in the
- * order of their times, whenever they arrive, and of two at one time `distrusted` stands; only a person, who decides
- * on what is there now, is never late.
+ * using a key is always allowed: the mistake costs a question, the opposite one costs the secret. Trust messages and
+ * imports are in the order of their times, whenever they arrive, and of two at one time `distrusted` stands. All else is
+ * done now, by who looks at what is there now, and so is never late, whatever a clock said before.
  *
  * @throws {TypeError} when the level or the evidence is none
  * @throws {RangeError} when the date is invalid
@@ -104,14 +104,17 @@ export function judge(key: Key, decision: Decision): Judged {
   if (!isEvidence(by)) throw new TypeError('by: expected a kind of evidence')
   if (Number.isNaN(at.getTime())) throw new RangeError('at: expected a valid date')
   const isPerson = RANK[by] === RANK.choice
+  const isReported = RANK[by] === RANK['trust-message']
   const age = key.decidedAt === undefined ? 1 : at.getTime() - key.decidedAt.getTime()
-  if (!isPerson && (age < 0 || (age === 0 && level !== 'distrusted' && level !== key.level)))
+  if (isReported && (age < 0 || (age === 0 && level !== 'distrusted' && level !== key.level)))
     return { kind: 'stale', key }
   const isWeaker = key.by !== undefined && RANK[by] < RANK[key.by]
+  // Never earlier than before, or a report that was stale could be repeated.
+  const decidedAt = age < 0 ? key.decidedAt : at
   if (level === key.level)
-    return { kind: 'same', key: { ...key, by: isWeaker ? (key.by ?? by) : by, decidedAt: at } }
+    return { kind: 'same', key: { ...key, by: isWeaker ? (key.by ?? by) : by, decidedAt } }
   if (!isPerson && !mayChange(key.level, level, isWeaker)) return { kind: 'contested', key }
-  return { kind: 'changed', key: { ...key, level, by, decidedAt: at } }
+  return { kind: 'changed', key: { ...key, level, by, decidedAt } }
 }
 
 function mayChange(from: Level, to: Level, isWeaker: boolean): boolean {

@@ -47,7 +47,7 @@ export interface KeyringStep {
  * The own key of this endpoint is not taken in.
  *
  * @throws {TypeError} when the policy gives no level
- * @throws {RangeError} when `met` is not canonical
+ * @throws {RangeError} when `met` or the endpoint's own key is not canonical
  */
 export function meetKey(
   keyring: Keyring,
@@ -74,7 +74,7 @@ export function meetKey(
  * Applies what a person did: compared, scanned, chose, restored. A key that is not known yet becomes known by it; of
  * several keys in one URI, decide one after another. `judge` says which decisions are contested.
  *
- * @throws {RangeError} when it is this endpoint's own key or not canonical, or the evidence is a trust message
+ * @throws {RangeError} when it is this endpoint's own key, either is not canonical, or the evidence is a trust message
  * @throws {TypeError} when the level or the evidence is none
  */
 export function decideKey(
@@ -124,7 +124,8 @@ export interface ReceivedTrustMessage {
  * in the message is left out, and so is what an endpoint says about its own key or about that of this endpoint. Nothing
  * happens when the message is not for XEP-0450, is of another encryption, or the policy does not want it.
  *
- * @throws {RangeError} when a date is invalid, or `sender` or what `fingerprintOf` gives is not canonical
+ * @throws {RangeError} when a date is invalid, or `sender`, the endpoint's own key or what `fingerprintOf` gives is not
+ *   canonical
  */
 export function receiveTrustMessage(
   keyring: Keyring,
@@ -213,6 +214,8 @@ function open(keyring: Keyring, endpoint: Endpoint) {
     contested.push(one)
   }
   const isVerified = (ref: KeyRef): boolean => isOwnKey(endpoint, ref) || find(ref)?.level === 'verified'
+  const isKnown = (ref: KeyRef): boolean =>
+    isOwnKey(endpoint, ref) || (find(ref)?.level ?? 'distrusted') !== 'distrusted'
   const isReady = ({ sender, about }: Statement): boolean => isVerified(sender) && find(about) !== undefined
 
   function apply({ sender, about, trust, at }: Statement): void {
@@ -241,7 +244,7 @@ function open(keyring: Keyring, endpoint: Endpoint) {
       if (!policy.trustMessages) return
       const waiting = applyReady([...keyring.waiting, ...added], isReady, apply)
       // What was within the limits and became less still is.
-      settled = added.length > 0 ? keepWaiting(waiting, account) : { waiting, dropped: [] }
+      settled = added.length > 0 ? keepWaiting(waiting, account, isKnown) : { waiting, dropped: [] }
     },
     close(notices: readonly TrustNotice[] = []): KeyringStep {
       if (policy.blindEnds) for (const key of endBlind([...keys.values()])) put(key)

@@ -32,14 +32,18 @@ const levels = { maySend: isUsed, mayShow: isNotDistrusted }
 const isSibling = (key: Key, other: Key): boolean =>
   other.owner === key.owner && other.fingerprint !== key.fingerprint
 
+// Also when what was verified is distrusted now, or was taken back: who has ever looked at a key is not to get a new one
+// unnoticed because the old one was lost.
+const endsBlindTrust = ({ level, by }: Key): boolean =>
+  level === 'verified' || level === 'distrusted' || (by !== undefined && by !== 'import')
+
 function beforeVerification(key: Key, known: readonly Key[]): Level {
-  const isVerified = known.some((other) => isSibling(key, other) && other.level === 'verified')
-  return isVerified ? 'undecided' : 'blind'
+  return known.some((other) => isSibling(key, other) && endsBlindTrust(other)) ? 'undecided' : 'blind'
 }
 
 /**
- * Every key is trusted until the first one of its owner has been verified; from then on new ones wait for a decision.
- * What most XMPP clients do. A server that adds a key of its own before that reads along, unnoticed.
+ * Every key is trusted until the first one of its owner has been verified, or distrusted, or anything else was decided
+ * about it; from then on new ones wait for a decision. What most XMPP clients do. A server that adds a key of its own before that reads along, unnoticed.
  */
 export const blindTrustBeforeVerification: Policy = { ...levels, first: beforeVerification }
 

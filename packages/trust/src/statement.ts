@@ -34,13 +34,20 @@ export const MAX_WAITING_CONTACTS = 448 * 1024
 
 /**
  * What of these statements, in the order in which they came, is kept waiting. Of those by one sender about one key only the
- * newest is, `distrust` of two at one time. Where there is no more room the oldest arrival of the device that takes most
- * of it goes, or among contacts of the contact who does: an automatic decision then has to be made by hand. So a device
- * that a server made up cannot push out what the others said.
+ * newest is, `distrust` of two at one time. Where there is no more room an automatic decision has to be made by hand:
+ *
+ * - `distrust` has half of the room first, so that no number of `trust` pushes it out.
+ * - Senders that are known and not distrusted come before others.
+ * - Among these each device has the same share, or among contacts each contact; of who takes more the oldest arrival goes.
+ *
+ * So one device that a server made up cannot push out what others said. Many can push out a part, once they are known:
+ * beside n of them a device keeps its newest `distrust` in 256 KiB / (n + 1), a contact's in 32 KiB / (n + 1), and as much
+ * of the rest.
  */
 export function keepWaiting(
   statements: readonly Statement[],
   account: BareJid,
+  isKnown: (sender: KeyRef) => boolean,
 ): { readonly waiting: Waiting; readonly dropped: readonly Statement[] } {
   const newest = new Map<string, Statement>()
   for (const statement of statements) {
@@ -51,7 +58,12 @@ export function keepWaiting(
     newest.set(id, statement)
   }
   const all = [...newest.values()]
-  const rows = all.map((statement): Row => ({ statement, bytes: encodeRow(statement).length + 1 })).reverse()
+  const rows = all
+    .map((statement): Row => {
+      const { sender } = statement
+      return { statement, bytes: encodeRow(statement).length + 1, isKnown: isKnown(sender) }
+    })
+    .reverse()
   const byOwner = new Map<BareJid, Row[]>()
   for (const row of rows) {
     const { owner } = row.statement.sender
@@ -72,24 +84,30 @@ export function keepWaiting(
 interface Row {
   readonly statement: Statement
   readonly bytes: number
+  readonly isKnown: boolean
 }
 
 const deviceOf = ({ statement }: Row): string => statement.sender.fingerprint
 const ownerOf = ({ statement }: Row): string => statement.sender.owner
 
-/**
- * What fits into the room, of rows with the newest first. A row comes after all those of other groups that have had less by
- * then, so that who takes little keeps all of it.
- */
+/** What fits into the room, of rows with the newest first. */
 function fit(rows: readonly Row[], groupOf: (row: Row) => string, room: number): readonly Row[] {
+  const distrusts = rows.filter(({ statement }) => !statement.trust)
+  const first = fill(distrusts, groupOf, room / 2)
+  const isFirst = new Set(first)
+  const others = rows.filter((row) => !isFirst.has(row))
+  return [...first, ...fill(others, groupOf, room - first.reduce((sum, { bytes }) => sum + bytes, 0))]
+}
+
+/** A row comes after all those of other groups that have had less by then: who takes little keeps all of it. */
+function fill(rows: readonly Row[], groupOf: (row: Row) => string, room: number): readonly Row[] {
   const taken = new Map<string, number>()
   const ranked = rows.map((row) => {
-    const group = groupOf(row)
-    const total = (taken.get(group) ?? 0) + row.bytes
-    taken.set(group, total)
+    const total = (taken.get(groupOf(row)) ?? 0) + row.bytes
+    taken.set(groupOf(row), total)
     return { row, total }
   })
-  ranked.sort((a, b) => a.total - b.total)
+  ranked.sort((a, b) => Number(b.row.isKnown) - Number(a.row.isKnown) || a.total - b.total)
   const kept: Row[] = []
   let left = room
   for (const { row } of ranked) {

@@ -32,6 +32,7 @@ test.each([
   ['an owner that is not canonical', good.replace('bob@', 'Bob@')],
   ['an owner with a resource', good.replace('example.com"', 'example.com/x"')],
   ['an empty fingerprint', good.replace('"ab"', '""')],
+  ['a fingerprint that is no hex', good.replace('"ab"', '"zz ZZ"')],
   ['a fingerprint in upper case', good.replace('"ab"', '"AB"')],
   ['no protocol', good.replace('"protocol"', '"x"')],
   ['another level', good.replace('verified', 'trusted')],

@@ -85,10 +85,30 @@ describe('XEP-0434 §5.2.1: the order of times, not of arrival', () => {
     expect(judge(first.key, { ...verified, at: at(1) }).kind).toBe('stale')
   })
 
-  test('a person is never late', () => {
-    expect(
-      judge(key('verified', 'trust-message', 9), { level: 'distrusted', by: 'choice', at: at(1) }).kind,
-    ).toBe('changed')
+  test.each(['choice', 'compare', 'scan', 'smp'] as const)('%s is done now, and never late', (by) => {
+    const future = key('blind', 'import', 9)
+    expect(judge(future, { level: 'verified', by, at: at(1) })).toEqual({
+      kind: 'changed',
+      key: key('verified', by, 9),
+    })
+    expect(judge(key('verified', 'import', 9), { level: 'verified', by, at: at(1) })).toEqual({
+      kind: 'same',
+      key: key('verified', by, 9),
+    })
+  })
+
+  test.each(['trust-message', 'import'] as const)('%s is a report, and may be', (by) => {
+    const future = key('blind', 'import', 9)
+    expect(judge(future, { level: 'verified', by, at: at(1) })).toEqual({ kind: 'stale', key: future })
+  })
+
+  test('what was stale before a person decided stays so', () => {
+    const { key: now } = judge(key('distrusted', 'trust-message', 9), {
+      level: 'verified',
+      by: 'scan',
+      at: at(1),
+    })
+    expect(judge(now, { ...distrusted, at: at(5) }).kind).toBe('stale')
   })
 
   test('trust messages end in one level, in whatever order they come', () => {

@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest'
 import {
   automaticTrustManagement,
   blindTrustBeforeVerification,
+  type Evidence,
   firstUse,
   type Key,
   type Level,
@@ -11,10 +12,11 @@ import {
 } from '../src/index.ts'
 
 const bob = bare('bob@example.com')
-const key = (fingerprint: string, level: Level = 'undecided', owner = bob): Key => ({
+const key = (fingerprint: string, level: Level = 'undecided', owner = bob, by?: Evidence): Key => ({
   owner,
   fingerprint,
   level,
+  by,
   protocol: 'urn:xmpp:omemo:2',
   own: false,
 })
@@ -27,6 +29,8 @@ const others: Readonly<Record<string, readonly Key[]>> = {
   blind: [key('b2', 'blind')],
   distrusted: [key('b2', 'distrusted')],
   verified: [key('b2', 'blind'), key('b3', 'verified')],
+  'taken back': [key('b2', 'undecided', bob, 'choice')],
+  imported: [key('b2', 'blind', bob, 'import')],
 }
 const first = (policy: Policy) =>
   Object.fromEntries(Object.entries(others).map(([known, keys]) => [known, policy.first(key('b1'), keys)]))
@@ -40,14 +44,16 @@ describe('XEP-0384 §8, XEP-0450 §6.2: the first level, by what else is known',
     'of another owner': blind,
     undecided: blind,
     blind,
-    distrusted: blind,
+    distrusted: undecided,
     verified: undecided,
+    'taken back': undecided,
+    imported: blind,
   }
 
   test.each<[string, Policy, Readonly<Record<string, Level>>]>([
     ['blindTrustBeforeVerification', blindTrustBeforeVerification, untilVerified],
     ['automaticTrustManagement', automaticTrustManagement, untilVerified],
-    ['firstUse', firstUse, { ...untilVerified, undecided, blind: undecided, distrusted: undecided }],
+    ['firstUse', firstUse, { ...untilVerified, undecided, blind: undecided, imported: undecided }],
     ['manual', manual, Object.fromEntries(Object.keys(others).map((known) => [known, undecided]))],
   ])('%s', (_name, policy, expected) => {
     expect(first(policy)).toEqual(expected)

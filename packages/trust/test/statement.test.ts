@@ -10,7 +10,7 @@ import {
   type Statement,
   type Waiting,
 } from '../src/index.ts'
-import { keepWaiting } from '../src/statement.ts'
+import { keepWaiting as keep } from '../src/statement.ts'
 import { anyText } from './any-text.ts'
 import { A1, A2, A3, alice, B1, B2, bob, device, saying, time } from './people.ts'
 
@@ -23,6 +23,7 @@ const statement = (sender: KeyRef, about: KeyRef, seconds = 0, trust = true): St
   trust,
   at: time(seconds),
 })
+const known = () => true
 const contact = (i: number): typeof bob => `c${i}@example.net` as typeof bob
 const hexKey = (owner: typeof bob, i: number): KeyRef => ({
   owner,
@@ -34,19 +35,19 @@ describe('XEP-0450 §5.1: which statements wait', () => {
     const old = statement(A2, B1, 1)
     const other = statement(A2, B2, 1)
     const newer = statement(A2, B1, 2, false)
-    expect(keepWaiting([old, other, newer], alice).waiting).toEqual([other, newer])
-    expect(keepWaiting([newer, other, old], alice).waiting).toEqual([newer, other])
+    expect(keep([old, other, newer], alice, known).waiting).toEqual([other, newer])
+    expect(keep([newer, other, old], alice, known).waiting).toEqual([newer, other])
   })
 
   test('of two at one time the distrust', () => {
     const [yes, no] = [statement(A2, B1, 1), statement(A2, B1, 1, false)]
-    expect(keepWaiting([yes, no], alice).waiting).toEqual([no])
-    expect(keepWaiting([no, yes], alice).waiting).toEqual([no])
+    expect(keep([yes, no], alice, known).waiting).toEqual([no])
+    expect(keep([no, yes], alice, known).waiting).toEqual([no])
   })
 
   test('those of two senders about one key', () => {
     const both = [statement(A2, B1, 1), statement(B2, B1, 1, false)]
-    expect(keepWaiting(both, alice)).toEqual({ waiting: both, dropped: [] })
+    expect(keep(both, alice, known)).toEqual({ waiting: both, dropped: [] })
   })
 
   /** As many as fit, of one size, and the rest of the room. */
@@ -61,7 +62,7 @@ describe('XEP-0450 §5.1: which statements wait', () => {
 
   /** How many are kept, all in their order, and which are dropped: comparing thousands of objects takes seconds. */
   function split(statements: Waiting): readonly [number, readonly Statement[]] {
-    const { waiting, dropped } = keepWaiting(statements, alice)
+    const { waiting, dropped } = keep(statements, alice, known)
     const gone = new Set(dropped)
     const left = statements.filter((one) => !gone.has(one))
     expect(waiting.every((one, i) => one === left[i])).toBe(true)
@@ -95,7 +96,7 @@ describe('XEP-0450 §5.1: which statements wait', () => {
     expect(split([own, ...full, more])).toEqual([1 + full.length, full.slice(0, 1)])
     // All parts together fit into one value of a store.
     const { full: ours } = fill(MAX_WAITING_OWN, (i) => statement(A2, hexKey(bob, i)))
-    const record = encodeWaiting(keepWaiting([...ours, ...full], alice).waiting)
+    const record = encodeWaiting(keep([...ours, ...full], alice, known).waiting)
     expect(record.length).toBeLessThan(1024 * 1024)
     expect(decodeWaiting(record).length).toBe(ours.length + full.length)
   })
@@ -109,10 +110,50 @@ describe('XEP-0450 §5.1: which statements wait', () => {
     expect(split([...said, ...full])).toEqual([full.length, full.slice(0, 3)])
     // Two that want more than there is get half each.
     const { full: more } = fill(bytes, (i) => statement(honest, hexKey(bob, i)))
-    const { waiting } = keepWaiting([...more, ...full], alice)
+    const { waiting } = keep([...more, ...full], alice, known)
     const kept = waiting.filter(({ sender }) => sender === honest).length
     expect(Math.abs(2 * kept - waiting.length)).toBeLessThanOrEqual(1)
     expect(kept).toBeGreaterThan(100)
+  })
+
+  test.each([
+    ['of trust', true, 10],
+    // One of what each device says takes all of both halves.
+    ['of distrust', false, 2],
+  ] as const)(
+    'MAX_WAITING_CONTACT: what is left of ten distrusts beside 400 made-up devices that speak %s',
+    (_n, trust, left) => {
+      const said = Array.from({ length: 10 }, (_, i) => statement(B1, hexKey(bob, i), 1, false))
+      const flood = Array.from({ length: 400 }, (_, i) =>
+        statement(hexKey(bob, 9000 + i), hexKey(bob, 5000 + i), 2, trust),
+      )
+      const { waiting } = keep([...flood, ...said], alice, known)
+      expect(waiting.filter(({ sender }) => sender === B1)).toEqual(said.slice(-left))
+    },
+  )
+
+  test('MAX_WAITING_CONTACT: who is known is not pushed out by who is not', () => {
+    const said = Array.from({ length: 10 }, (_, i) => statement(B1, hexKey(bob, i), 1, i % 2 === 0))
+    const flood = Array.from({ length: 400 }, (_, i) =>
+      statement(hexKey(bob, 9000 + i), hexKey(bob, 5000 + i), 2, i % 2 === 0),
+    )
+    const { waiting } = keep([...said, ...flood], alice, (sender) => sender === B1)
+    expect(waiting.filter(({ sender }) => sender === B1)).toEqual(said)
+    expect(waiting.length).toBeGreaterThan(300)
+  })
+
+  test('in a keyring, who is known and not distrusted', () => {
+    const b3: KeyRef = { owner: bob, fingerprint: 'b3' }
+    const it = device(A1)
+    it.meet(B1, B2, b3)
+    it.decide(b3, 'distrusted', 0)
+    const many = Array.from({ length: 400 }, (_, i) => hexKey(bob, i))
+    it.receive(B1, saying({ distrust: [hexKey(bob, 1)] }), 1)
+    for (const sender of [b3, { owner: bob, fingerprint: 'b4' }])
+      it.receive(sender, saying({ distrust: many }), 2)
+    it.receive(B2, saying({ distrust: many }), 3)
+    const senders = new Set(it.keyring().waiting.map(({ sender }) => sender.fingerprint))
+    expect([...senders]).toEqual([B1.fingerprint, B2.fingerprint])
   })
 
   test('MAX_WAITING_CONTACTS: contacts who say most lose most, with however many devices', () => {
@@ -121,7 +162,7 @@ describe('XEP-0450 §5.1: which statements wait', () => {
       const owner = contact(1000 + c)
       return fill(MAX_WAITING_CONTACT, (i) => statement(hexKey(owner, i), hexKey(owner, i + 1))).full
     }).flat()
-    const { waiting, dropped } = keepWaiting([...said, ...flood], alice)
+    const { waiting, dropped } = keep([...said, ...flood], alice, known)
     expect(waiting.slice(0, 3)).toEqual(said)
     expect(waiting.length + dropped.length).toBe(said.length + flood.length)
     expect(size(waiting)).toBeLessThanOrEqual(MAX_WAITING_CONTACTS)

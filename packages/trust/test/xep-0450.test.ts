@@ -2,6 +2,7 @@ import { parse } from '@xmpp-e2e/xml'
 import { describe, expect, test } from 'vitest'
 import {
   ATM_NAMESPACE,
+  automaticTrustManagement,
   blindTrustBeforeVerification,
   formatOpenpgpUri,
   type KeyRef,
@@ -16,7 +17,22 @@ import {
   type TrustNotice,
   trustMessage,
 } from '../src/index.ts'
-import { A1, A2, A3, alice, B1, B2, bob, deliver, device, late, OMEMO, saying, time } from './people.ts'
+import {
+  A1,
+  A2,
+  A3,
+  alice,
+  B1,
+  B2,
+  bob,
+  type Device,
+  deliver,
+  device,
+  late,
+  OMEMO,
+  saying,
+  time,
+} from './people.ts'
 import vectors from './vectors/trust-messages.json' with { type: 'json' }
 
 const example = (number: number) => {
@@ -494,6 +510,26 @@ describe('§6.2 TOAKAFA', () => {
     it.meet(B2)
     it.receive(A2, saying({ trust: [B1] }), 1)
     expect(it.level(B2)).toBe('undecided')
+  })
+
+  test.each([
+    ['a person', (it: Device) => it.decide(B1, 'distrusted', 3, 'choice')],
+    ['a person who takes it back', (it: Device) => it.decide(B1, 'undecided', 3, 'choice')],
+    ['a trust message', (it: Device) => it.receive(A2, saying({ distrust: [B1] }), 3)],
+  ])('also when the only one that was authenticated no longer is: %s', (_name, end) => {
+    for (const policy of [
+      automaticTrustManagement,
+      { ...blindTrustBeforeVerification, trustMessages: true },
+    ]) {
+      const it = device(A1, { policy })
+      it.meet(A2, B1)
+      it.decide(A2, 'verified', 0)
+      it.decide(B1, 'verified', 1)
+      end(it)
+      expect(it.level(B1)).not.toBe('verified')
+      it.meet(B2)
+      expect(it.level(B2)).toBe('undecided')
+    }
   })
 
   test('also for what was decided under another policy', () => {
