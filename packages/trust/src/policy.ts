@@ -43,7 +43,8 @@ function beforeVerification(key: Key, known: readonly Key[]): Level {
 
 /**
  * Every key is trusted until the first one of its owner has been verified, or distrusted, or anything else was decided
- * about it; from then on new ones wait for a decision. What most XMPP clients do. A server that adds a key of its own before that reads along, unnoticed.
+ * about it; from then on new ones wait for a decision. What most XMPP clients do. A server that adds a key of its own
+ * before that reads along, unnoticed.
  */
 export const blindTrustBeforeVerification: Policy = { ...levels, first: beforeVerification }
 
