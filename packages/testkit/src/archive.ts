@@ -3,7 +3,7 @@
 import { child, type Element, EME_NAMESPACE, element, elements, hintsOf } from '@xmpp-e2e/xml'
 import { SID } from './namespaces.ts'
 import type { Quirks } from './quirks.ts'
-import { withContent } from './stanza.ts'
+import { replaceChildren } from './stanza.ts'
 
 export interface Archived {
   readonly id: string
@@ -36,6 +36,6 @@ export function withStanzaId(message: Element, by: string, id: string | undefine
       typeof node === 'string' || node.ns !== SID || node.name !== 'stanza-id' || node.attrs.by !== by,
   )
   if (id === undefined)
-    return honest.length === message.children.length ? message : withContent(message, honest)
-  return withContent(message, [...honest, element(SID, 'stanza-id', { by, id })])
+    return honest.length === message.children.length ? message : replaceChildren(message, honest)
+  return replaceChildren(message, [...honest, element(SID, 'stanza-id', { by, id })])
 }

@@ -5,7 +5,7 @@ import { withStanzaId } from './archive.ts'
 import { CARBONS, CLIENT, FORWARD, MUC_USER } from './namespaces.ts'
 import type { Request } from './request.ts'
 import type { Account, Server, Session } from './server.ts'
-import { refusal, withContent } from './stanza.ts'
+import { refusal, replaceChildren } from './stanza.ts'
 
 // §6.1: receipts, chat states, markers; XEP-0249 invitations.
 const IM_PAYLOADS: readonly string[] = [
@@ -61,5 +61,5 @@ export function sendCarbons(
 export function withoutPrivate(message: Element): Element {
   if (!child(message, 'private', CARBONS)) return message
   const rest = message.children.filter((node) => typeof node === 'string' || node.ns !== CARBONS)
-  return withContent(message, rest)
+  return replaceChildren(message, rest)
 }

@@ -43,7 +43,6 @@ export interface Lane {
 
 export interface Delivery {
   lane(): Lane
-  remove(lane: Lane): void
   /** At the end of a lane. */
   push(lane: Lane, parcel: Parcel): void
   /** For a lane that has been opened. */
@@ -126,10 +125,6 @@ export function delivery({ random, onIdle, onRestless, idle, maxDeliveries }: De
       const lane: Lane = { parcels: [], open: true }
       lanes.push(lane)
       return lane
-    },
-    remove(lane) {
-      const at = lanes.indexOf(lane)
-      if (at >= 0) lanes.splice(at, 1)
     },
     push(lane, parcel) {
       lane.parcels.push(parcel)

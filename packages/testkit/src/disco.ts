@@ -9,22 +9,9 @@
 
 import { child, type Element, element } from '@xmpp-e2e/xml'
 import { capsHash } from './caps.ts'
-import {
-  CAPS,
-  CARBONS,
-  INFO,
-  ITEMS,
-  MAM,
-  MUC,
-  OCCUPANT_ID,
-  PING,
-  PUBSUB,
-  RSM,
-  SID,
-  STREAM_FEATURES,
-} from './namespaces.ts'
+import { CAPS, CARBONS, INFO, ITEMS, MAM, PING, PUBSUB, RSM, SID, STREAMS } from './namespaces.ts'
 import { maySee } from './pep-access.ts'
-import type { Request } from './request.ts'
+import type { AnyRequest, Request } from './request.ts'
 import { page } from './result-set.ts'
 import { seesPresence } from './roster.ts'
 import { mucDomain, type Server } from './server.ts'
@@ -47,7 +34,6 @@ const PUBSUB_FEATURES = [
   'delete-items',
   'delete-nodes',
   'filtered-notifications',
-  'get-pending',
   'item-ids',
   'last-published',
   'modify-affiliations',
@@ -96,7 +82,7 @@ function serverInfo(node: string | undefined): Element {
 export function streamFeatures(): Element {
   const ver = capsHash(serverInfo(undefined), 'sha-1')
   return element(
-    STREAM_FEATURES,
+    STREAMS,
     'features',
     {},
     element('urn:ietf:params:xml:ns:xmpp-bind', 'bind'),
@@ -106,11 +92,8 @@ export function streamFeatures(): Element {
 }
 
 /** What the server answers in its own name. */
-export function answerServerDisco(
-  server: Server,
-  iq: Element,
-  { ns, name, attrs }: Element,
-): readonly Element[] {
+export function answerServerDisco({ server, iq, payload }: AnyRequest): readonly Element[] {
+  const { ns, name, attrs } = payload
   const { node } = attrs
   if (name !== 'query' || iq.attrs.type !== 'get') throw refusal(iq, 'bad-request')
   if (ns === INFO) {
@@ -137,7 +120,7 @@ export function answerAccountDisco(request: Request): readonly Element[] {
   const items = named
     ? [...named.items.keys()].map((name) => element(ITEMS, 'item', { jid: account.jid, name }))
     : nodes.map(({ name }) => element(ITEMS, 'item', { jid: account.jid, node: name }))
-  return [itemsElement(iq, node, items, payload)]
+  return [itemsElement(request, node, items)]
 }
 
 // XEP-0163 §6.1 has both identities at the bare JID.
@@ -153,38 +136,22 @@ function accountInfo({ quirks }: Server): Element {
 }
 
 /** By page where a page is asked for (XEP-0059); the whole list otherwise. */
-function itemsElement(
-  iq: Element,
+export function itemsElement(
+  request: AnyRequest,
   node: string | undefined,
   items: readonly Element[],
-  query: Element,
 ): Element {
-  if (!child(query, 'set', RSM)) return element(ITEMS, 'query', { node }, items)
-  const found = page(
-    items.map((item) => ({ id: `${item.attrs.jid} ${item.attrs.node ?? item.attrs.name ?? ''}`, item })),
-    query,
-  )
-  if (found === 'not-found') throw refusal(iq, 'item-not-found')
-  if (found === 'malformed') throw refusal(iq, 'bad-request')
+  if (!child(request.payload, 'set', RSM)) return element(ITEMS, 'query', { node }, items)
+  const named = items.map((item) => ({
+    id: `${item.attrs.jid} ${item.attrs.node ?? item.attrs.name ?? ''}`,
+    item,
+  }))
+  const { members, set } = page(named, request)
   return element(
     ITEMS,
     'query',
     { node },
-    found.members.map(({ item }) => item),
-    found.set,
+    members.map(({ item }) => item),
+    set,
   )
-}
-
-/** What the room service answers in its own name; rooms answer for themselves. */
-export function answerMucDisco(server: Server, iq: Element, query: Element): readonly Element[] {
-  const { ns, name } = query
-  if (name !== 'query' || iq.attrs.type !== 'get') throw refusal(iq, 'bad-request')
-  const occupantIds = server.quirks.occupantIds ? [OCCUPANT_ID] : []
-  if (ns === INFO)
-    return [infoElement(undefined, ['conference', 'text'], [INFO, ITEMS, RSM, MUC, ...occupantIds])]
-  const listed = [...server.rooms.values()].filter(({ config, locked }) => config.listed && !locked)
-  const items = listed.map(({ jid, config }) =>
-    element(ITEMS, 'item', { jid, name: config.name || undefined }),
-  )
-  return [itemsElement(iq, undefined, items, query)]
 }

@@ -15,12 +15,13 @@
 import { type Element, type Jid, parseJid, StanzaError } from '@xmpp-e2e/xml'
 import { answerArchive } from './archive-query.ts'
 import { answerCarbons, sendCarbons, withoutPrivate } from './carbons.ts'
-import { answerAccountDisco, answerMucDisco, answerServerDisco } from './disco.ts'
-import { CARBONS, INFO, ITEMS, MAM, PING, PUBSUB, PUBSUB_OWNER, ROSTER } from './namespaces.ts'
+import { answerAccountDisco, answerServerDisco } from './disco.ts'
+import { CARBONS, CLIENT, INFO, ITEMS, MAM, PING, PUBSUB, PUBSUB_OWNER, ROSTER } from './namespaces.ts'
 import { answerPubsub } from './pep.ts'
 import { answerPubsubOwner } from './pep-owner.ts'
 import { broadcast, remember } from './presence.ts'
 import type { Request } from './request.ts'
+import { answerMucDisco } from './room-disco.ts'
 import { dispatchToRoom } from './room-dispatch.ts'
 import { answerRoster } from './roster-request.ts'
 import { archive, routeMessage } from './routing.ts'
@@ -29,9 +30,10 @@ import { bounce, payloadOf, readJid, refusal, resultOf, withAttrs } from './stan
 import { isSubscription, subscribe } from './subscription.ts'
 
 // XEP-0313 §8.1: an archive is for its owner.
-function answerOwnArchive({ server, session, account, from, iq, payload }: Request): readonly Element[] {
+function answerOwnArchive(request: Request): readonly Element[] {
+  const { account, from, iq } = request
   if (from.bare !== account.jid) throw refusal(iq, 'forbidden')
-  return answerArchive(server, session, account.jid, account.archive, iq, payload)
+  return answerArchive(request, account.jid, account.archive)
 }
 
 type Answer = (request: Request) => readonly Element[]
@@ -98,7 +100,8 @@ function answer(
   if (domain !== undefined && serves(server, domain)) {
     if (payload.ns === PING) return []
     if (payload.ns !== INFO && payload.ns !== ITEMS) throw refusal(stanza, 'service-unavailable')
-    return (domain === mucDomain(server) ? answerMucDisco : answerServerDisco)(server, stanza, payload)
+    const disco = domain === mucDomain(server) ? answerMucDisco : answerServerDisco
+    return disco({ server, session, iq: stanza, payload })
   }
   const account = to ? server.accounts.get(to.bare) : session.account
   if (!account && payload.ns === PUBSUB) throw refusal(stanza, server.quirks.absentAccount)
@@ -173,5 +176,5 @@ export function route(server: Server, stanza: Element, sender: Session): void {
 
 /** Whether a stream may carry it (§4.9.3.24): anything else ends the stream. */
 export function isStanza(element: Element): boolean {
-  return element.ns === 'jabber:client' && /^(?:iq|message|presence)$/.test(element.name)
+  return element.ns === CLIENT && /^(?:iq|message|presence)$/.test(element.name)
 }

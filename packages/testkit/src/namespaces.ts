@@ -1,5 +1,5 @@
 export const CLIENT = 'jabber:client'
-export const STREAM_FEATURES = 'http://etherx.jabber.org/streams'
+export const STREAMS = 'http://etherx.jabber.org/streams'
 export const ROSTER = 'jabber:iq:roster'
 export const FORM = 'jabber:x:data'
 export const INFO = 'http://jabber.org/protocol/disco#info'

@@ -13,13 +13,13 @@ import type { ClientParts, Link } from './client.ts'
 import type { Delivery, Lane } from './delivery.ts'
 import { dispatch, isStanza } from './dispatch.ts'
 import type { Fault, Faults } from './fault.ts'
+import { faultEffects } from './fault-effect.ts'
 import { CLIENT } from './namespaces.ts'
 import { becomeUnavailable } from './presence.ts'
 import { deliver } from './routing.ts'
-import type { Account, Server, Session } from './server.ts'
+import { type Account, findSession, type Server, type Session } from './server.ts'
 import { bounce, refusal } from './stanza.ts'
 import type { Direction, Entry } from './transcript.ts'
-import { troubles } from './trouble.ts'
 
 /** Milliseconds for which the server keeps a session whose connection is lost: five minutes, as servers do. */
 export const RESUMPTION_MS = 300_000
@@ -55,7 +55,7 @@ export interface NetworkOptions {
 export function network({ server, delivery, faults, log }: NetworkOptions): Network {
   const streams = new Map<Session, Stream>()
   const { clock } = server
-  const trouble = troubles({ delivery, clock, quirks: server.quirks, answer })
+  const effects = faultEffects({ delivery, clock, quirks: server.quirks, answer })
 
   /** A new session for a stream. Of one resource there is one session: an older one is replaced (RFC 6120 §7.7.2.2). */
   function bind(stream: Stream): void {
@@ -115,8 +115,8 @@ export function network({ server, delivery, faults, log }: NetworkOptions): Netw
     session.account.sessions.delete(session.jid)
     const missed = stream.received.parcels.splice(0)
     stream.sent.parcels.length = 0
-    trouble.forget(stream.received)
-    trouble.forget(stream.sent)
+    effects.forget(stream.received)
+    effects.forget(stream.sent)
     stream.session = undefined
     becomeUnavailable(server, session, element(CLIENT, 'presence', { type: 'unavailable' }))
     for (const { stanza } of missed) salvage(session, stanza)
@@ -134,9 +134,8 @@ export function network({ server, delivery, faults, log }: NetworkOptions): Netw
   /** To a client here, in the name of whoever it was sent to. */
   function answer(stanza: Element, error: ReturnType<typeof refusal>): void {
     const reply = bounce(stanza, error, server.quirks)
-    const to = reply && parseJid(reply.attrs.to ?? '')
-    const session = to?.full && server.accounts.get(to.bare)?.sessions.get(to.full)
-    if (session && reply) transmit(session, reply)
+    const session = reply && findSession(server, parseJid(reply.attrs.to ?? ''))
+    if (session) transmit(session, reply)
   }
 
   function transmit(session: Session, stanza: Element): void {
@@ -151,14 +150,14 @@ export function network({ server, delivery, faults, log }: NetworkOptions): Netw
 
   function arrive(stream: Stream, direction: Direction, stanza: Element): void {
     const fault = faults.of(stream.jid, direction, stanza)
-    trouble.overtake(stream[direction])
-    if (fault) suffer(stream, direction, stanza, fault)
+    effects.overtake(stream[direction])
+    if (fault) applyFault(stream, direction, stanza, fault)
     else handle(stream, direction, stanza)
   }
 
-  function suffer(stream: Stream, direction: Direction, stanza: Element, fault: Fault): void {
+  function applyFault(stream: Stream, direction: Direction, stanza: Element, fault: Fault): void {
     const { session } = stream
-    trouble.suffer(fault, {
+    effects.apply(fault, {
       client: stream.jid,
       direction,
       stanza,
@@ -233,7 +232,7 @@ export function network({ server, delivery, faults, log }: NetworkOptions): Netw
       stream.client = join(link)
       return stream.client
     },
-    release: trouble.release,
+    release: effects.release,
     cut() {
       for (const stream of [...streams.values()]) {
         lose(stream)

@@ -89,9 +89,7 @@ function fetch(request: Request, action: Element): readonly Element[] {
   const newest = max === undefined ? found : found.slice(-Number(max))
   // §6.5.4: by page; `<set/>` stands beside `<items/>`.
   const wantsPage = child(request.payload, 'set', RSM)
-  const paged = wantsPage ? page(newest, request.payload) : undefined
-  if (paged === 'not-found') throw refusal(request.iq, 'item-not-found')
-  if (paged === 'malformed') throw refusal(request.iq, 'bad-request')
+  const paged = wantsPage ? page(newest, request) : undefined
   const items = (paged?.members ?? newest).map(({ id, payload }) => element(PUBSUB, 'item', { id }, payload))
   return [element(PUBSUB, 'items', { node: node.name }, items), ...(paged ? [paged.set] : [])]
 }

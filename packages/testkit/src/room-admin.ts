@@ -8,6 +8,7 @@
 
 import { type BareJid, bareJid, child, children, type Element, element, text } from '@xmpp-e2e/xml'
 import { MUC_ADMIN, MUC_USER } from './namespaces.ts'
+import type { RoomRequest } from './request.ts'
 import {
   affiliationOf,
   initialRole,
@@ -18,32 +19,28 @@ import {
   type Room,
   type RoomAffiliation,
 } from './room.ts'
-import { broadcastOccupant, remove } from './room-presence.ts'
+import { broadcastOccupant, removeOccupant } from './room-presence.ts'
 import { announce } from './room-stanza.ts'
-import type { Server, Session } from './server.ts'
+import type { Server } from './server.ts'
 import { refusal } from './stanza.ts'
 
 const ROLES: readonly Role[] = ['moderator', 'participant', 'visitor', 'none']
 
 /** @throws {StanzaError} to be sent back; nothing has changed then */
-export function answerRoomAdmin(
-  server: Server,
-  room: Room,
-  session: Session,
-  iq: Element,
-  query: Element,
-): readonly Element[] {
-  const items = children(query, 'item')
-  if (query.name !== 'query' || items.length === 0) throw refusal(iq, 'bad-request')
-  if (iq.attrs.type === 'get') return [element(MUC_ADMIN, 'query', {}, list(room, session, iq, items[0]!))]
+export function answerRoomAdmin(request: RoomRequest): readonly Element[] {
+  const { iq, payload } = request
+  const items = children(payload, 'item')
+  const [first] = items
+  if (payload.name !== 'query' || !first) throw refusal(iq, 'bad-request')
+  if (iq.attrs.type === 'get') return [element(MUC_ADMIN, 'query', {}, list(request, first))]
   // All are checked before one is done.
-  const changes = items.map((item) => planned(server, room, session, iq, item))
+  const changes = items.map((item) => planned(request, item))
   for (const change of changes) change()
   return []
 }
 
 // §9.5 to §9.8 and §10.5: who is what.
-function list(room: Room, session: Session, iq: Element, { attrs }: Element): readonly Element[] {
+function list({ room, session, iq }: RoomRequest, { attrs }: Element): readonly Element[] {
   const mine = affiliationOf(room, session.account.jid)
   if (attrs.role !== undefined) {
     if (occupantOf(room, session)?.role !== 'moderator') throw refusal(iq, 'forbidden')
@@ -73,7 +70,8 @@ function isAffiliation(text: string | undefined): text is RoomAffiliation {
 }
 
 // What one item wants, checked; it is done when the others have been checked, too.
-function planned(server: Server, room: Room, session: Session, iq: Element, item: Element): () => void {
+function planned(request: RoomRequest, item: Element): () => void {
+  const { server, room, iq } = request
   const { jid, nick, affiliation, role } = item.attrs
   const written = child(item, 'reason')
   const reason = written && text(written)
@@ -81,24 +79,18 @@ function planned(server: Server, room: Room, session: Session, iq: Element, item
   if (affiliation !== undefined) {
     const who = target?.account ?? bareJid.decode(jid ?? '')
     if (!isAffiliation(affiliation) || !who) throw refusal(iq, 'bad-request')
-    checkAffiliation(room, session, iq, who, affiliation)
+    checkAffiliation(request, who, affiliation)
     return () => setAffiliation(server, room, who, affiliation, reason)
   }
   const known = ROLES.find((one) => one === role)
   if (!known) throw refusal(iq, 'bad-request')
   if (!target) throw refusal(iq, 'item-not-found')
-  checkRole(room, session, iq, target)
-  return () => setRole(server, room, target, known, reason)
+  checkRole(request, target)
+  return () => setRole(request, target, known, reason)
 }
 
 // §5.2.1: admins care for members and outcasts, owners for all; and there is always an owner.
-function checkAffiliation(
-  room: Room,
-  session: Session,
-  iq: Element,
-  who: BareJid,
-  wanted: RoomAffiliation,
-): void {
+function checkAffiliation({ room, session, iq }: RoomRequest, who: BareJid, wanted: RoomAffiliation): void {
   const mine = RANK[affiliationOf(room, session.account.jid)]
   const theirs = RANK[affiliationOf(room, who)]
   if (mine < RANK.admin) throw refusal(iq, 'forbidden')
@@ -109,8 +101,8 @@ function checkAffiliation(
   if (wanted !== 'owner' && owners.length === 1 && owners[0]?.[0] === who) throw refusal(iq, 'conflict')
 }
 
-// §8.2.1: nobody is kicked by somebody of a lower affiliation.
-function checkRole(room: Room, session: Session, iq: Element, target: Occupant): void {
+// §8.2: nobody is kicked by somebody of a lower affiliation.
+function checkRole({ room, session, iq }: RoomRequest, target: Occupant): void {
   if (occupantOf(room, session)?.role !== 'moderator') throw refusal(iq, 'forbidden')
   const mine = RANK[affiliationOf(room, session.account.jid)]
   const theirs = RANK[affiliationOf(room, target.account)]
@@ -133,9 +125,9 @@ export function setAffiliation(
   const there = [...room.occupants.values()].filter(({ account }) => account === who)
   const words = reason === undefined ? {} : { reason }
   for (const occupant of there) {
-    if (affiliation === 'outcast') remove(server, room, occupant, { ...words, codes: [301] })
+    if (affiliation === 'outcast') removeOccupant(server, room, occupant, { ...words, codes: [301] })
     else if (room.config.membersOnly && affiliation === 'none')
-      remove(server, room, occupant, { ...words, codes: [321] })
+      removeOccupant(server, room, occupant, { ...words, codes: [321] })
     else {
       occupant.role = initialRole(room, affiliation)
       broadcastOccupant(server, room, occupant, words)
@@ -148,10 +140,10 @@ export function setAffiliation(
 }
 
 // §5.1.3: without a role nobody is in the room.
-function setRole(server: Server, room: Room, target: Occupant, role: Role, reason: string | undefined): void {
+function setRole({ server, room }: RoomRequest, target: Occupant, role: Role, reason?: string): void {
   const words = reason === undefined ? {} : { reason }
   if (role === 'none') {
-    remove(server, room, target, { ...words, codes: [307] })
+    removeOccupant(server, room, target, { ...words, codes: [307] })
     return
   }
   target.role = role

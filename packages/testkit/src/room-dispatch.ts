@@ -3,10 +3,12 @@
 import { child, type Element, type Jid } from '@xmpp-e2e/xml'
 import { answerArchive } from './archive-query.ts'
 import { INFO, ITEMS, MAM, MUC_ADMIN, MUC_OWNER, PING } from './namespaces.ts'
+import type { RoomRequest } from './request.ts'
 import { affiliationOf, occupantJid, occupantOf, RANK, type Room } from './room.ts'
 import { answerRoomAdmin } from './room-admin.ts'
+import { answerRoomDisco } from './room-disco.ts'
 import { roomMessage } from './room-message.ts'
-import { answerRoomDisco, answerRoomOwner } from './room-owner.ts'
+import { answerRoomOwner } from './room-owner.ts'
 import { roomPresence } from './room-presence.ts'
 import type { Server, Session } from './server.ts'
 import { payloadOf, refusal, resultOf, withAttrs } from './stanza.ts'
@@ -19,29 +21,33 @@ export function dispatchToRoom(server: Server, session: Session, stanza: Element
   else if (stanza.name === 'message') roomMessage(server, room, session, stanza, to.resource)
   else if (!room) throw refusal(stanza, 'item-not-found')
   else if (to.full) forward(server, room, session, stanza, to.resource)
-  else server.transmit(session, resultOf(stanza, answer(server, room, session, stanza)))
+  else server.transmit(session, resultOf(stanza, answer(requestOf(server, room, session, stanza))))
+}
+
+function requestOf(server: Server, room: Room, session: Session, iq: Element): RoomRequest {
+  const { type } = iq.attrs
+  if (type !== 'get' && type !== 'set') throw refusal(iq, 'bad-request')
+  return { server, room, session, iq, payload: payloadOf(iq) }
 }
 
 // What is asked of the room itself, by whoever is allowed to.
-function answer(server: Server, room: Room, session: Session, iq: Element): readonly Element[] {
-  const { type } = iq.attrs
-  if (type !== 'get' && type !== 'set') throw refusal(iq, 'bad-request')
-  const payload = payloadOf(iq)
-  switch (payload.ns) {
+function answer(request: RoomRequest): readonly Element[] {
+  const { room, session, iq } = request
+  switch (request.payload.ns) {
     case INFO:
     case ITEMS:
-      return answerRoomDisco(server, room, iq, payload)
+      return answerRoomDisco(request)
     case MUC_ADMIN:
-      return answerRoomAdmin(server, room, session, iq, payload)
+      return answerRoomAdmin(request)
     case MUC_OWNER:
-      return answerRoomOwner(server, room, session, iq, payload)
+      return answerRoomOwner(request)
     case PING:
       return []
     case MAM: {
       // XEP-0313 §6.1.2: who may enter may read.
       const mine = affiliationOf(room, session.account.jid)
       if (RANK[mine] < (room.config.membersOnly ? RANK.member : RANK.none)) throw refusal(iq, 'forbidden')
-      return answerArchive(server, session, room.jid, room.archive, iq, payload)
+      return answerArchive(request, room.jid, room.archive)
     }
     default:
       throw refusal(iq, 'service-unavailable')

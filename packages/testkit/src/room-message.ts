@@ -8,9 +8,10 @@ import { bareJid, child, type Element, element, elements } from '@xmpp-e2e/xml'
 import { isArchived, withStanzaId } from './archive.ts'
 import { CLIENT, MUC_USER } from './namespaces.ts'
 import { affiliationOf, type Occupant, occupantJid, occupantOf, RANK, type Room } from './room.ts'
+import { setAffiliation } from './room-admin.ts'
 import { occupantId, withoutRoomWords } from './room-stanza.ts'
 import { type Server, type Session, serves } from './server.ts'
-import { refusal, withAttrs } from './stanza.ts'
+import { refusal, withAttrs, withChildren } from './stanza.ts'
 
 /** @throws {StanzaError} to be sent back */
 export function roomMessage(
@@ -37,7 +38,7 @@ export function roomMessage(
 // §7.4
 function say(server: Server, room: Room, occupant: Occupant, stanza: Element): void {
   if (occupant.role === 'visitor') throw refusal(stanza, 'forbidden')
-  const message = spoken(server, room, occupant, stanza, [])
+  const message = spoken(server, room, occupant, stanza)
   const kept = isArchived(message, server.quirks) ? keep(server, room, occupant, message) : undefined
   reflect(server, room, withStanzaId(message, room.jid, kept))
 }
@@ -62,13 +63,7 @@ function keep(server: Server, room: Room, occupant: Occupant, message: Element):
 }
 
 /** A message in the name of an occupant, without what only the room may say. */
-function spoken(
-  server: Server,
-  room: Room,
-  occupant: Occupant,
-  { attrs, children }: Element,
-  more: readonly Element[],
-): Element {
+function spoken(server: Server, room: Room, occupant: Occupant, { attrs, children }: Element): Element {
   const own = element(CLIENT, 'message', {}, children)
   return element(
     CLIENT,
@@ -76,7 +71,6 @@ function spoken(
     { type: attrs.type, id: attrs.id, 'xml:lang': attrs['xml:lang'], from: occupantJid(room, occupant.nick) },
     withoutRoomWords(own),
     server.quirks.occupantIds && occupantId(room, occupant.account),
-    more,
   )
 }
 
@@ -91,7 +85,7 @@ function changeSubject(server: Server, room: Room, occupant: Occupant, stanza: E
   const allowed =
     occupant.role === 'moderator' || (room.config.openSubject && occupant.role === 'participant')
   if (!allowed) throw refusal(stanza, 'forbidden')
-  room.subject = spoken(server, room, occupant, stanza, [])
+  room.subject = spoken(server, room, occupant, stanza)
   reflect(server, room, room.subject)
 }
 
@@ -100,7 +94,7 @@ function whisper(server: Server, room: Room, occupant: Occupant, stanza: Element
   if (stanza.attrs.type === 'groupchat') throw refusal(stanza, 'bad-request')
   const target = room.occupants.get(nick)
   if (!target) throw refusal(stanza, 'item-not-found')
-  const message = spoken(server, room, occupant, stanza, [element(MUC_USER, 'x')])
+  const message = withChildren(spoken(server, room, occupant, stanza), element(MUC_USER, 'x'))
   for (const session of target.sessions) server.transmit(session, withAttrs(message, { to: session.jid }))
 }
 
@@ -115,7 +109,8 @@ function mediate(server: Server, room: Room, session: Session, stanza: Element):
   if (room.config.membersOnly && RANK[affiliationOf(room, inviter)] < RANK.admin)
     throw refusal(stanza, 'forbidden')
   if (!serves(server, to.slice(to.indexOf('@') + 1))) throw refusal(stanza, 'item-not-found')
-  if (room.config.membersOnly && affiliationOf(room, to) === 'none') room.affiliations.set(to, 'member')
+  if (room.config.membersOnly && affiliationOf(room, to) === 'none')
+    setAffiliation(server, room, to, 'member')
   const content = element(MUC_USER, 'invite', { from: inviter }, elements(invite))
   server.route(
     element(

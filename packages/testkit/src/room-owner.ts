@@ -1,42 +1,37 @@
 /**
- * XEP-0045 §10: configuring and destroying a room; §6.4: what the room says of itself.
+ * XEP-0045 §10: configuring and destroying a room.
  *
  *     <query xmlns='…#owner'>  <x type='submit'>muc#roomconfig</x>  or  <destroy jid='…'><reason/></destroy>
  */
 
-import { bool, child, type Element, element } from '@xmpp-e2e/xml'
+import { bool, child, type Element, element, text } from '@xmpp-e2e/xml'
 import { type Field, formOf, readForm, single } from './data-form.ts'
-import { infoElement } from './disco.ts'
-import { FORM, INFO, ITEMS, MAM, MUC, MUC_OWNER, MUC_USER, OCCUPANT_ID, SID } from './namespaces.ts'
-import { affiliationOf, RANK, type Room, type RoomConfig } from './room.ts'
-import { remove } from './room-presence.ts'
-import { announce, statusCodes } from './room-stanza.ts'
-import type { Server, Session } from './server.ts'
+import { FORM, MUC_OWNER, MUC_USER } from './namespaces.ts'
+import type { RoomRequest } from './request.ts'
+import { affiliationOf, occupantJid, RANK, type Room, type RoomConfig } from './room.ts'
+import { removeOccupant } from './room-presence.ts'
+import { announce, occupantPresence, statusCodes } from './room-stanza.ts'
+import type { Server } from './server.ts'
 import { refusal } from './stanza.ts'
 
 const ROOM_CONFIG = 'http://jabber.org/protocol/muc#roomconfig'
 
 /** For owners alone. */
-export function answerRoomOwner(
-  server: Server,
-  room: Room,
-  session: Session,
-  iq: Element,
-  query: Element,
-): readonly Element[] {
+export function answerRoomOwner(request: RoomRequest): readonly Element[] {
+  const { server, room, session, iq, payload: query } = request
   if (query.name !== 'query') throw refusal(iq, 'bad-request')
   if (affiliationOf(room, session.account.jid) !== 'owner') throw refusal(iq, 'forbidden')
   if (iq.attrs.type === 'get') return [element(MUC_OWNER, 'query', {}, configForm(room.config))]
   const destroyed = child(query, 'destroy')
   if (destroyed) {
-    destroy(server, room, destroyed)
+    destroy(request, destroyed)
     return []
   }
   const form = child(query, 'x', FORM)
   if (!form) throw refusal(iq, 'bad-request')
   if (form.attrs.type === 'cancel') {
     // §10.1.3: a room that is not wanted after all.
-    if (room.locked) destroy(server, room, element(MUC_OWNER, 'destroy'))
+    if (room.locked) destroy(request, element(MUC_OWNER, 'destroy'))
     return []
   }
   // §10.1.2: an empty form asks for an instant room.
@@ -56,11 +51,11 @@ export function configureRoom(server: Server, room: Room, config: RoomConfig): v
   if (wasLocked) return
   const anonymity = before.anonymous === config.anonymous ? [] : [config.anonymous === 'non' ? 172 : 173]
   if (room.occupants.size > 0) announce(server, room, statusCodes([104, ...anonymity]))
-  // §9.4: whoever may no longer be there.
+  // §10.2: whoever may no longer be there.
   if (config.membersOnly && !before.membersOnly)
     for (const occupant of [...room.occupants.values()])
       if (RANK[affiliationOf(room, occupant.account)] < RANK.member)
-        remove(server, room, occupant, { codes: [322] })
+        removeOccupant(server, room, occupant, { codes: [322] })
 }
 
 // Fields that are not named keep their values (§10.2), and ones that are not known are passed over.
@@ -110,41 +105,20 @@ function configForm(config: RoomConfig): Element {
   ])
 }
 
-// §10.9
-function destroy(server: Server, room: Room, { attrs, children }: Element): void {
-  const content = element(
-    MUC_USER,
-    'destroy',
-    { jid: attrs.jid },
-    children.filter((node) => typeof node === 'string'),
-  )
-  for (const occupant of [...room.occupants.values()]) remove(server, room, occupant, { content })
+// §10.9: each is told once, of nobody but itself. Nobody has an affiliation any more.
+function destroy({ server, room }: RoomRequest, request: Element): void {
+  const told = (name: 'reason' | 'password'): Element | undefined => {
+    const found = child(request, name)
+    return found && element(MUC_USER, name, {}, text(found))
+  }
+  const content = element(MUC_USER, 'destroy', { jid: request.attrs.jid }, told('reason'), told('password'))
+  room.affiliations.clear()
+  for (const occupant of room.occupants.values())
+    for (const session of occupant.sessions) {
+      const viewer = { occupant, session }
+      server.transmit(session, occupantPresence(server, room, occupant, viewer, { gone: true, content }))
+      session.directed.delete(occupantJid(room, occupant.nick))
+    }
+  room.occupants.clear()
   server.rooms.delete(room.jid)
-}
-
-/** Membership and anonymity are features, because clients decide by them what to encrypt to whom. */
-export function answerRoomDisco(server: Server, room: Room, iq: Element, query: Element): readonly Element[] {
-  if (query.name !== 'query' || iq.attrs.type !== 'get') throw refusal(iq, 'bad-request')
-  if (query.attrs.node !== undefined) throw refusal(iq, 'item-not-found')
-  // §6.5: occupants are nobody's business who is not there.
-  if (query.ns === ITEMS) return [element(ITEMS, 'query')]
-  const { config } = room
-  const features = [
-    INFO,
-    MUC,
-    MAM,
-    `${MAM}#extended`,
-    SID,
-    ...(server.quirks.occupantIds ? [OCCUPANT_ID] : []),
-    config.membersOnly ? 'muc_membersonly' : 'muc_open',
-    config.anonymous === 'non' ? 'muc_nonanonymous' : 'muc_semianonymous',
-    config.moderated ? 'muc_moderated' : 'muc_unmoderated',
-    config.persistent ? 'muc_persistent' : 'muc_temporary',
-    config.listed ? 'muc_public' : 'muc_hidden',
-    'muc_unsecured',
-  ]
-  const form = formOf('result', 'http://jabber.org/protocol/muc#roominfo', [
-    { var: 'muc#roominfo_occupants', type: 'text-single', values: [String(room.occupants.size)] },
-  ])
-  return [infoElement(undefined, ['conference', 'text', config.name || undefined], features, [form])]
 }

@@ -10,19 +10,19 @@ import { CLIENT, MUC, MUC_USER } from './namespaces.ts'
 import {
   affiliationOf,
   initialRole,
+  newRoom,
   type Occupant,
   occupantJid,
   occupantOf,
   RANK,
-  ROOM_DEFAULTS,
   type Room,
 } from './room.ts'
-import { occupantPresence, type PresenceWords } from './room-stanza.ts'
+import { occupantPresence, type PresenceWords, statuses } from './room-stanza.ts'
 import type { Server, Session } from './server.ts'
 import { refusal, withAttrs, withChildren } from './stanza.ts'
 
-/** Messages of the past on entering, unless the client asks for less. */
-export const HISTORY = 20
+/** Messages of the past on entering, unless the client asks for another number. Arbitrary: §7.2.13 leaves it to the room. */
+export const ROOM_HISTORY = 20
 
 /** Presence that a client has sent to a room or an occupant JID. */
 export function roomPresence(
@@ -45,11 +45,21 @@ export function roomPresence(
     else broadcastOccupant(server, room, occupant)
     return
   }
-  const join = child(stanza, 'x', MUC)
-  // §7.2.1 without <x/> was the protocol before rooms; a client that does it has lost track of where it is.
-  if (!join) throw refusal(stanza, 'not-acceptable')
   if (to.nick === '') throw refusal(stanza, 'jid-malformed')
-  enter(server, room ?? create(server, to.bare, session), session, to.nick, stanza, join, room === undefined)
+  if (!child(stanza, 'x', MUC)) server.transmit(session, notThere(to, session))
+  else if (room) enter(server, room, session, stanza, { nick: to.nick, codes: [] })
+  else enter(server, create(server, to.bare, session), session, stanza, { nick: to.nick, codes: [201] })
+}
+
+// §7.2.18: without <x/> it was the protocol before rooms. A client that sends it has lost track of where it is, and is
+// told so by a kick.
+function notThere(
+  { bare, nick }: { readonly bare: string; readonly nick: string },
+  { jid }: Session,
+): Element {
+  const item = element(MUC_USER, 'item', { affiliation: 'none', role: 'none' })
+  const x = element(MUC_USER, 'x', {}, item, statuses([110, 307, 333]))
+  return element(CLIENT, 'presence', { from: `${bare}/${nick}`, to: jid, type: 'unavailable' }, x)
 }
 
 // §10.1
@@ -60,31 +70,13 @@ function create(server: Server, jid: Room['jid'], session: Session): Room {
   return room
 }
 
-/** A room without owner, which is not locked. */
-export function newRoom(server: Server, jid: Room['jid']): Room {
-  const room: Room = {
-    jid,
-    secret: server.newId(),
-    config: ROOM_DEFAULTS,
-    locked: false,
-    affiliations: new Map(),
-    occupants: new Map(),
-    subject: undefined,
-    archive: [],
-  }
-  server.rooms.set(jid, room)
-  return room
-}
-
-// In the order of the table in §7.2: locked, banned, members only, nickname.
+// The refusals of §7.2.17; of several, the first.
 function enter(
   server: Server,
   room: Room,
   session: Session,
-  nick: string,
   presence: Element,
-  join: Element,
-  created: boolean,
+  { nick, codes }: { readonly nick: string; readonly codes: readonly number[] },
 ): void {
   const account = session.account.jid
   const affiliation = affiliationOf(room, account)
@@ -103,9 +95,9 @@ function enter(
   for (const other of room.occupants.values())
     if (other !== occupant)
       server.transmit(session, occupantPresence(server, room, other, { occupant, session }))
-  const codes = [...(room.config.anonymous === 'non' ? [100] : []), 170, ...(created ? [201] : [])]
-  broadcastOccupant(server, room, occupant, {}, (viewer) => (viewer === session ? { codes } : {}))
-  history(server, room, session, join)
+  const own = [...(room.config.anonymous === 'non' ? [100] : []), 170, ...codes]
+  broadcastOccupant(server, room, occupant, {}, (viewer) => (viewer === session ? { codes: own } : {}))
+  history(server, room, session, presence)
   const subject =
     room.subject ??
     element(CLIENT, 'message', { from: room.jid, type: 'groupchat' }, element(CLIENT, 'subject'))
@@ -113,9 +105,10 @@ function enter(
 }
 
 // §7.2.13 and §7.2.14, as far as numbers and times go.
-function history(server: Server, room: Room, session: Session, join: Element): void {
-  const wanted = child(join, 'history')?.attrs ?? {}
-  const max = /^[0-9]{1,9}$/.test(wanted.maxstanzas ?? '') ? Number(wanted.maxstanzas) : HISTORY
+function history(server: Server, room: Room, session: Session, presence: Element): void {
+  const join = child(presence, 'x', MUC)
+  const wanted = (join && child(join, 'history')?.attrs) ?? {}
+  const max = /^[0-9]{1,9}$/.test(wanted.maxstanzas ?? '') ? Number(wanted.maxstanzas) : ROOM_HISTORY
   const since = dateTime.decode(wanted.since ?? '')?.getTime()
   const seconds = /^[0-9]{1,9}$/.test(wanted.seconds ?? '') ? Number(wanted.seconds) * 1000 : undefined
   const from = Math.max(since ?? 0, seconds === undefined ? 0 : server.clock.now() - seconds)
@@ -148,11 +141,11 @@ function leave(server: Server, room: Room, occupant: Occupant, session: Session)
     session.directed.delete(occupantJid(room, occupant.nick))
     return
   }
-  remove(server, room, occupant, { gone: true })
+  removeOccupant(server, room, occupant, { gone: true })
 }
 
 /** An occupant is no longer there; `words` say why. */
-export function remove(server: Server, room: Room, occupant: Occupant, words: PresenceWords): void {
+export function removeOccupant(server: Server, room: Room, occupant: Occupant, words: PresenceWords): void {
   broadcastOccupant(server, room, occupant, { ...words, gone: true })
   room.occupants.delete(occupant.nick)
   for (const session of occupant.sessions) session.directed.delete(occupantJid(room, occupant.nick))

@@ -11,7 +11,7 @@ import { CLIENT, MUC, MUC_USER, OCCUPANT_ID } from './namespaces.ts'
 import { affiliationOf, type Occupant, occupantJid, type Room, seesReal } from './room.ts'
 import type { Server, Session } from './server.ts'
 
-/** Stable for an account in a room, and of no use in another (XEP-0421 §3). */
+/** Stable for an account in a room, and of no use in another (XEP-0421 §4.1). */
 export function occupantId(room: Room, account: BareJid): Element {
   const id = hex.encode(Uint8Array.from(sha256(utf8ToBytes(`${room.secret} ${account}`)).subarray(0, 16)))
   return element(OCCUPANT_ID, 'occupant-id', { id })
@@ -58,14 +58,7 @@ export function occupantPresence(
     words.reason !== undefined && element(MUC_USER, 'reason', {}, words.reason),
   )
   const codes = [...(self ? [110] : []), ...(words.codes ?? [])]
-  const x = element(
-    MUC_USER,
-    'x',
-    {},
-    item,
-    codes.map((code) => element(MUC_USER, 'status', { code })),
-    words.content,
-  )
+  const x = element(MUC_USER, 'x', {}, item, statuses(codes), words.content)
   return element(
     CLIENT,
     'presence',
@@ -98,10 +91,10 @@ export function announce(server: Server, room: Room, content: Child): void {
 
 /** `<x/>` with nothing but status codes (§16.6). */
 export function statusCodes(codes: readonly number[]): Element {
-  return element(
-    MUC_USER,
-    'x',
-    {},
-    codes.map((code) => element(MUC_USER, 'status', { code })),
-  )
+  return element(MUC_USER, 'x', {}, statuses(codes))
+}
+
+/** `<status code='…'/>` each. */
+export function statuses(codes: readonly number[]): readonly Element[] {
+  return codes.map((code) => element(MUC_USER, 'status', { code }))
 }

@@ -2,7 +2,7 @@
 
 import type { BareJid, Element, FullJid } from '@xmpp-e2e/xml'
 import type { Archive } from './archive.ts'
-import type { Session } from './server.ts'
+import type { Server, Session } from './server.ts'
 
 export type RoomAffiliation = 'owner' | 'admin' | 'member' | 'none' | 'outcast'
 export type Role = 'moderator' | 'participant' | 'visitor' | 'none'
@@ -33,7 +33,7 @@ export interface Occupant {
 
 export interface Room {
   readonly jid: BareJid
-  /** What makes occupant ids of this room differ from those of others (XEP-0421 §3). */
+  /** What makes occupant ids of this room differ from those of others (XEP-0421 §4.1). */
   readonly secret: string
   config: RoomConfig
   /** Whether its first owner has yet to configure it (§10.1). */
@@ -45,7 +45,8 @@ export interface Room {
   readonly archive: Archive
 }
 
-export const ROOM_DEFAULTS: RoomConfig = {
+/** Arbitrary: the specification leaves them to the service (§10.1.2). */
+const ROOM_DEFAULTS: RoomConfig = {
   name: '',
   membersOnly: false,
   anonymous: 'semi',
@@ -53,6 +54,22 @@ export const ROOM_DEFAULTS: RoomConfig = {
   persistent: false,
   listed: true,
   openSubject: false,
+}
+
+/** A room without owner, which is not locked. */
+export function newRoom(server: Server, jid: BareJid): Room {
+  const room: Room = {
+    jid,
+    secret: server.newId(),
+    config: ROOM_DEFAULTS,
+    locked: false,
+    affiliations: new Map(),
+    occupants: new Map(),
+    subject: undefined,
+    archive: [],
+  }
+  server.rooms.set(jid, room)
+  return room
 }
 
 /** More is higher (§5.2). */

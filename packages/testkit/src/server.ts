@@ -1,6 +1,6 @@
 /** What the parts of the service share: its data, and how stanzas leave it. */
 
-import type { BareJid, Bytes, Element, FullJid, Jid } from '@xmpp-e2e/xml'
+import type { BareJid, Element, FullJid, Jid } from '@xmpp-e2e/xml'
 import type { Archive } from './archive.ts'
 import type { Clock } from './clock.ts'
 import type { PubsubNode } from './pubsub-node.ts'
@@ -68,7 +68,6 @@ export interface Server {
   readonly asked: Map<string, (reply: Element) => void>
   /** An id that is not used twice. */
   newId(): string
-  random(length: number): Bytes
   /** Hands a stanza to the stream of a session. */
   transmit(session: Session, stanza: Element): void
   /** Sends a stanza that has `from` and `to` on its way. */

@@ -10,10 +10,9 @@ import { type FaultRule, faults } from './fault.ts'
 import { network } from './network.ts'
 import { modern, type Quirks } from './quirks.ts'
 import { seeded } from './random.ts'
-import type { RoomConfig } from './room.ts'
+import { newRoom, type RoomConfig } from './room.ts'
 import { setAffiliation } from './room-admin.ts'
 import { configureRoom } from './room-owner.ts'
-import { newRoom } from './room-presence.ts'
 import { type Account, mucDomain, newAccount, type Server, type Session } from './server.ts'
 import { change } from './subscription.ts'
 import type { Entry } from './transcript.ts'
@@ -108,7 +107,6 @@ export function testService(options: ServiceOptions = {}): TestService {
     caps: new Map(),
     asked: new Map(),
     newId: () => `${(ids.next() >>> 0).toString(36)}-${(count++).toString(36)}`,
-    random: (length) => own.bytes(length),
     transmit: (session: Session, stanza: Element) => net.transmit(session, stanza),
     route: (stanza, sender) => route(server, stanza, sender),
   }

@@ -46,7 +46,7 @@ export function refusal(stanza: Element, condition: string, details: readonly El
 }
 
 /** The type that goes with a condition. */
-export function errorType(condition: string): StanzaErrorType {
+function errorType(condition: string): StanzaErrorType {
   return TYPES[condition] ?? 'cancel'
 }
 
@@ -64,7 +64,7 @@ export function withAttrs(stanza: Element, attrs: Readonly<Record<string, string
 }
 
 /** The same stanza with other children. */
-export function withContent(stanza: Element, children: readonly Node[]): Element {
+export function replaceChildren(stanza: Element, children: readonly Node[]): Element {
   return copy(stanza, stanza.attrs, children)
 }
 

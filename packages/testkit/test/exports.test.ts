@@ -4,13 +4,13 @@ import * as testkit from '../src/index.ts'
 test('the package exports', () => {
   expect(Object.keys(testkit).sort()).toMatchInlineSnapshot(`
     [
-      "HISTORY",
       "MAX_DELIVERIES",
       "MAX_ITEMS",
-      "MAX_PAGE",
-      "PAGE",
+      "MAX_PAGE_SIZE",
+      "PAGE_SIZE",
       "QUIET_TURNS",
       "RESUMPTION_MS",
+      "ROOM_HISTORY",
       "SETTLED_TURNS",
       "TestkitError",
       "atEveryCrash",

@@ -38,6 +38,10 @@ describe('3 info', () => {
     ])
   })
 
+  test('of an account names what is there: no commands (XEP-0060 8.7)', async () => {
+    expect(featuresOf(await info(juliet))).not.toContain(`${PUBSUB}#get-pending`)
+  })
+
   test('of an account at another domain, and its server', async () => {
     const romeo = service.connect('romeo@montague.example')
     expect(featuresOf(await info(romeo, 'montague.example'))).toContain('urn:xmpp:carbons:2')

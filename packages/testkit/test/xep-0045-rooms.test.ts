@@ -120,12 +120,13 @@ describe('7.2 entering', () => {
     expect(words(got)).toEqual(['3', ''])
   })
 
-  test('without <x/> is for nobody', async () => {
+  test('7.2.18: without <x/> is answered with a kick', async () => {
     await make()
     const got = inbox(romeo)
     await romeo.connection.send(c('presence', { to: `${room}/Romeo` }))
     await service.settle()
-    expect(errorOf(got)).toEqual(['not-acceptable'])
+    expect(got.map(({ attrs }) => [attrs.from, attrs.type])).toEqual([[`${room}/Romeo`, 'unavailable']])
+    expect(codes(got[0]!)).toEqual([110, 307, 333])
   })
 
   test('with a second client shares the nickname', async () => {
@@ -220,9 +221,22 @@ describe('7.4 messages', () => {
     await service.settle()
     expect(got.some((el) => codes(el).includes(110))).toBe(true)
   })
+
+  test('7.8.2 others hear of the member that an invitation makes, where they may know him', async () => {
+    for (const anonymous of ['non', 'semi'] as const) {
+      const seen = await joined({ membersOnly: true, members: ['romeo'], anonymous })
+      const invite = element(MUC_USER, 'x', {}, element(MUC_USER, 'invite', { to: 'nurse@capulet.example' }))
+      await juliet.connection.send(c('message', { to: room }, invite))
+      await service.settle()
+      const told = seen.romeo.flatMap((el) =>
+        all(el, 'item').map(({ attrs }) => [attrs.jid, attrs.affiliation]),
+      )
+      expect(told).toEqual(anonymous === 'non' ? [['nurse@capulet.example', 'member']] : [])
+    }
+  })
 })
 
-describe('XEP-0421 3', () => {
+describe('XEP-0421 4.1', () => {
   test('an id is the same for an account, another elsewhere, and never what a client writes', async () => {
     const seen = await joined()
     const forged = element(OCCUPANT_ID, 'occupant-id', { id: 'forged' })
@@ -411,15 +425,29 @@ describe('10 owners', () => {
     expect(await refusalOf(set(juliet, room, config({ 'muc#roomconfig_whois': 'x' })))).toBe('not-acceptable')
   })
 
-  test('10.9 destroyed', async () => {
+  test('10.9 destroyed: each occupant is told once, with the other place and the reason', async () => {
     const seen = await joined()
-    await set(
-      juliet,
-      room,
-      element(MUC_OWNER, 'query', {}, element(MUC_OWNER, 'destroy', { jid: 'other@muc.capulet.example' })),
-    )
+    const jid = 'other@muc.capulet.example'
+    const reason = element(MUC_OWNER, 'reason', {}, 'Macbeth doth come.')
+    const password = element(MUC_OWNER, 'password', {}, 'cauldronburn')
+    const destroy = element(MUC_OWNER, 'destroy', { jid }, reason, password, element(MUC_OWNER, 'else'))
+    await set(juliet, room, element(MUC_OWNER, 'query', {}, destroy))
     await service.settle()
-    expect(all(seen.romeo.at(-1)!, 'destroy')[0]?.attrs.jid).toBe('other@muc.capulet.example')
+    const content = element(
+      MUC_USER,
+      'destroy',
+      { jid },
+      element(MUC_USER, 'reason', {}, 'Macbeth doth come.'),
+      element(MUC_USER, 'password', {}, 'cauldronburn'),
+    )
+    for (const [list, nick] of [
+      [seen.juliet.filter(({ name }) => name === 'presence'), 'Juliet'],
+      [seen.romeo, 'Romeo'],
+    ] as const) {
+      expect(list.map(({ attrs }) => [attrs.from, attrs.type])).toEqual([[`${room}/${nick}`, 'unavailable']])
+      expect(all(list[0]!, 'destroy')).toEqual([content])
+      expect(all(list[0]!, 'item')[0]?.attrs).toMatchObject({ affiliation: 'none', role: 'none' })
+    }
     expect(await refusalOf(get(juliet, room, element(INFO, 'query')))).toBe('item-not-found')
   })
 })

@@ -1,6 +1,13 @@
 import { bareJid, type Element, element, receive } from '@xmpp-e2e/xml'
 import { beforeEach, describe, expect, test } from 'vitest'
-import { type Client, ejabberd, MAX_PAGE, PAGE, type TestService, testService } from '../src/index.ts'
+import {
+  type Client,
+  ejabberd,
+  MAX_PAGE_SIZE,
+  PAGE_SIZE,
+  type TestService,
+  testService,
+} from '../src/index.ts'
 import { all, body, c, chat, form, get, inbox, MAM, refusalOf, set, words } from './support.ts'
 
 const RSM = 'http://jabber.org/protocol/rsm'
@@ -90,11 +97,11 @@ describe('4 queries', () => {
   })
 
   test('give a page of so many, and never more than the limit', async () => {
-    for (let i = 0; i <= MAX_PAGE; i++) await romeo.connection.send(chat(JULIET, `${i}`))
+    for (let i = 0; i <= MAX_PAGE_SIZE; i++) await romeo.connection.send(chat(JULIET, `${i}`))
     await service.settle()
-    expect((await query(juliet, {})).words.length).toBe(PAGE)
-    expect((await query(juliet, { max: MAX_PAGE })).words.length).toBe(MAX_PAGE)
-    expect((await query(juliet, { max: MAX_PAGE + 1 })).words.length).toBe(MAX_PAGE)
+    expect((await query(juliet, {})).words.length).toBe(PAGE_SIZE)
+    expect((await query(juliet, { max: MAX_PAGE_SIZE })).words.length).toBe(MAX_PAGE_SIZE)
+    expect((await query(juliet, { max: MAX_PAGE_SIZE + 1 })).words.length).toBe(MAX_PAGE_SIZE)
   })
 
   test('results are what `receive` of xml accepts, from an open query', async () => {

@@ -22,8 +22,8 @@ export interface Arrival {
   disconnect(): void
 }
 
-export interface Troubles {
-  suffer(fault: Fault, arrival: Arrival): void
+export interface FaultEffects {
+  apply(fault: Fault, arrival: Arrival): void
   /** To be called for each stanza that leaves a lane: those that wait for it go next. */
   overtake(lane: Lane): void
   /** Lets go of what waits for stanzas that do not come; whether there was anything. */
@@ -32,7 +32,7 @@ export interface Troubles {
   forget(lane: Lane): void
 }
 
-export interface TroubleOptions {
+export interface FaultEffectOptions {
   readonly delivery: Delivery
   readonly clock: Clock
   readonly quirks: Quirks
@@ -46,7 +46,7 @@ interface Held {
   left: number
 }
 
-export function troubles({ delivery, clock, quirks, answer }: TroubleOptions): Troubles {
+export function faultEffects({ delivery, clock, quirks, answer }: FaultEffectOptions): FaultEffects {
   let held: readonly Held[] = []
 
   const fail = (fault: Fault & { readonly kind: 'error' }, arrival: Arrival): void => {
@@ -66,7 +66,7 @@ export function troubles({ delivery, clock, quirks, answer }: TroubleOptions): T
   }
 
   return {
-    suffer(fault, arrival) {
+    apply(fault, arrival) {
       const { stanza, lane } = arrival
       const later = (what: string): Parcel => ({ stanza, arrive: () => arrival.arrive(stanza, what) })
       switch (fault.kind) {
