@@ -10,14 +10,21 @@ import { base64, child, children, type Element, elements, text } from '@xmpp-e2e
 import { CAPS_NAMESPACE, isShareable, verificationInput } from './caps.ts'
 import { CAPS2_NAMESPACE, HASHES_NAMESPACE, hashInput, hashNode } from './caps2.ts'
 import { DATA_FORM_NAMESPACE } from './data-form.ts'
+import { fresh } from './fresh.ts'
 import { type Hash, hashed } from './hash.ts'
 import { canonicalInfo, INFO_NAMESPACE, type Info, inLanguage, readInfo } from './info.ts'
 
 /** Hashes that are read of one set. XEP-0414 §5 has ten functions, and three of them must not be used. */
 export const MAX_HASHES = 8
 
-/** UTF-16 code units of a node, hash or name of a hash function that are read: a SHA-512 hash has 88, a URI should do with 900. */
+/** UTF-16 code units of the node of a `<c/>` that are read: a URI should do with less. */
 export const MAX_CLAIM_LENGTH = 1024
+
+/** UTF-16 code units of the name of a hash function that are read: `blake2b-512` has 11. */
+export const MAX_ALGORITHM_LENGTH = 32
+
+/** UTF-16 code units of a hash that are read: one of 512 bits has 88 in base64. */
+export const MAX_HASH_LENGTH = 128
 
 export interface Claim {
   readonly xep: '0115' | '0390'
@@ -45,17 +52,23 @@ export function claimsOf(el: Element): readonly Claim[] | undefined {
 
 function hashClaim(el: Element): Claim | undefined {
   const [algorithm, written] = [el.attrs.algo, text(el)]
-  if (!algorithm || algorithm.length > MAX_CLAIM_LENGTH || written.length > MAX_CLAIM_LENGTH) return undefined
+  if (!algorithm || algorithm.length > MAX_ALGORITHM_LENGTH || written.length > MAX_HASH_LENGTH)
+    return undefined
   const bytes = base64().decode(written)
   if (!bytes?.length) return undefined
   const hash = base64().encode(bytes)
-  return { xep: '0390', algorithm, hash, node: hashNode(algorithm, hash) }
+  return claim('0390', algorithm, hash, hashNode(algorithm, hash))
 }
 
 function capsClaim({ attrs: { hash: algorithm, node, ver: hash } }: Element): Claim | undefined {
   if (!algorithm || !node || !hash) return undefined
-  if ([algorithm, node, hash].some((part) => part.length > MAX_CLAIM_LENGTH)) return undefined
-  return { xep: '0115', algorithm, hash, node: `${node}#${hash}` }
+  if (algorithm.length > MAX_ALGORITHM_LENGTH || hash.length > MAX_HASH_LENGTH) return undefined
+  return node.length > MAX_CLAIM_LENGTH ? undefined : claim('0115', algorithm, hash, `${node}#${hash}`)
+}
+
+// Claims are remembered for every address, longer than what they came in.
+function claim(xep: Claim['xep'], algorithm: string, hash: string, node: string): Claim {
+  return { xep, algorithm: fresh(algorithm), hash: fresh(hash), node: fresh(node) }
 }
 
 /**

@@ -50,7 +50,9 @@ export interface Disco {
   /**
    * What an entity is and can do. Without `node` and `fresh`, one entity is asked for all that claim the same hash in
    * their presence, and its verified answer is stored. What is not verified, or may collide (see `isShareable`), counts
-   * for the one address that said it, while it claims the same. Entities that claim nothing are asked each time.
+   * for the one address that said it, while it claims the same. Entities that claim nothing are asked each time. Of an entity
+   * whose own answer may collide, another with the same hash of XEP-0115 may be asked: then texts of its forms may come
+   * back as features, while none of its features is missing.
    *
    * @throws {StanzaError | ConnectionError} when it refuses, or does not answer
    * @throws {DiscoError} `malformed`, `wrong-node`
@@ -66,6 +68,11 @@ export interface Disco {
   items(jid: string, options?: ItemsOptions): AsyncIterable<Item>
   /** Who is there at an address, and what they claim. */
   resources(jid: string): readonly Resource[]
+  /**
+   * Whether `resources` of an account, room or service are all who are there: nobody has been forgotten for more than
+   * `MAX_RESOURCES` others.
+   */
+  hasAll(jid: string): boolean
   /** The claims of a server, which it makes in `<stream:features/>`; `server` is the `from` of the stream. */
   streamFeatures(features: Element, server: string): void
   /**
@@ -80,10 +87,16 @@ export interface Disco {
   /**
    * The presence with both `<c/>` in it, to be sent. One that is available and goes to everybody is remembered, and sent
    * again through the connection when the abilities change, until a new session begins. If that fails, it is tried
-   * again when the session is resumed, and with the next change. Presence of a type is handed back as it is.
+   * again when the session is resumed, and with the next change. Presence of a type is handed back as it is. Let
+   * `unavailable` come through here, too: of one that is sent past it nothing is known, and the next change would send
+   * the last available one again.
    */
   announce(presence: Element): Element
-  /** Answers questions: without node, with the hash of one of the last descriptions, or that there is no such node. */
+  /**
+   * Answers questions: without node, with the hash of one of the last descriptions, or that there is no such node. An
+   * answer tells a stranger who knows the full JID that it is there (XEP-0115 §9.4). To tell only some, hand in a
+   * connection whose `answer` asks you first, and throws `service-unavailable` to others.
+   */
   answer(): () => void
   /** Stops listening and answering. */
   close(): void
@@ -134,6 +147,7 @@ export function disco(connection: Connection, options: DiscoOptions): Disco {
       const one = there.get(full)
       return one ? [one] : []
     },
+    hasAll: (jid) => there.hasAll(bare(jid)),
     streamFeatures(features, server) {
       servers.set(bare(server), claimsOf(features) ?? [])
     },

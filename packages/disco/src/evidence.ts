@@ -16,7 +16,7 @@ export const MAX_ASKED = 16
 /** Whom to ask, and what is being fetched already. */
 export interface Asking {
   readonly connection: Connection
-  readonly disco: Pick<Disco, 'info' | 'resources'>
+  readonly disco: Pick<Disco, 'info' | 'resources' | 'hasAll'>
   readonly fetched: Shared<readonly Item[]>
 }
 
@@ -34,15 +34,14 @@ export async function gather(
   const { keyNode } = PROTOCOLS[scheme]
   if (keyNode) return [await publication(asking, jid, scheme, keyNode.node, signal)]
   const there = asking.disco.resources(jid)
-  if (scheme === 'otr')
-    return Promise.all(
-      there.map(
-        async (resource, i): Promise<SupportEvidence> =>
-          i < MAX_ASKED
-            ? feature(asking, resource, signal)
-            : { kind: 'failed', of: resource.jid, code: 'too-many' },
-      ),
-    )
+  if (scheme === 'otr') {
+    const asked = there.slice(0, MAX_ASKED).map((resource) => feature(asking, resource, signal))
+    const isAll = there.length <= MAX_ASKED && asking.disco.hasAll(jid)
+    return [
+      ...(await Promise.all(asked)),
+      ...(isAll ? [] : [{ kind: 'failed', of: jid, code: 'too-many' } as const]),
+    ]
+  }
   return there.filter(({ signed }) => signed).map(({ jid }) => ({ kind: 'signed-presence', jid }))
 }
 
@@ -53,12 +52,14 @@ async function publication(
   node: string,
   signal?: Signal,
 ): Promise<SupportEvidence> {
-  const fetch = () => fetchItems(connection, node, { owner, max: 1 })
+  // Not the last one alone: one client may have published an empty list beside that of the others.
+  const fetch = () => fetchItems(connection, node, { owner })
   try {
     // No bare JID has a slash.
-    const [item] = (await fetched(`${owner}/${node}`, fetch, signal)).slice(-1)
-    const count = item === undefined ? 0 : item.payload && listed(item.payload, scheme)
-    return count === undefined
+    const items = await fetched(`${owner}/${node}`, fetch, signal)
+    const counts = items.map(({ payload }) => payload && listed(payload, scheme))
+    const count = counts.reduce<number>((most, one = 0) => Math.max(most, one), 0)
+    return count === 0 && counts.includes(undefined)
       ? { kind: 'failed', of: node, code: 'malformed' }
       : { kind: 'published', node, count }
   } catch (error) {

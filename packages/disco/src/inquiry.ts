@@ -17,10 +17,16 @@ import { type Info, infoQuery, readInfo } from './info.ts'
 import { shared } from './shared.ts'
 
 /**
- * Milliseconds that an entity has to back a claim. Others with the same claim wait for it, once, so it must be shorter
- * than a request usually has: who never answers must not hold up everybody.
+ * Milliseconds that an entity has to back a claim, two thirds of them to answer about the node. Others with the same
+ * claim wait for it, so it must be shorter than a request usually has: who never answers must not hold up everybody.
  */
 export const CLAIM_TIMEOUT_MS = 15_000
+
+/**
+ * Entities with the same claim that the others wait for, one after the other, before each is asked for itself. So one
+ * that lies costs one question, and those who never answer 45 s.
+ */
+export const MAX_CLAIMANTS = 3
 
 /** Answers that are remembered for one address only, as its claim cannot be shared. */
 export const MAX_PRIVATE = 512
@@ -60,13 +66,13 @@ export function inquiry({ connection, cache, hashes }: InquiryOptions): Inquiry 
     ask(connection, jid, infoQuery(undefined, node), options)
 
   /** Some no longer know the node of what they have just announced; what they say without it has a hash as well. */
-  async function queryClaim(jid: string, { node }: Claim) {
-    const options = { timeoutMs: CLAIM_TIMEOUT_MS }
+  async function queryClaim(jid: string, node: string | undefined) {
+    const second = CLAIM_TIMEOUT_MS / 3
     try {
-      return await query(jid, node, options)
+      return await query(jid, node, { timeoutMs: CLAIM_TIMEOUT_MS - second })
     } catch (error) {
       if (error instanceof StanzaError && error.condition === 'item-not-found')
-        return query(jid, undefined, options)
+        return query(jid, undefined, { timeoutMs: second })
       throw error
     }
   }
@@ -81,8 +87,8 @@ export function inquiry({ connection, cache, hashes }: InquiryOptions): Inquiry 
   }
 
   /** Asks one entity; `common` is what everybody with the claim may use. */
-  async function back(jid: string, claim: Claim, claims: readonly Claim[]) {
-    const { query, lang } = await queryClaim(jid, claim)
+  async function back(jid: string, claim: Claim | undefined, claims: readonly Claim[]) {
+    const { query, lang } = await queryClaim(jid, claim?.node)
     let verified: Info | undefined
     let common: Info | undefined
     for (const one of claims) {
@@ -101,12 +107,16 @@ export function inquiry({ connection, cache, hashes }: InquiryOptions): Inquiry 
   async function claimed(jid: string, claims: readonly Claim[]): Promise<Info> {
     const found = await known(jid, claims)
     if (found) return found
-    const claim = usable(claims)[0] ?? claims[0]
-    if (!claim) return readInfo((await query(jid, undefined)).query)
+    const [claim] = usable(claims)
+    if (!claim) return (await back(jid, claims[0], claims)).info
     const key = claimKey(claim)
-    const other = claimants.get(key)
-    const common = other && (await other)
-    if (common) return common
+    let other = claimants.get(key)
+    for (let i = 0; other && i < MAX_CLAIMANTS; i++) {
+      const common = await other
+      if (common) return common
+      // Of those who have waited in vain, the first has taken the place of the one they waited for.
+      other = claimants.get(key)
+    }
     const asking = back(jid, claim, claims)
     // Not knowing is no reason for those who wait to fail: they ask for themselves.
     const told = asking.then(

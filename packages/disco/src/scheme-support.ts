@@ -5,7 +5,7 @@ import { type BareJid, bare, type Connection, type Element, type Received, type 
 import { bounded } from './bounded.ts'
 import type { Disco } from './disco.ts'
 import { type Asking, gather } from './evidence.ts'
-import { readJid } from './resource.ts'
+import { readJid } from './read-jid.ts'
 import { judge, SCHEMES, type Scheme, type Support, type SupportEvidence, schemeOf } from './scheme.ts'
 import { shared } from './shared.ts'
 
@@ -16,7 +16,7 @@ import { shared } from './shared.ts'
 export const MAX_HEARD = 4096
 
 export interface SchemeSupportOptions {
-  readonly disco: Pick<Disco, 'info' | 'resources'>
+  readonly disco: Pick<Disco, 'info' | 'resources' | 'hasAll'>
   /** Its own part of a store, or that of `disco`: the keys differ. */
   readonly store: Store
 }
@@ -30,7 +30,7 @@ export interface RegressionEvent {
 
 export interface SchemeSupport {
   /**
-   * Which schemes a contact supports. `jid` is its own address, not that of an occupant of a room. What goes wrong is
+   * Which schemes a contact supports; what it has supported is remembered from here on. `jid` is its own address, not that of an occupant of a room. What goes wrong is
    * evidence in the answer; only the caller's signal and the store reject.
    *
    * @throws {ConnectionError} `aborted`
@@ -40,7 +40,10 @@ export interface SchemeSupport {
     jid: string,
     options?: { readonly signal?: Signal | undefined },
   ): Promise<Readonly<Record<Scheme, Support>>>
-  /** Takes a message as evidence that does not come in by itself: a carbon, or one from the archive. */
+  /**
+   * Takes a message as evidence that does not come in by itself: a carbon, or one from the archive. Those of occupants
+   * of a room, or of nobody known, are none.
+   */
   observe(received: Received): void
   /** Forgets that a contact has ever supported these schemes: a regression that the user has accepted. */
   forget(jid: string, schemes?: readonly Scheme[]): Promise<void>
@@ -58,18 +61,13 @@ export function schemeSupport(connection: Connection, options: SchemeSupportOpti
   const asking: Asking = { connection, disco, fetched: shared() }
   const listeners = new Set<(event: RegressionEvent) => void>()
 
-  async function remember(jid: BareJid, schemes: readonly Scheme[]): Promise<void> {
-    await store.commit([], { put: schemes.map((scheme) => [storeKey(jid, scheme), Uint8Array.of(1)]) })
-  }
-
   function heard(message: Element, from: string | undefined): void {
     const scheme = schemeOf(message)
     const jid = scheme && from !== undefined && readJid(from)?.bare
     const before = jid ? messages.get(jid) : undefined
     if (!jid || before?.has(scheme)) return
+    // Not into the store: whoever writes could fill it.
     messages.put(jid, new Set([...(before ?? []), scheme]))
-    // The next answer about the contact tries again, and tells if that fails.
-    remember(jid, [scheme]).catch(() => {})
   }
 
   const close = connection.subscribe({
@@ -96,13 +94,15 @@ export function schemeSupport(connection: Connection, options: SchemeSupportOpti
         }),
       )
       const after = all.filter(({ remembered }) => remembered).map(({ scheme }) => scheme)
-      if (after.length > before.length) await remember(jid, after)
+      if (after.length > before.length)
+        await store.commit([], { put: after.map((scheme) => [storeKey(jid, scheme), Uint8Array.of(1)]) })
       for (const support of all)
         if (support.regressed) for (const listen of listeners) listen({ kind: 'regressed', jid, support })
       return Object.fromEntries(all.map((one) => [one.scheme, one])) as Record<Scheme, Support>
     },
     observe({ sender, stanza, own }) {
-      if (sender.known !== 'no' && !own && stanza.attrs.type !== 'groupchat') heard(stanza, sender.jid)
+      // What a room says of its occupants is no evidence about their accounts.
+      if (sender.known === 'stream' && !own && stanza.attrs.type !== 'groupchat') heard(stanza, sender.jid)
     },
     async forget(contact, schemes = SCHEMES) {
       const jid = bare(contact)

@@ -6,7 +6,7 @@
  * | `omemo:2` | `urn:xmpp:omemo:2:devices` lists a device             | the node is not there, or lists none           |
  * | `omemo`   | `eu.siacs.conversations.axolotl.devicelist` does      | the same                                       |
  * | `ox`      | `urn:xmpp:openpgp:0:public-keys` lists a key          | the same                                       |
- * | `otr`     | a client has the feature `urn:xmpp:otr:0`             | all that are there were asked and none has it  |
+ * | `otr`     | a client has the feature `urn:xmpp:otr:0`             | all who are there were asked and none has it   |
  * | `pgp`     | a client signs its presence                           | never: nobody has to                           |
  *
  * A message that was encrypted, or offered OTR, says yes where the above does not say no; for OTR, whose clients need
@@ -53,7 +53,7 @@ export const PROTOCOLS: Readonly<Record<Scheme, Protocol>> = {
 export const SCHEMES: readonly Scheme[] = /* @__PURE__ */ Object.keys(PROTOCOLS) as Scheme[]
 
 export type SupportEvidence =
-  /** What the account publishes: how many devices or keys. */
+  /** What the account publishes: how many devices or keys, in the longest list at the node. */
   | { readonly kind: 'published'; readonly node: string; readonly count: number }
   /** The account's server says that the account has no such node. */
   | { readonly kind: 'not-published'; readonly node: string }

@@ -1,6 +1,12 @@
 import { parse } from '@xmpp-e2e/xml'
 import { describe, expect, test } from 'vitest'
-import { claimsOf, MAX_CLAIM_LENGTH, MAX_HASHES } from '../src/claim.ts'
+import {
+  claimsOf,
+  MAX_ALGORITHM_LENGTH,
+  MAX_CLAIM_LENGTH,
+  MAX_HASH_LENGTH,
+  MAX_HASHES,
+} from '../src/claim.ts'
 
 const presence = (inner: string) => parse(`<presence xmlns='jabber:client'>${inner}</presence>`)
 const hash = (algo: string, value: string) => `<hash xmlns='urn:xmpp:hashes:2' algo='${algo}'>${value}</hash>`
@@ -30,27 +36,30 @@ describe('claims', () => {
   })
 
   const long = 'x'.repeat(MAX_CLAIM_LENGTH + 1)
+  const longHash = 'A'.repeat(MAX_HASH_LENGTH + 4)
+  const longName = 'x'.repeat(MAX_ALGORITHM_LENGTH + 1)
   test.each([
     ['XEP-0115 §13: no hash function', caps("node='urn:n' ver='0.9'")],
     ['no node', caps("hash='sha-1' ver='AAAA'")],
     ['no hash', caps("hash='sha-1' node='urn:n'")],
     ['an empty hash', caps("hash='sha-1' node='urn:n' ver=''")],
     ['a long node', caps(`hash='sha-1' node='${long}' ver='AAAA'`)],
-    ['a long hash', caps(`hash='sha-1' node='urn:n' ver='${long}'`)],
-    ['a long hash function', caps(`hash='${long}' node='urn:n' ver='AAAA'`)],
+    ['a long hash', caps(`hash='sha-1' node='urn:n' ver='${longHash}'`)],
+    ['a long hash function', caps(`hash='${longName}' node='urn:n' ver='AAAA'`)],
     ['no base64', `<c xmlns='urn:xmpp:caps'>${hash('sha-256', '!')}</c>`],
     ['nothing', `<c xmlns='urn:xmpp:caps'>${hash('sha-256', '')}</c>`],
     ['no hash function', `<c xmlns='urn:xmpp:caps'>${hash('', 'AAAA')}</c>`],
-    ['a long name', `<c xmlns='urn:xmpp:caps'>${hash(long, 'AAAA')}</c>`],
-    ['much base64', `<c xmlns='urn:xmpp:caps'>${hash('sha-256', 'A'.repeat(MAX_CLAIM_LENGTH + 4))}</c>`],
+    ['a long name', `<c xmlns='urn:xmpp:caps'>${hash(longName, 'AAAA')}</c>`],
+    ['much base64', `<c xmlns='urn:xmpp:caps'>${hash('sha-256', longHash)}</c>`],
   ])('%s is no claim', (_name, inner) => {
     expect(claimsOf(presence(inner))).toEqual([])
   })
 
   test('the longest that are read', () => {
-    const most = 'A'.repeat(MAX_CLAIM_LENGTH)
-    expect(claimsOf(presence(caps(`hash='sha-1' node='${most}' ver='${most}'`)))?.length).toBe(1)
-    expect(claimsOf(presence(`<c xmlns='urn:xmpp:caps'>${hash(most, most)}</c>`))?.length).toBe(1)
+    const node = 'x'.repeat(MAX_CLAIM_LENGTH)
+    const [name, value] = ['x'.repeat(MAX_ALGORITHM_LENGTH), 'A'.repeat(MAX_HASH_LENGTH)]
+    expect(claimsOf(presence(caps(`hash='${name}' node='${node}' ver='${value}'`)))?.length).toBe(1)
+    expect(claimsOf(presence(`<c xmlns='urn:xmpp:caps'>${hash(name, value)}</c>`))?.length).toBe(1)
   })
 
   test('so many hashes are read', () => {

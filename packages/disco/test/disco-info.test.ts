@@ -9,7 +9,7 @@ import { DiscoError } from '../src/error.ts'
 import { hashed, sha1, sha256 } from '../src/hash.ts'
 import { sha512 } from '../src/hashes.ts'
 import { readInfo } from '../src/info.ts'
-import { CLAIM_TIMEOUT_MS } from '../src/inquiry.ts'
+import { CLAIM_TIMEOUT_MS, MAX_CLAIMANTS } from '../src/inquiry.ts'
 import { features, form, queryOf, vectors, verOf } from './read.ts'
 import { type Responder, settled, type World, world } from './world.ts'
 
@@ -179,6 +179,42 @@ describe.each([
     expect(w.requests.length).toBe(1)
     w.pass(CLAIM_TIMEOUT_MS)
     await refused
+    expect((await good).features).toEqual(['urn:a', 'urn:b'])
+  })
+
+  test('liars cost a question each, up to so many', async () => {
+    for (const liars of [1, MAX_CLAIMANTS, MAX_CLAIMANTS + 1]) {
+      const w = world()
+      const d = open(w)
+      const jids = Array.from({ length: 12 }, (_, i) => `room@chat.lit/${i}`)
+      for (const [i, jid] of jids.entries()) {
+        w.presence(jid, claims)
+        w.peers.set(jid, says(i < liars ? queryOf(features('urn:evil')) : queryOf(PAYLOAD)))
+      }
+      const infos = await Promise.all(jids.map((jid) => d.info(jid)))
+      expect(infos.filter((info) => info.features.includes('urn:a')).length).toBe(12 - liars)
+      expect(w.requests.length).toBe(liars < MAX_CLAIMANTS ? liars + 1 : 12)
+    }
+  })
+
+  test('one time is all that there is for both questions', async () => {
+    const w = world()
+    const d = open(w)
+    for (const jid of [MALLORY, ROMEO]) w.presence(jid, claims)
+    let refuse: (condition: string) => void = () => {}
+    w.peers.set(MALLORY, () =>
+      w.requests.length === 1 ? new Promise((resolve) => (refuse = resolve)) : undefined,
+    )
+    w.peers.set(ROMEO, says(queryOf(PAYLOAD)))
+    const evil = expect(d.info(MALLORY)).rejects.toThrow(expect.objectContaining({ code: 'timeout' }))
+    await settled()
+    const good = d.info(ROMEO)
+    w.pass((CLAIM_TIMEOUT_MS * 2) / 3 - 1)
+    refuse('item-not-found')
+    await settled()
+    expect(asked(w)).toEqual([`${MALLORY} ${node}`, MALLORY])
+    w.pass(CLAIM_TIMEOUT_MS / 3)
+    await evil
     expect((await good).features).toEqual(['urn:a', 'urn:b'])
   })
 

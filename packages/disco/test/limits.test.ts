@@ -1,6 +1,6 @@
 import { memoryStore } from '@xmpp-e2e/store'
 import { element, serialize } from '@xmpp-e2e/xml'
-import { expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { bounded } from '../src/bounded.ts'
 import { capsCache, claimKey, MAX_CACHED, MAX_INFO_LENGTH } from '../src/cache.ts'
 import type { Claim } from '../src/claim.ts'
@@ -8,7 +8,7 @@ import { disco } from '../src/disco.ts'
 import { sha1 } from '../src/hash.ts'
 import { type Info, infoQuery } from '../src/info.ts'
 import { MAX_PRIVATE } from '../src/inquiry.ts'
-import { MAX_RESOURCES, resources } from '../src/resource.ts'
+import { MAX_RESOURCES, type Resources, resources } from '../src/resource.ts'
 import { features, queryOf } from './read.ts'
 import { world } from './world.ts'
 
@@ -77,6 +77,39 @@ test.each([MAX_RESOURCES, MAX_RESOURCES + 1])('MAX_RESOURCES, of %i', (count) =>
     MAX_RESOURCES,
     count === MAX_RESOURCES,
   ])
+})
+
+describe('when there are too many', () => {
+  type Address = Parameters<Resources['of']>[0]
+  const romeo = 'romeo@montague.lit' as Address
+  const presence = (there: Resources, from: string, type?: string) =>
+    there.presence(element('jabber:client', 'presence', { from, type }))
+  const flooded = (domainOf: (i: number) => string) => {
+    const there = resources()
+    presence(there, `${romeo}/phone`)
+    presence(there, `${romeo}/desk`)
+    for (let i = 1; i < MAX_RESOURCES; i++) presence(there, `s${i}@${domainOf(i)}/x`)
+    return there
+  }
+
+  test('strangers of one domain push out each other', () => {
+    const there = flooded(() => 'evil.lit')
+    expect([there.of(romeo).length, there.hasAll(romeo)]).toEqual([2, true])
+    expect([there.of('s1@evil.lit' as Address), there.hasAll('s1@evil.lit' as Address)]).toEqual([[], false])
+    there.clear()
+    expect([there.of(romeo), there.hasAll('s1@evil.lit' as Address)]).toEqual([[], true])
+  })
+
+  test('of as many domains, too, and what is not whole is known for that', () => {
+    const there = flooded((i) => `${i}.lit`)
+    expect([there.of(romeo).length, there.hasAll(romeo)]).toEqual([1, false])
+    expect([there.hasAll('s9@9.lit' as Address), there.hasAll('new.lit' as Address)]).toEqual([true, true])
+    // Gone and back, it is still not known whether that is all.
+    presence(there, `${romeo}/desk`, 'unavailable')
+    expect(there.hasAll(romeo)).toBe(false)
+    presence(there, `${romeo}/desk`)
+    expect([there.of(romeo).length, there.hasAll(romeo)]).toEqual([1, false])
+  })
 })
 
 test('MAX_PRIVATE', async () => {

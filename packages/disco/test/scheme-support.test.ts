@@ -42,7 +42,7 @@ const items = (node: string, ...payloads: readonly Element[]): Element =>
       PUBSUB,
       'items',
       { node },
-      payloads.map((one) => element(PUBSUB, 'item', { id: 'current' }, one)),
+      payloads.map((one, i) => element(PUBSUB, 'item', { id: i === 0 ? 'current' : `${i}` }, one)),
     ),
   )
 
@@ -70,6 +70,18 @@ describe.each<Scheme>(['omemo:2', 'omemo', 'ox'])('%s', (scheme) => {
     ['a list with three', () => items(node, list(scheme, 3)), 'yes', { kind: 'published', node, count: 3 }],
     ['an empty list', () => items(node, list(scheme, 0)), 'no', { kind: 'published', node, count: 0 }],
     ['no item', () => items(node), 'no', { kind: 'published', node, count: 0 }],
+    [
+      'an empty list behind one with two',
+      () => items(node, list(scheme, 2), list(scheme, 0)),
+      'yes',
+      { kind: 'published', node, count: 2 },
+    ],
+    [
+      'an empty list beside something else',
+      () => items(node, element('urn:other', 'list'), list(scheme, 0)),
+      'unknown',
+      { kind: 'failed', of: node, code: 'malformed' },
+    ],
     ['no node', () => 'item-not-found', 'no', { kind: 'not-published', node }],
     ...[
       'forbidden',
@@ -206,6 +218,19 @@ describe('otr', () => {
   })
 })
 
+test('where clients have been forgotten, those who are known prove nothing', async () => {
+  const info = { identities: [], features: [], forms: [] }
+  const resources = [{ jid: PHONE as BareJid, claims: [], signed: false }]
+  const asked = { info: async () => info, resources: () => resources }
+  for (const [all, answer] of [
+    [true, 'no'],
+    [false, 'unknown'],
+  ] as const) {
+    const options = { store: memoryStore(), disco: { ...asked, hasAll: () => all } }
+    expect((await schemeSupport(w.connection, options).of(ROMEO)).otr.answer).toBe(answer)
+  }
+})
+
 describe('pgp', () => {
   test('a signed presence is a yes, and its absence no no', async () => {
     w.presence(PHONE)
@@ -263,7 +288,7 @@ describe('messages', () => {
   )
 
   test('one that the host has received otherwise counts as well', async () => {
-    const message = (from: string, own: boolean, known: 'stream' | 'no'): Received =>
+    const message = (from: string, own: boolean, known: 'stream' | 'occupant' | 'no'): Received =>
       vouch({
         stanza: client(`<message type='chat'>${EME('urn:xmpp:openpgp:0')}</message>`),
         account: bare(JULIET),
@@ -274,6 +299,8 @@ describe('messages', () => {
       })
     support.observe(message(PHONE, false, 'no'))
     support.observe(message(JULIET, true, 'stream'))
+    // A room says who that is, and it may say anything.
+    support.observe(message(ROMEO, false, 'occupant'))
     expect([(await answers()).ox, (await answers(JULIET)).ox]).toEqual(['unknown', 'unknown'])
     support.observe(message(PHONE, false, 'stream'))
     expect((await answers()).ox).toBe('yes')
@@ -284,13 +311,21 @@ describe('messages', () => {
     async (count) => {
       // A store that forgets at once.
       const forgetful: Store = { ...store, commit: () => Promise.resolve(true) }
-      const asked = { info: () => Promise.reject(new Error()), resources: () => [] }
+      const asked = { info: () => Promise.reject(new Error()), resources: () => [], hasAll: () => true }
       const heard = schemeSupport(w.connection, { store: forgetful, disco: asked })
       for (let i = 0; i < count; i++) w.message(`${i}@montague.lit/phone`, EME('urn:xmpp:otr:0'))
       expect((await heard.of('1@montague.lit')).otr.answer).toBe('yes')
       expect((await heard.of('0@montague.lit')).otr.answer).toBe(count === MAX_HEARD ? 'yes' : 'unknown')
     },
   )
+
+  test('strangers who write put nothing into the store; asking about them does', async () => {
+    w.message(PHONE, EME('urn:xmpp:otr:0'))
+    await settled()
+    expect((await store.list('')).entries).toEqual([])
+    await answers()
+    expect((await store.list('')).entries.map(([key]) => key)).toEqual([`support/${ROMEO}/otr`])
+  })
 
   test('what is forgotten leaves room, and no other scheme goes with it', async () => {
     w.message('first@montague.lit/phone', EME('urn:xmpp:otr:0'))
@@ -379,7 +414,10 @@ describe('regression', () => {
 
   test('a store that fails is no answer', async () => {
     const broken: Store = { ...store, read: () => Promise.reject(new Error('disk full')) }
-    const options = { disco: { info: () => Promise.reject(new Error()), resources: () => [] }, store: broken }
+    const options = {
+      disco: { info: () => Promise.reject(new Error()), resources: () => [], hasAll: () => true },
+      store: broken,
+    }
     await expect(schemeSupport(w.connection, options).of(ROMEO)).rejects.toThrow('disk full')
   })
 })

@@ -44,6 +44,8 @@ export async function fetchItems(
     const items = answer && child(answer, 'items')
     if (items?.attrs.node !== node) throw malformed('an answer without items of the node')
     const found = readItems(items)
+    // Only nodes that keep nothing have such, and of those there is nothing to fetch.
+    if (found.some(({ id }) => id === undefined)) throw malformed('an item without a name')
     if (!ids) return found
     // Not every service heeds what it is asked for.
     const wanted = new Set<string | undefined>(ids)

@@ -23,7 +23,8 @@ export async function configuration(
   return ask(connection, { type: 'get', ns: PUBSUB_OWNER, children }, options, (answer) => {
     const configure = answer && child(answer, 'configure')
     const form = configure && child(configure, 'x', DATA_FORM_NAMESPACE)
-    if (!form) throw malformed('an answer without a configuration')
+    if (!form || configure.attrs.node !== node)
+      throw malformed('an answer without the configuration of the node')
     return readConfigForm(form)
   })
 }

@@ -12,15 +12,17 @@
  * Each step is taken once, so that two clients that want different things do not go on changing the node for ever.
  * **Nothing is published before the access model is as wanted**: a service that does not know of options would publish
  * secrets to all contacts, or keys to nobody else (XEP-0223 §5, CVE-2018-6591). Nodes are never deleted: they are shared.
+ * Where there are no options, another client can change the node between the last reading and the item. Nothing is read
+ * after that: what was told by then is told.
  */
 
 import { type Connection, child, children, type Element, element, ns, StanzaError } from '@xmpp-e2e/xml'
 import { PepError, type PepErrorCode, pepError } from './error.ts'
-import { checkName } from './item.ts'
+import { checkName, MAX_NODE_NAME } from './item.ts'
 import { configuration, configure, createNode } from './node.ts'
 import { configForm, isEmpty, type NodeConfig, PUBLISH_OPTIONS, unmetOf } from './node-config.ts'
 import { proposals } from './proposals.ts'
-import { ask, ownAccount, type PepOptions, PUBSUB } from './request.ts'
+import { ask, malformed, ownAccount, type PepOptions, PUBSUB } from './request.ts'
 
 export interface NewItem {
   /** The service makes one up unless given. */
@@ -142,7 +144,10 @@ function attempt(ladder: Ladder, conditions: NodeConfig): Promise<string | undef
   return step(ladder, 'publish', () =>
     ask(connection, { type: 'set', ns: PUBSUB, children: request }, options, (answer) => {
       const published = answer && child(answer, 'publish')
-      return (published && child(published, 'item')?.attrs.id) ?? item.id
+      const { id = item.id } = (published && child(published, 'item')?.attrs) ?? {}
+      if (id !== undefined && id.length > MAX_NODE_NAME)
+        throw malformed('an item with a name that is too long')
+      return id
     }),
   )
 }

@@ -2,7 +2,6 @@
 
 import {
   type BareJid,
-  bare,
   type Child,
   type Connection,
   child,
@@ -10,6 +9,7 @@ import {
   ns,
   type Signal,
 } from '@xmpp-e2e/xml'
+import { readJid } from '../read-jid.ts'
 import { PepError, pepError } from './error.ts'
 
 export const PUBSUB = 'http://jabber.org/protocol/pubsub'
@@ -56,9 +56,9 @@ export async function ask<T>(
 /** For answers that say nothing but that it is done. */
 export const done = (): void => {}
 
-/** The account of the connection; `undefined` before there is a session. */
-export function ownAccount(connection: Connection): BareJid | undefined {
-  return connection.jid === undefined ? undefined : bare(connection.jid)
+/** The account of the connection; `undefined` before there is a session, or where its server has given it no JID. */
+export function ownAccount({ jid }: Connection): BareJid | undefined {
+  return jid === undefined ? undefined : readJid(jid)?.bare
 }
 
 export function malformed(what: string): PepError {

@@ -3,9 +3,9 @@
  * `notify` among the announced features is enough (XEP-0163 §4).
  */
 
-import { type BareJid, type Connection, child, type Element, ns } from '@xmpp-e2e/xml'
+import { type BareJid, bareJid, type Connection, child, type Element, ns } from '@xmpp-e2e/xml'
 import { PepError } from './error.ts'
-import { checkName } from './item.ts'
+import { checkName, MAX_NODE_NAME } from './item.ts'
 import { ask, done, malformed, ownAccount, type PepOptions, PUBSUB } from './request.ts'
 
 const STATES = ['subscribed', 'pending', 'unconfigured'] as const
@@ -37,8 +37,15 @@ export async function subscribe(
   options: PepOptions = {},
 ): Promise<Subscription> {
   checkName('node', node)
-  const children = [pubsub('subscribe', { node, jid: subscriber(connection) })]
-  return ask(connection, { type: 'set', ns: PUBSUB, children, owner }, options, readSubscription)
+  const own = subscriber(connection)
+  const children = [pubsub('subscribe', { node, jid: own })]
+  return ask(connection, { type: 'set', ns: PUBSUB, children, owner }, options, (answer) => {
+    const subscription = answer && child(answer, 'subscription')
+    if (!subscription) throw malformed('an answer without a subscription')
+    const { jid, node: about = node } = subscription.attrs
+    if (about !== node || bareJid.decode(jid ?? '') !== own) throw malformed('about another subscription')
+    return readSubscription(subscription)
+  })
 }
 
 /**
@@ -63,9 +70,10 @@ function subscriber(connection: Connection): BareJid {
   return account
 }
 
-function readSubscription(answer: Element | undefined): Subscription {
-  const subscription = answer && child(answer, 'subscription')
-  const state = STATES.find((known) => known === subscription?.attrs.subscription)
-  if (!state) throw malformed('an answer without a subscription')
-  return { state, id: subscription?.attrs.subid }
+function readSubscription({ attrs: { subscription, subid: id } }: Element): Subscription {
+  const state = STATES.find((known) => known === subscription)
+  if (!state) throw malformed('a subscription of no known state')
+  if (id !== undefined && id.length > MAX_NODE_NAME)
+    throw malformed('a subscription with a name that is too long')
+  return { state, id }
 }

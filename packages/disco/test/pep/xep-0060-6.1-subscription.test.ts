@@ -1,6 +1,6 @@
 import type { BareJid } from '@xmpp-e2e/xml'
 import { describe, expect, test } from 'vitest'
-import { notify, subscribe, unsubscribe } from '../../src/pep.ts'
+import { MAX_NODE_NAME, notify, subscribe, unsubscribe } from '../../src/pep.ts'
 import { error, failure, PUBSUB, scripted, written } from './connection.ts'
 
 const NODE = 'urn:xmpp:omemo:2:devices'
@@ -24,12 +24,31 @@ describe('§6.1: subscribing', () => {
     expect(await subscribe(connection, romeo, NODE)).toEqual({ state, id: undefined })
   })
 
-  test.each(['', answer(''), answer(`subscription='none'`), `<pubsub xmlns='${PUBSUB}'/>`])(
-    'malformed: %s',
-    async (xml) => {
-      expect(await failure(subscribe(scripted(xml).connection, romeo, NODE))).toBe('malformed')
-    },
-  )
+  test.each([
+    '',
+    answer(''),
+    answer(`subscription='none'`),
+    `<pubsub xmlns='${PUBSUB}'/>`,
+    answer(`subscription='subscribed'`).replace(NODE, 'urn:other'),
+    answer(`subscription='subscribed'`).replace('juliet', 'mallory'),
+    answer(`subscription='subscribed'`).replace("jid='juliet@capulet.lit'", ''),
+    answer(`subscription='subscribed' subid='${'x'.repeat(MAX_NODE_NAME + 1)}'`),
+  ])('malformed: %.200s', async (xml) => {
+    expect(await failure(subscribe(scripted(xml).connection, romeo, NODE))).toBe('malformed')
+  })
+
+  test('a service with one node need not repeat its name, and names may be long', async () => {
+    const id = 'x'.repeat(MAX_NODE_NAME)
+    const xml = answer(`subscription='subscribed' subid='${id}'`).replace(`node='${NODE}'`, '')
+    expect(await subscribe(scripted(xml).connection, romeo, NODE)).toEqual({ state: 'subscribed', id })
+  })
+
+  test('an account whose JID is none by the rules of today has no session to subscribe', async () => {
+    const { connection, wire, requests } = scripted()
+    wire.jid = 'juliet@capulet.lit/\u0378'
+    expect(await failure(subscribe(connection, romeo, NODE))).toBe('lost')
+    expect(requests).toEqual([])
+  })
 
   test.each([
     ['auth', 'not-authorized', 'presence-subscription-required', 'forbidden'],

@@ -1,6 +1,6 @@
 import { type Element, ns } from '@xmpp-e2e/xml'
 import { describe, expect, test } from 'vitest'
-import { MAX_PUBLISH_REQUESTS, type NodeConfig, PepError, publish } from '../../src/pep.ts'
+import { MAX_NODE_NAME, MAX_PUBLISH_REQUESTS, type NodeConfig, PepError, publish } from '../../src/pep.ts'
 import {
   abortable,
   configured,
@@ -421,6 +421,7 @@ describe('the access model is right, or nothing is published', () => {
 })
 
 describe('§7.1.2: the ID of the item', () => {
+  const longest = 'x'.repeat(MAX_NODE_NAME)
   const answer = (children: string) =>
     `<pubsub xmlns='${PUBSUB}'><publish node='${NODE}'>${children}</publish></pubsub>`
 
@@ -435,10 +436,16 @@ describe('§7.1.2: the ID of the item', () => {
       'ae890ac52d0df67ed7cfdf51b644e901',
     ],
     ['made up and kept secret', undefined, answer(''), undefined],
+    ['as long as may be', undefined, answer(`<item id='${longest}'/>`), longest],
   ])('%s', async (_, id, reply, expected) => {
     const { connection, sent } = scripted(reply)
     expect((await publish(connection, NODE, { id, payload }, {})).id).toBe(expected)
     expect(sent()[0]?.includes('<item id=')).toBe(id !== undefined)
+  })
+
+  test('too long', async () => {
+    const { connection } = scripted(answer(`<item id='${longest}x'/>`))
+    expect(await failure(publish(connection, NODE, { payload }, {}))).toBe('malformed')
   })
 })
 

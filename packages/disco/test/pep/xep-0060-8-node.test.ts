@@ -57,6 +57,8 @@ describe('§8.2.2: reading a configuration', () => {
 
   test.each([
     ['no payload', ''],
+    ['of another node', answer(field('access_model', 'open')).replace(NODE, 'other')],
+    ['of no node', answer(field('access_model', 'open')).replace(`node='${NODE}'`, '')],
     ['no form', `<pubsub xmlns='${PUBSUB}#owner'><configure node='${NODE}'/></pubsub>`],
     ['another form', answer(field('access_model', 'open'), 'subscribe_options')],
     ['a form that does not say what it is about', answer(field('access_model', 'open'), 'node_config', '')],

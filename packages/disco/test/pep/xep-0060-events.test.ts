@@ -211,9 +211,12 @@ describe('onEvents', () => {
     const { connection, arrive, wire } = connected(() => undefined)
     const heard: PepEvent[] = []
     onEvents(connection, [NODE], (event) => heard.push(event))
-    wire.jid = undefined
-    arrive(message(items, ''))
-    arrive(message(items))
-    expect(heard.length).toBe(1)
+    // One that today's rules do not have, too.
+    for (const jid of [undefined, 'juliet@capulet.lit/\u0378']) {
+      wire.jid = jid
+      arrive(message(items, ''))
+      arrive(message(items))
+    }
+    expect(heard.length).toBe(2)
   })
 })
