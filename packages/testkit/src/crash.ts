@@ -6,6 +6,8 @@
 /**
  * - `silent`: nothing is heard any more, as when the process is gone. What waits, waits for good.
  * - `rejecting`: everything fails from then on, as when the disk or the network is gone and the process is not.
+ *
+ * In both, a method that gives no promise, as far as is known, throws.
  */
 export type CrashMode = 'silent' | 'rejecting'
 
@@ -30,11 +32,19 @@ export interface Crash {
   ): Promise<{ readonly kind: 'done'; readonly value: T } | { readonly kind: 'crashed' }>
 }
 
+/** Whether a method gives promises, by the number of its port and its name: as far as it has been called. */
+type Kinds = Map<string, boolean>
+
 /** @throws {RangeError} when `at` is no positive integer */
-export function crash({ at, mode = 'silent' }: CrashOptions = {}): Crash {
+export function crash(options: CrashOptions = {}): Crash {
+  return crashing(options, new Map())
+}
+
+function crashing({ at, mode = 'silent' }: CrashOptions, kinds: Kinds): Crash {
   if (at !== undefined && !(Number.isSafeInteger(at) && at > 0))
     throw new RangeError('at: expected a positive integer')
   let calls = 0
+  let ports = 0
   let crashed = false
   let die: () => void = () => {}
   const dead = new Promise<void>((resolve) => {
@@ -44,31 +54,24 @@ export function crash({ at, mode = 'silent' }: CrashOptions = {}): Crash {
     }
   })
 
+  const lost = (): Promise<never> =>
+    mode === 'rejecting' ? Promise.reject(new Error('crashed')) : new Promise<never>(() => {})
+
+  // It was started before the crash: its effect is not undone, only never heard of.
   const outcome = <T>(result: Promise<T>): Promise<T> => {
     calls++
-    // It was started before the crash: its effect is not undone, only never heard of.
     const last = calls === at
-    const after = (settle: () => void): void => {
+    return result.finally(() => {
       if (last) die()
-      if (!crashed) settle()
-    }
-    return new Promise<T>((resolve, reject) => {
-      const fail = () => reject(new Error('crashed'))
-      result.then(
-        (value) => {
-          after(() => resolve(value))
-          if (crashed && mode === 'rejecting') fail()
-        },
-        (error: unknown) => {
-          after(() => reject(error))
-          if (crashed && mode === 'rejecting') fail()
-        },
-      )
+      return crashed ? lost() : undefined
     })
   }
 
-  const refused = (): Promise<never> =>
-    mode === 'rejecting' ? Promise.reject(new Error('crashed')) : new Promise<never>(() => {})
+  // Nothing says of a plain function that was never called whether it promises: to hang does less harm than to throw.
+  const refuse = (method: unknown, promises: boolean | undefined): Promise<never> => {
+    if (promises ?? (mode === 'silent' || isAsync(method))) return lost()
+    throw new Error('crashed')
+  }
 
   const muted = (argument: unknown): unknown => {
     if (typeof argument === 'function')
@@ -94,15 +97,19 @@ export function crash({ at, mode = 'silent' }: CrashOptions = {}): Crash {
     wrap<T extends object>(port: T): T {
       // Not the port itself: a proxy must show the properties of a frozen object as they are.
       const shell: T = Object.create(Object.getPrototypeOf(port))
+      const number = ++ports
       return new Proxy(shell, {
         has: (_, key) => key in port,
         get(_, key) {
           const value: unknown = Reflect.get(port, key)
           if (typeof value !== 'function') return value
+          const name = `${number} ${String(key)}`
           return (...args: unknown[]) => {
-            if (crashed) return refused()
+            if (crashed) return refuse(value, kinds.get(name))
             const result: unknown = Reflect.apply(value, port, args.map(muted))
-            return result instanceof Promise ? outcome(result) : result
+            const promises = result instanceof Promise
+            kinds.set(name, promises)
+            return promises ? outcome(result) : result
           }
         },
       })
@@ -112,6 +119,10 @@ export function crash({ at, mode = 'silent' }: CrashOptions = {}): Crash {
       return Promise.race([done, dead.then(() => ({ kind: 'crashed' }) as const)])
     },
   }
+}
+
+function isAsync(method: unknown): boolean {
+  return Object.prototype.toString.call(method) === '[object AsyncFunction]'
 }
 
 // Of options and data, which may be big, only what could call back is replaced.
@@ -130,9 +141,11 @@ export async function atEveryCrash(
   scenario: (crash: Crash) => Promise<void>,
   mode: CrashMode = 'silent',
 ): Promise<number> {
-  const whole = crash({ mode })
+  // What promises is learnt from the run without a crash: ports are wrapped in the same order each time.
+  const kinds: Kinds = new Map()
+  const whole = crashing({ mode }, kinds)
   await scenario(whole)
   const { calls } = whole
-  for (let at = 1; at <= calls; at++) await scenario(crash({ at, mode }))
+  for (let at = 1; at <= calls; at++) await scenario(crashing({ at, mode }, kinds))
   return calls
 }

@@ -67,6 +67,42 @@ describe('a crash', () => {
     }
   })
 
+  test.each(['silent', 'rejecting'] as const)('%s: a method that gives no promise throws', async (mode) => {
+    const crashing = crash({ at: 1, mode })
+    const clock = crashing.wrap({ now: () => 1, later: () => Promise.resolve(1) })
+    clock.now()
+    await crashing.run(() => clock.later())
+    expect(() => clock.now()).toThrow('crashed')
+  })
+
+  test('rejecting: of methods that were not called before, those that are async reject, and others throw', async () => {
+    const crashing = crash({ at: 1, mode: 'rejecting' })
+    const port = crashing.wrap({ now: () => 1, read: async () => 1, write: async () => {} })
+    await crashing.run(() => port.write())
+    expect(() => port.now()).toThrow('crashed')
+    await expect(port.read()).rejects.toThrow('crashed')
+  })
+
+  test('at every crash, what promises is known from the run without one', async () => {
+    const seen: string[] = []
+    await atEveryCrash(async (crashing) => {
+      const port = crashing.wrap({
+        now: () => 1,
+        write: () => Promise.resolve(),
+        read: () => Promise.resolve(2),
+      })
+      await crashing.run(() => port.write())
+      try {
+        seen.push(`now ${port.now()}`)
+      } catch {
+        seen.push('now throws')
+      }
+      seen.push(await Promise.resolve(port.read()).then(String, () => 'read rejects'))
+    }, 'rejecting')
+    // The second time it is `read` that crashes.
+    expect(seen).toEqual(['now 1', '2', 'now throws', 'read rejects', 'now 1', 'read rejects'])
+  })
+
   test('listeners of a dead program hear nothing', async () => {
     const service = testService()
     const [juliet, romeo] = [service.connect('juliet'), service.connect('romeo')]
