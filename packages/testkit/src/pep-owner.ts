@@ -101,13 +101,13 @@ function configure({ server, account, iq }: Request, action: Element, node: Pubs
   if (isOn(node, 'pubsub#notify_config')) notifyOf(server, account, node, 'configuration')
 }
 
-// §8.9.2: all or none.
+// §8.9.2. All or none, as everything here; §8.9.2.4 would have the error name those that cannot be, and the others done.
 function setAffiliations({ account, iq }: Request, action: Element, node: PubsubNode): undefined {
   const changes = children(action, 'affiliation').map(({ attrs }) => {
     const jid = bareJid.decode(attrs.jid ?? '')
     const affiliation = AFFILIATIONS.find((known) => known === attrs.affiliation)
     if (!jid || !affiliation) throw refusal(iq, 'bad-request')
-    // §8.9.2.4: there has to be an owner, and here that is the account.
+    // §8.9.2.4: the only owner stays one, and here that is the account.
     if (jid === account.jid) throw refusal(iq, 'not-acceptable')
     return [jid, affiliation] as const
   })

@@ -1,6 +1,6 @@
 /** RFC 6121 §4: who is available, and who hears of it; XEP-0115: what that client can do. */
 
-import { child, type Element, element, type Jid, parseJid } from '@xmpp-e2e/xml'
+import { child, type Element, element, type Jid, parseJid, text } from '@xmpp-e2e/xml'
 import { capsHash, featuresOf, infoOf, isHash } from './caps.ts'
 import { CAPS, CLIENT, INFO } from './namespaces.ts'
 import { deliverOffline } from './offline.ts'
@@ -17,31 +17,30 @@ export function broadcast(server: Server, session: Session, stanza: Element): vo
     becomeUnavailable(server, session, stanza)
     return
   }
+  const { account } = session
   const initial = session.presence === undefined
   const presence = withAttrs(stanza, { from: session.jid })
   session.presence = presence
   session.priority = priorityOf(stanza)
-  const { account } = session
-  const others = audience(server, account)
-  for (const to of [...others, account]) for (const other of available(to)) tell(server, other, presence)
-  if (initial) {
-    for (const contact of watched(server, account))
-      for (const other of available(contact))
-        if (other !== session && other.presence) tell(server, session, other.presence)
-    for (const request of account.requests.values()) server.transmit(session, request)
-  }
+  for (const other of audience(server, account)) tell(server, other, presence)
+  if (initial) welcome(server, session)
   if (session.priority >= 0) deliverOffline(server, session)
   learnCaps(server, session, presence)
 }
 
+// What others have said before is told now: §4.2.2 presence, as if probed for, and §3.1.3 requests that wait.
+function welcome(server: Server, session: Session): void {
+  const { account } = session
+  for (const other of watched(server, account).flatMap(available))
+    if (other !== session && other.presence) tell(server, session, other.presence)
+  for (const request of account.requests.values()) server.transmit(session, request)
+}
+
 /** At the end of a session, too: whoever has heard that it is available hears that it no longer is. */
 export function becomeUnavailable(server: Server, session: Session, stanza: Element): void {
-  const { account } = session
   const presence = withAttrs(stanza, { from: session.jid, type: 'unavailable' })
-  const wasAvailable = session.presence !== undefined
-  if (wasAvailable)
-    for (const to of [...audience(server, account), account])
-      for (const other of available(to)) if (other !== session) tell(server, other, presence)
+  const others = session.presence ? audience(server, session.account) : []
+  for (const other of others) if (other !== session) tell(server, other, presence)
   session.presence = undefined
   session.features = NOTHING
   const directed = [...session.directed.values()]
@@ -59,15 +58,16 @@ export function remember(session: Session, to: Jid, type: string | undefined): v
 // §4.7.2.3: from -128 to 127; anything else counts as 0.
 function priorityOf(stanza: Element): number {
   const written = child(stanza, 'priority')
-  const value = Number(written?.children.join('') ?? 0)
+  const value = Number(written ? text(written) : 0)
   return Number.isInteger(value) && value >= -128 && value <= 127 ? value : 0
 }
 
-/** Accounts that may see that account's presence. */
-function audience(server: Server, account: Account): readonly Account[] {
-  return related(server, account, 'from')
+/** Clients that get that account's presence: those of who may see it, and its own. */
+function audience(server: Server, account: Account): readonly Session[] {
+  return [...related(server, account, 'from'), account].flatMap(available)
 }
 
+/** Accounts whose presence that account gets. */
 function watched(server: Server, account: Account): readonly Account[] {
   return [account, ...related(server, account, 'to')]
 }

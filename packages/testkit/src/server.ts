@@ -62,7 +62,7 @@ export interface Server {
   readonly clock: Clock
   readonly accounts: Map<BareJid, Account>
   readonly rooms: Map<BareJid, Room>
-  /** By hash function and hash: features whose hash was verified, or why not yet. */
+  /** Features by hash function and hash, of hashes that were verified (XEP-0115 §5.4). */
   readonly caps: Map<string, ReadonlySet<string>>
   /** Requests of the server itself that wait for an answer, by id. */
   readonly asked: Map<string, (reply: Element) => void>

@@ -1,6 +1,13 @@
 import { bareJid, element, receive } from '@xmpp-e2e/xml'
 import { describe, expect, test } from 'vitest'
-import { type Client, ejabberd, type RoomOptions, type TestService, testService } from '../src/index.ts'
+import {
+  type Client,
+  ejabberd,
+  ROOM_HISTORY,
+  type RoomOptions,
+  type TestService,
+  testService,
+} from '../src/index.ts'
 import {
   all,
   body,
@@ -107,17 +114,37 @@ describe('7.2 entering', () => {
     expect(codes(got[1]!)).toContain(110)
   })
 
-  test('as less history as is asked for', async () => {
+  test.each<[Record<string, string>, readonly string[]]>([
+    [{}, ['1', '2', '3', '']],
+    [{ maxstanzas: '1' }, ['3', '']],
+    [{ maxstanzas: '0' }, ['']],
+    [{ maxchars: '0' }, ['']],
+    [{ seconds: '1' }, ['2', '3', '']],
+    [{ since: '2030-01-01T00:00:02Z' }, ['3', '']],
+  ])('7.2.14: with the history that is asked for, %j', async (attrs, expected) => {
     await make()
-    for (const text of ['1', '2', '3']) await say(juliet, text)
-    await service.settle()
+    for (const text of ['1', '2', '3']) {
+      await say(juliet, text)
+      await service.settle()
+      if (text !== '3') await service.advance(1000)
+    }
     const got = inbox(romeo, 'message')
-    const history = element('http://jabber.org/protocol/muc', 'history', { maxstanzas: 1 })
+    const history = element('http://jabber.org/protocol/muc', 'history', attrs)
     await romeo.connection.send(
       c('presence', { to: `${room}/Romeo` }, element('http://jabber.org/protocol/muc', 'x', {}, history)),
     )
     await service.settle()
-    expect(words(got)).toEqual(['3', ''])
+    expect(words(got)).toEqual(expected)
+  })
+
+  test('7.2.13: with no more history than there is by default', async () => {
+    await make()
+    for (let i = 0; i <= ROOM_HISTORY; i++) await say(juliet, `${i}`)
+    await service.settle()
+    const got = inbox(romeo, 'message')
+    romeo.join(room, 'Romeo')
+    await service.settle()
+    expect([got.length - 1, words(got)[0]]).toEqual([ROOM_HISTORY, '1'])
   })
 
   test('7.2.18: without <x/> is answered with a kick', async () => {
@@ -179,16 +206,18 @@ describe('7.4 messages', () => {
     expect(errorOf(got)).toEqual(['not-acceptable'])
   })
 
-  test('8.1 a subject is for moderators', async () => {
-    const seen = await joined()
-    const subject = (client: Client) =>
-      client.connection.send(c('message', { type: 'groupchat', to: room }, c('subject', {}, 'new')))
-    await subject(romeo)
+  test.each([
+    ['moderators', 'juliet', {}, true],
+    ['nobody else', 'romeo', {}, false],
+    ['participants of a room that says so', 'romeo', { openSubject: true }, true],
+    ['no visitors', 'romeo', { openSubject: true, moderated: true }, false],
+  ])('8.1 a subject is for %s', async (_name, who, options, allowed) => {
+    const seen = await joined(options)
+    const client = who === 'juliet' ? juliet : romeo
+    await client.connection.send(c('message', { type: 'groupchat', to: room }, c('subject', {}, 'new')))
     await service.settle()
-    expect(errorOf(seen.romeo)).toEqual(['forbidden'])
-    await subject(juliet)
-    await service.settle()
-    expect(all(seen.romeo.at(-1)!, 'subject')[0]?.children).toEqual(['new'])
+    if (allowed) expect(all(seen.romeo.at(-1)!, 'subject')[0]?.children).toEqual(['new'])
+    else expect([errorOf(seen.romeo), seen.juliet]).toEqual([['forbidden'], []])
   })
 
   test('7.5 to one occupant come from the occupant, marked', async () => {
@@ -411,7 +440,9 @@ describe('10 owners', () => {
 
   test('10.2 what is changed is told', async () => {
     const seen = await joined()
-    await set(juliet, room, config({ 'muc#roomconfig_whois': 'anyone', 'muc#roomconfig_membersonly': '1' }))
+    const changes = { whois: 'anyone', membersonly: '1', changesubject: '1' }
+    const named = Object.entries(changes).map(([name, value]) => [`muc#roomconfig_${name}`, value])
+    await set(juliet, room, config(Object.fromEntries(named)))
     await service.settle()
     expect(seen.romeo.map(codes)).toEqual([
       [104, 172],
@@ -421,6 +452,12 @@ describe('10 owners', () => {
     const features = all(info, 'feature').map(({ attrs }) => attrs.var)
     expect(features).toContain('muc_nonanonymous')
     expect(features).toContain('muc_membersonly')
+    const now = await get(juliet, room, element(MUC_OWNER, 'query'))
+    const values = all(now, 'field').map((field) => [
+      field.attrs.var,
+      all(field, 'value')[0]?.children.join(''),
+    ])
+    for (const entry of named) expect(values).toContainEqual(entry)
     expect(await refusalOf(set(romeo, room, config({})))).toBe('forbidden')
     expect(await refusalOf(set(juliet, room, config({ 'muc#roomconfig_whois': 'x' })))).toBe('not-acceptable')
   })

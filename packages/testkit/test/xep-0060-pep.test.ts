@@ -1,4 +1,4 @@
-import { child, element } from '@xmpp-e2e/xml'
+import { child, element, StanzaError } from '@xmpp-e2e/xml'
 import { beforeEach, describe, expect, test } from 'vitest'
 import {
   type Client,
@@ -222,6 +222,36 @@ describe('4.5 access models', () => {
     const approval = o('subscription', { jid: 'romeo@capulet.example', subscription: 'subscribed' })
     await set(juliet, undefined, o('pubsub', {}, o('subscriptions', { node: NODE }, approval)))
     expect(await fetchIds(romeo, owner, items)).toEqual(['a'])
+  })
+})
+
+describe('4.1 affiliations and publishing', () => {
+  // Whether somebody who is that, and has subscribed or not, may publish to an open node, and fetch from it.
+  test.each([
+    ['publishers', 'none', false, 'forbidden', 'reads'],
+    ['publishers', 'none', true, 'forbidden', 'reads'],
+    ['publishers', 'member', false, 'forbidden', 'reads'],
+    ['publishers', 'publisher', false, 'publishes', 'reads'],
+    ['publishers', 'publish-only', false, 'publishes', 'forbidden'],
+    ['publishers', 'owner', false, 'publishes', 'reads'],
+    ['subscribers', 'none', false, 'forbidden', 'reads'],
+    ['subscribers', 'none', true, 'publishes', 'reads'],
+    ['open', 'none', false, 'publishes', 'reads'],
+    ['open', 'outcast', false, 'forbidden', 'forbidden'],
+  ])('%s: %s, subscribed %s: %s, %s', async (model, affiliation, subscribed, publishes, reads) => {
+    const options = { 'pubsub#access_model': 'open', 'pubsub#publish_model': model }
+    await publish(juliet, { node: NODE, id: 'a', options })
+    const romeoIs = o('affiliation', { jid: 'romeo@capulet.example', affiliation })
+    await set(juliet, undefined, o('pubsub', {}, o('affiliations', { node: NODE }, romeoIs)))
+    const subscribe = p('subscribe', { node: NODE, jid: 'romeo@capulet.example' })
+    if (subscribed) await set(romeo, owner, p('pubsub', {}, subscribe))
+    const outcome = (answer: Promise<unknown>, word: string) =>
+      answer.then(
+        () => word,
+        (error: unknown) => (error instanceof StanzaError ? error.condition : error),
+      )
+    expect(await outcome(publish(romeo, { node: NODE, to: owner, id: 'b' }), 'publishes')).toBe(publishes)
+    expect(await outcome(fetchIds(romeo, owner, p('items', { node: NODE })), 'reads')).toBe(reads)
   })
 })
 
