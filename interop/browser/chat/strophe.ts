@@ -9,7 +9,7 @@ import { GUARD, login, NODE, serve, socketOf } from './page.ts'
 
 const { url, jid, password } = login()
 const strophe = new Strophe.Connection(url)
-const wire = connection<Element, Text>(strophe, { ...GUARD, document })
+const wire = connection(strophe, { ...GUARD, document })
 const own = disco(wire, {
   store: memoryStore(),
   identities: [{ category: 'client', type: 'web', name: 'strophe.js' }],

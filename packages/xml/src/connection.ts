@@ -5,7 +5,7 @@
 
 import { type Element, element, elements } from './element.ts'
 import { CLIENT_NAMESPACE } from './forwarded.ts'
-import { jid, parseJid } from './jid.ts'
+import { jid, readJid } from './jid.ts'
 import { hex } from './scalar.ts'
 import { errorReply, StanzaError, stanzaErrorOf } from './stanza-error.ts'
 
@@ -205,7 +205,7 @@ function answerers(
   to: string | undefined,
   ownJid: string | undefined,
 ): (from: string | undefined) => boolean {
-  const own = ownJid === undefined ? undefined : parseJid(ownJid)
+  const own = ownJid === undefined ? undefined : readJid(ownJid)
   const server: readonly (string | undefined)[] = [own?.bare, own?.domain]
   const target = to === undefined ? undefined : jid.decode(to)
   if (to !== undefined && target === undefined) throw new TypeError('request: `to` is not a JID')

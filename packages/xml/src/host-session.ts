@@ -7,24 +7,26 @@
  *      └────new         └──dropped or ended──► none     └─────dropped or ended─► none      lost
  */
 
-import { ConnectionError, type Listener } from './connection.ts'
+import { ConnectionError, type Listener, type Wire } from './connection.ts'
 import type { Element } from './element.ts'
 import { XmlError } from './error.ts'
+import { readJid } from './jid.ts'
 
 type Take = (iq: Element) => Promise<Element> | undefined
 
 export interface HostSession {
-  /** The full JID, while there is a session. */
-  readonly jid: string | undefined
+  /** What `guard` makes a connection of, with how the host writes. */
+  wire(send: Wire['send']): Wire
   /** @throws {ConnectionError} `lost`, unless something can be written to the stream of the session */
   assertLive(open: boolean): void
-  subscribe(listener: Listener): () => void
-  intercept(take: Take): () => void
   /** The reply of the first that takes a request. */
   take(iq: Element): Promise<Element> | undefined
   /** Tells of a stanza. */
   heard(stanza: Element): void
-  /** A session was bound, or resumed; one that was not known before is new here. */
+  /**
+   * A session was bound, or resumed; one that was not known before is new here. Under what is no JID there is none:
+   * nobody could say whose replies are whose.
+   */
   opened(jid: string, resumed: boolean): void
   /** The stream is gone. */
   dropped(resumable: boolean): void
@@ -53,15 +55,26 @@ export function hostSession(): HostSession {
     }
   }
 
+  const dropped = (resumable: boolean) => {
+    if (state === 'none') return
+    state = resumable ? 'suspended' : 'none'
+    if (resumable) return
+    jid = undefined
+    tell((listener) => listener.session?.('lost'))
+  }
+
   return {
-    get jid() {
-      return jid
-    },
+    wire: (send) => ({
+      get jid() {
+        return jid
+      },
+      send,
+      subscribe: (listener) => add(listeners, { listener }),
+      intercept: (take) => add(takers, { take }),
+    }),
     assertLive(open) {
       if (state !== 'live' || !open) throw new ConnectionError('lost', 'there is no live stream')
     },
-    subscribe: (listener) => add(listeners, { listener }),
-    intercept: (take) => add(takers, { take }),
     take(iq) {
       for (const { take } of [...takers]) {
         const reply = take(iq)
@@ -71,19 +84,19 @@ export function hostSession(): HostSession {
     },
     heard: (stanza) => tell((listener) => listener.stanza?.(stanza)),
     opened(bound, resumed) {
+      if (!readJid(bound)) return dropped(false)
       const known = state === 'suspended' && resumed
       state = 'live'
       jid = bound
       tell((listener) => listener.session?.(known ? 'resumed' : 'new'))
     },
-    dropped(resumable) {
-      if (state === 'none') return
-      state = resumable ? 'suspended' : 'none'
-      if (resumable) return
-      jid = undefined
-      tell((listener) => listener.session?.('lost'))
-    },
+    dropped,
   }
+}
+
+/** What `send` rejects with when the host did not write. */
+export function unwritten(cause?: unknown): ConnectionError {
+  return new ConnectionError('lost', 'the stanza was not written', { cause })
 }
 
 /** What was not read does not count; where it came from, others may have read it otherwise. */

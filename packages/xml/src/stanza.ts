@@ -4,10 +4,10 @@
  * that has failed, and refuses requests that it has no definition or listener for.
  */
 
-import { type Connection, ConnectionError, type GuardOptions, guard } from './connection.ts'
+import { type Connection, type GuardOptions, guard } from './connection.ts'
 import type { Element } from './element.ts'
 import { CLIENT_NAMESPACE } from './forwarded.ts'
-import { hostSession, isClosed, readable } from './host-session.ts'
+import { hostSession, isClosed, readable, unwritten } from './host-session.ts'
 import { fromJxt, type JxtElement, type JxtJson, toJxt } from './jxt.ts'
 
 /** What is used of an `Agent`, as `createClient` makes it. */
@@ -68,6 +68,31 @@ export function connection(agent: StanzaAgent, options: GuardOptions): Connectio
       fields: { [FIELD]: field },
     })
 
+  const send = async (stanza: Element) => {
+    const { id, to, type } = stanza.attrs
+    const json = { id, to, type, [FIELD]: stanza }
+    const text = agent.stanzas.export(stanza.name, json)?.toString()
+    if (text === undefined) throw new TypeError('send: expected a stanza')
+    const { transport } = agent
+    const socket = transport && 'socket' in transport ? transport.socket : undefined
+    session.assertLive(transport !== undefined && !agent.sessionTerminating && !isClosed(socket))
+    const outcome = { text, written: false }
+    let cause: unknown
+    sending.add(outcome)
+    try {
+      await agent.send(stanza.name, json)
+    } catch (thrown) {
+      cause = thrown
+    } finally {
+      sending.delete(outcome)
+    }
+    if (outcome.written) return
+    // Otherwise it would be sent when the session is resumed, long after the caller has been told that it was not.
+    const at = agent.sm.unacked.findIndex(([, queued]) => queued === json)
+    if (at >= 0) agent.sm.unacked.splice(at, 1)
+    throw unwritten(cause)
+  }
+
   const on: StanzaAgent['prependListener'] = (event, listener) => agent.prependListener(event, listener)
   // Hosts copy what they have received into what they send: the field must not be copied with it.
   on('stream:data', (json: Json) => {
@@ -81,7 +106,7 @@ export function connection(agent: StanzaAgent, options: GuardOptions): Connectio
     const reply = stanza && session.take(stanza)
     if (!reply) return
     json.payloadType = TAKEN
-    reply.then((iq) => wire.send(iq)).catch(() => undefined)
+    reply.then(send).catch(() => undefined)
   })
   for (const type of ['get', 'set']) on(`iq:${type}:${TAKEN}`, () => undefined)
 
@@ -89,36 +114,15 @@ export function connection(agent: StanzaAgent, options: GuardOptions): Connectio
   on('stream:management:resumed', () => session.opened(agent.jid, true))
   on('--transport-disconnected', () => session.dropped(agent.sm.resumable && !agent.sessionTerminating))
   on('raw:outgoing', (data: string) => {
-    for (const stanza of sending) stanza.written ||= data.includes(stanza.text)
+    // One at a time; BOSH has a body around it.
+    const sent = [...sending].find(
+      ({ text, written }) => !written && (data === text || data.endsWith(`${text}</body>`)),
+    )
+    if (sent) sent.written = true
   })
 
-  const wire = {
-    get jid() {
-      return session.jid
-    },
-    subscribe: session.subscribe,
-    intercept: session.intercept,
-    async send(stanza: Element) {
-      const { id, to, type } = stanza.attrs
-      const json = { id, to, type, [FIELD]: stanza }
-      const text = agent.stanzas.export(stanza.name, json)?.toString()
-      if (text === undefined) throw new TypeError('send: expected a stanza')
-      const { transport } = agent
-      const socket = transport && 'socket' in transport ? transport.socket : undefined
-      session.assertLive(transport !== undefined && !agent.sessionTerminating && !isClosed(socket))
-      const outcome = { text, written: false }
-      sending.add(outcome)
-      await agent.send(stanza.name, json)
-      sending.delete(outcome)
-      if (outcome.written) return
-      // Otherwise it would be sent when the session is resumed, long after the caller has been told that it was not.
-      const at = agent.sm.unacked.findIndex(([, queued]) => queued === json)
-      if (at >= 0) agent.sm.unacked.splice(at, 1)
-      throw new ConnectionError('lost', 'the stanza was not written')
-    },
-  }
   if (agent.sessionStarted) session.opened(agent.jid, false)
-  return guard(wire, options)
+  return guard(session.wire(send), options)
 }
 
 const KINDS = ['message', 'presence', 'iq']

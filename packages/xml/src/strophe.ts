@@ -3,11 +3,11 @@
  * without a stream, forgets all handlers when a stream ends, and refuses requests that no handler has matched.
  */
 
-import { type Connection, ConnectionError, type GuardOptions, guard } from './connection.ts'
+import { type Connection, type GuardOptions, guard } from './connection.ts'
 import { type DomDocument, type DomElement, type DomTarget, fromDom, toDom } from './dom.ts'
-import { type Element, elements } from './element.ts'
+import type { Element } from './element.ts'
 import { CLIENT_NAMESPACE } from './forwarded.ts'
-import { hostSession, isClosed, readable } from './host-session.ts'
+import { hostSession, isClosed, readable, unwritten } from './host-session.ts'
 
 /** What is used of a `Strophe.Handler`. */
 export interface StropheHandler {
@@ -41,8 +41,8 @@ export interface StropheOptions<E, T> extends GuardOptions {
 }
 
 /**
- * Makes a connection of a strophe.js connection, best before it is connected. A request in a namespace for which the
- * host has a handler of its own is left to that handler: two would give two replies.
+ * Makes a connection of a strophe.js connection, best before it is connected. A request that matches a handler of the
+ * host for some namespace, in whatever depth, is left to that handler: two would give two replies.
  *
  * A session counts as lost when it cannot be resumed, or when the host disconnects. Between a broken stream and its
  * resumption, `send` rejects, and requests go on waiting. Stanzas that cannot be read are left out. Over BOSH, `send`
@@ -58,6 +58,22 @@ export function connection<E extends DomTarget<E | T>, T>(
   let resumable = Boolean(strophe.sm?.hasResumableState())
   let hook: StropheHandler | undefined
 
+  const send = async (stanza: Element) => {
+    const el = toDom(stanza, document)
+    const { authenticated, disconnecting, paused } = strophe
+    session.assertLive(authenticated && !disconnecting && !paused && !isClosed(socketOf(strophe._proto)))
+    let cause: unknown
+    try {
+      strophe.send(el)
+    } catch (thrown) {
+      cause = thrown
+    }
+    // Over a WebSocket, what is still queued was not written, and must not be later; BOSH writes from its queue.
+    const isQueued = 'socket' in strophe._proto && strophe._data.includes(el)
+    if (isQueued) strophe._data = strophe._data.filter((queued) => queued !== el)
+    if (isQueued || cause !== undefined) throw unwritten(cause)
+  }
+
   // As a handler that matches nothing, so that strophe.js goes on refusing what nobody has taken.
   const attach = () => {
     if (hook && (strophe.handlers.includes(hook) || strophe.addHandlers.includes(hook))) return
@@ -72,10 +88,9 @@ export function connection<E extends DomTarget<E | T>, T>(
       resumable = /^(?:true|1)$/.test(stanza.attrs.resume ?? '')
     if (stanza.ns !== CLIENT_NAMESPACE || !STANZAS.has(stanza.name)) return false
     session.heard(stanza)
-    const namespace = elements(stanza)[0]?.ns
-    const others = strophe.handlers.some((other) => other.ns === namespace && other.isMatch(el))
+    const others = strophe.handlers.some((other) => other.ns !== null && other.isMatch(el))
     const reply = others ? undefined : session.take(stanza)
-    if (reply) reply.then((iq) => wire.send(iq)).catch(() => undefined)
+    reply?.then(send).catch(() => undefined)
     return reply !== undefined
   }
   const changed = (status: number) => {
@@ -90,28 +105,6 @@ export function connection<E extends DomTarget<E | T>, T>(
     } else if (status === DISCONNECTED) session.dropped(resumable)
   }
 
-  const wire = {
-    get jid() {
-      return session.jid
-    },
-    subscribe: session.subscribe,
-    intercept: session.intercept,
-    async send(stanza: Element) {
-      const el = toDom(stanza, document)
-      const { authenticated, disconnecting, paused } = strophe
-      session.assertLive(authenticated && !disconnecting && !paused && !isClosed(socketOf(strophe._proto)))
-      try {
-        strophe.send(el)
-        if (!('socket' in strophe._proto) || !strophe._data.includes(el)) return
-      } catch (cause) {
-        throw unwritten(cause)
-      } finally {
-        if ('socket' in strophe._proto) strophe._data = strophe._data.filter((queued) => queued !== el)
-      }
-      throw unwritten()
-    },
-  }
-
   const { _changeConnectStatus } = strophe
   strophe._changeConnectStatus = (status, condition, el) => {
     changed(status)
@@ -119,7 +112,7 @@ export function connection<E extends DomTarget<E | T>, T>(
   }
   attach()
   if (strophe.authenticated && !strophe.disconnecting) session.opened(strophe.jid, false)
-  return guard(wire, options)
+  return guard(session.wire(send), options)
 }
 
 const SM_NAMESPACE = 'urn:xmpp:sm:3'
@@ -134,8 +127,4 @@ const ATTACHED = 8
 
 function socketOf(transport: object): unknown {
   return 'socket' in transport ? transport.socket : undefined
-}
-
-function unwritten(cause?: unknown): ConnectionError {
-  return new ConnectionError('lost', 'the stanza was not written', { cause })
 }

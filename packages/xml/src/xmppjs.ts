@@ -4,10 +4,10 @@
  * its middlewares has answered.
  */
 
-import { type Connection, ConnectionError, type GuardOptions, guard } from './connection.ts'
+import { type Connection, type GuardOptions, guard } from './connection.ts'
 import { type Element, element, elements } from './element.ts'
 import { CLIENT_NAMESPACE } from './forwarded.ts'
-import { hostSession, isClosed, readable } from './host-session.ts'
+import { hostSession, isClosed, readable, unwritten } from './host-session.ts'
 import { fromLtx, type LtxElement, toLtx } from './ltx.ts'
 
 /** What is used of a client or component; `E` are its elements. */
@@ -48,10 +48,26 @@ export function connection<E extends LtxElement>(xmpp: XmppJs<E>, options: XmppJ
   const write = (stanza: Element) => toLtx(renamed(stanza, CLIENT_NAMESPACE, streamNs), options.xml)
   const opened = (resumed: boolean) => session.opened(String(xmpp.jid), resumed)
 
+  // Until stream management is on, xmpp.js counts what comes in wrongly, and a server that asks for the count then may
+  // close the stream. Nothing comes in as long as nothing is sent: the session begins afterwards.
+  let [managed, pending] = [false, false]
+  xmpp.on('nonza', (el) => {
+    if (el.name === 'stream:features') managed = offersManagement(el)
+    else if (pending && el.attrs.xmlns === SM_NAMESPACE) {
+      pending = false
+      opened(false)
+    }
+  })
   if (xmpp.status === 'online') opened(false)
-  xmpp.on('online', () => opened(false))
+  xmpp.on('online', () => {
+    pending = managed
+    if (!pending) opened(false)
+  })
   streamManagement?.on('resumed', () => opened(true))
-  xmpp.on('disconnect', () => session.dropped(Boolean(streamManagement?.id)))
+  xmpp.on('disconnect', () => {
+    pending = false
+    session.dropped(Boolean(streamManagement?.id))
+  })
   xmpp.on('offline', () => session.dropped(false))
   xmpp.on('stanza', (stanza) => {
     const el = read(stanza)
@@ -67,23 +83,16 @@ export function connection<E extends LtxElement>(xmpp: XmppJs<E>, options: XmppJ
     return payload ? write(payload) : true
   })
 
-  const wire = {
-    get jid() {
-      return session.jid
-    },
-    subscribe: session.subscribe,
-    intercept: session.intercept,
-    async send(stanza: Element) {
-      const el = write(stanza)
-      session.assertLive(!ENDING.has(xmpp.status) && !isClosed(innerSocket(xmpp.socket)))
-      try {
-        await xmpp.send(el)
-      } catch (cause) {
-        throw new ConnectionError('lost', 'the stanza was not written', { cause })
-      }
-    },
+  const send = async (stanza: Element) => {
+    const el = write(stanza)
+    session.assertLive(!ENDING.has(xmpp.status) && !isClosed(innerSocket(xmpp.socket)))
+    try {
+      await xmpp.send(el)
+    } catch (cause) {
+      throw unwritten(cause)
+    }
   }
-  return guard(wire, options)
+  return guard(session.wire(send), options)
 }
 
 // When a stream ends, in this order. xmpp.js does not tell when a resumed one is `online`.
@@ -93,9 +102,21 @@ function innerSocket(socket: unknown): unknown {
   return typeof socket === 'object' && socket !== null && 'socket' in socket ? socket.socket : undefined
 }
 
-/** The same in another namespace, down to what is in a third one: components have their own (XEP-0114 §2). */
-function renamed(el: Element, from: string, to: string): Element {
-  if (el.ns !== from || from === to) return el
-  const children = el.children.map((child) => (typeof child === 'string' ? child : renamed(child, from, to)))
-  return element(to, el.name, el.attrs, children)
+/** A stanza in another namespace, with those of its children that are in the same: components have their own (XEP-0114 §2). */
+function renamed(stanza: Element, from: string, to: string): Element {
+  if (from === to) return stanza
+  const rename = (el: Element, children: Element['children']) =>
+    el.ns === from ? element(to, el.name, el.attrs, children) : el
+  return rename(
+    stanza,
+    stanza.children.map((child) => (typeof child === 'string' ? child : rename(child, child.children))),
+  )
 }
+
+/** Whether these are features with stream management. */
+function offersManagement({ children }: LtxElement): boolean {
+  const namespaces = children.map((child) => (child as Partial<LtxElement> | null | undefined)?.attrs?.xmlns)
+  return namespaces.includes(SM_NAMESPACE)
+}
+
+const SM_NAMESPACE = 'urn:xmpp:sm:3'

@@ -161,6 +161,19 @@ describe('RFC 6120 §8.2.3, §10.3: whose reply it is', () => {
     arrive(result(last()))
     expect(await outcome(reply)).toEqual(result(last()))
   })
+
+  test('under an own address that is no JID: only what has no sender, and whom was asked', async () => {
+    const { connection, arrive, last } = host('me@example.org/\u200b\u0378')
+    const own = connection.request(client('iq', { type: 'get' }, ping))
+    const id = last()
+    arrive(client('iq', { type: 'result', id, from: 'me@example.org' }))
+    expect(await outcome(own)).toBe('pending')
+    arrive(client('iq', { type: 'result', id }))
+    expect(await outcome(own)).toMatchObject({ attrs: { id } })
+    const other = connection.request(client('iq', { type: 'get', to: 'x@example.org' }, ping))
+    arrive(client('iq', { type: 'result', id: last(), from: 'x@example.org' }))
+    expect(await outcome(other)).toMatchObject({ attrs: { from: 'x@example.org' } })
+  })
 })
 
 describe('RFC 6120 §8.3: errors', () => {

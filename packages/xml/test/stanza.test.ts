@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { createClient } from 'stanza'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
 import { type Element, element, ns } from '../src/element.ts'
 import { parse } from '../src/parse.ts'
 import { connection } from '../src/stanza.ts'
@@ -93,6 +93,44 @@ describe('beside the JSON of the host', () => {
     const [first = [], second = []] = heard.map((all) => all.filter(({ attrs }) => attrs.type === 'get'))
     expect(first.map(({ attrs }) => attrs.id)).toEqual(['1', '2'])
     expect(second).toEqual(first)
+    await agent.disconnect()
+    await server.stop()
+  })
+
+  const twin = () => client('message', { to: 'x@example.org' }, client('body', {}, 'hi'))
+  test.each([
+    ['one that is equal', twin()],
+    ['one that contains it', client('message', {}, element('urn:xmpp:forward:0', 'forwarded', {}, twin()))],
+  ])('what was not written is not taken for %s', async (_, first) => {
+    const { server, agent, one, stream } = await start()
+    while (agent.sm.id === '') await new Promise(setImmediate)
+    const { transport } = agent
+    if (!transport) throw new Error('there is no stream')
+    const written: string[] = []
+    const send = transport.send.bind(transport)
+    transport.send = async (...args: Parameters<typeof send>) => {
+      if (args[0] !== 'message') return send(...args)
+      if (written.push(args[0]) > 1) throw new Error('broken')
+      await send(...args)
+    }
+    const reported = vi.spyOn(console, 'error').mockImplementation(() => undefined)
+    const outcomes = await Promise.allSettled([one.send(first), one.send(twin())])
+    expect(outcomes.map(({ status }) => status)).toEqual(['fulfilled', 'rejected'])
+    expect(await stream.next()).toEqual(first)
+    expect(agent.sm.unacked.length).toBe(1)
+    reported.mockRestore()
+    await agent.disconnect()
+    await server.stop()
+  })
+
+  test('what the agent throws is the cause', async () => {
+    const { server, agent, one } = await start()
+    while (one.jid === undefined) await new Promise(setImmediate)
+    const cause = new Error('broken')
+    const { send } = agent
+    agent.send = () => Promise.reject(cause)
+    await expect(one.send(twin())).rejects.toMatchObject({ code: 'lost', cause })
+    agent.send = send
     await agent.disconnect()
     await server.stop()
   })

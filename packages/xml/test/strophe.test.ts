@@ -70,6 +70,37 @@ describe('with other handlers of the host', () => {
     expect(asked).toBe(0)
   })
 
+  test('a request that matches a handler of the host in its depth has one reply, too', async () => {
+    const { made, stream } = await start()
+    strophe.addHandler(
+      (el: globalThis.Element) => {
+        strophe.send(new Strophe.Builder('iq', { type: 'result', id: `host ${el.getAttribute('id')}` }))
+        return true
+      },
+      'urn:example:inner',
+      'iq',
+      'get',
+    )
+    made.answer(ASK, async () => client('iq'))
+    const crafted = element(ASK, 'ask', {}, element('urn:example:inner', 'ask'))
+    stream.send(client('iq', { type: 'get', id: '1', from: 'x@example.org/x' }, crafted))
+    stream.send(ask('2'))
+    expect((await stream.next()).attrs.id).toBe('host 1')
+    expect((await stream.next()).attrs.id).toBe('2')
+  })
+
+  test('what strophe.js throws when it sends is the cause', async () => {
+    const { made } = await start()
+    while (made.jid === undefined) await new Promise(setImmediate)
+    const { send } = strophe
+    const cause = new Error('broken')
+    strophe.send = () => {
+      throw cause
+    }
+    await expect(made.send(client('presence'))).rejects.toMatchObject({ code: 'lost', cause })
+    strophe.send = send
+  })
+
   test('handlers that log everything change nothing', async () => {
     const { made, stream } = await start()
     strophe.addHandler(() => true, null, null, null)

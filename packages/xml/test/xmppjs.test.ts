@@ -1,9 +1,11 @@
+import { EventEmitter } from 'node:events'
 import { client, xml } from '@xmpp/client'
 // Defines the WebSocket that Node 20 has not.
 import 'strophe.js'
 import { describe, expect, test } from 'vitest'
 import { element, ns } from '../src/element.ts'
-import { connection } from '../src/xmppjs.ts'
+import { fromLtx } from '../src/ltx.ts'
+import { connection, type XmppJs } from '../src/xmppjs.ts'
 import { startServer } from './hosts/server.ts'
 import { guardOptions, hostSuite, type MakeClient } from './hosts/suite.ts'
 
@@ -25,6 +27,56 @@ const make: MakeClient = (service, options) => {
 describe('TCP', () => hostSuite(make, 'tcp'))
 
 describe('WebSocket', () => hostSuite(make))
+
+test('XEP-0198 §3: the session begins when stream management is on, since xmpp.js counts wrongly before', async () => {
+  const server = await startServer({ framing: 'tcp' })
+  let enable = (): void => undefined
+  server.enables = new Promise((resolve) => {
+    enable = resolve
+  })
+  const xmpp = client({ service: server.url, domain: 'example.org' })
+  xmpp.reconnect.stop()
+  xmpp.timeout = 200
+  xmpp.on('error', () => undefined)
+  const made = connection(xmpp, { ...guardOptions().options, xml })
+  const told: unknown[] = []
+  made.subscribe({ session: (state) => told.push([state, made.jid]) })
+  await xmpp.start()
+  expect([made.jid, told]).toEqual([undefined, []])
+  await expect(made.send(element('jabber:client', 'presence'))).rejects.toMatchObject({ code: 'lost' })
+  enable()
+  await server.session()
+  while (told.length === 0) await new Promise(setImmediate)
+  expect(told).toEqual([['new', 'me@example.org/1']])
+  await xmpp.stop()
+  await server.stop()
+})
+
+test('XEP-0114 §2: a stanza and its children are in the namespace of the stream; what is below them stays', async () => {
+  const COMPONENT = 'jabber:component:accept'
+  const component = new EventEmitter()
+  const sent: ReturnType<typeof xml>[] = []
+  const host: XmppJs<ReturnType<typeof xml>> = {
+    status: 'online',
+    jid: 'service.example.org',
+    NS: COMPONENT,
+    middleware: { use: () => undefined },
+    on: (event, listener) => component.on(event, listener),
+    send: async (stanza) => void sent.push(stanza),
+  }
+  const made = connection(host, { ...guardOptions().options, xml })
+  const inside = (own: string) =>
+    element(own, 'message', {}, [
+      element(own, 'body', {}, ['a', element(COMPONENT, 'b')]),
+      element('urn:x', 'x', {}, element('jabber:client', 'body')),
+    ])
+  await made.send(inside('jabber:client'))
+  expect(sent.map((stanza) => fromLtx(stanza))).toEqual([inside(COMPONENT)])
+  const heard: unknown[] = []
+  made.subscribe({ stanza: (stanza) => heard.push(stanza) })
+  component.emit('stanza', sent[0])
+  expect(heard).toEqual([inside('jabber:client')])
+})
 
 test('iqCallee: handlers from before the connection go first, later ones get what it leaves; each request has one reply', async () => {
   const server = await startServer({ framing: 'tcp', resumable: false })

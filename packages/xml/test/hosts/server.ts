@@ -45,6 +45,10 @@ export interface ScriptedServer {
   readonly url: string
   /** Whether what is resumed is still known. */
   remembers: boolean
+  /** Stream management that is asked for is on when this resolves. */
+  enables: Promise<void>
+  /** What a session is bound to; a number on the account unless given. */
+  binds: string | undefined
   /** The next stream with a session, bound or resumed, and with stream management if there is any. */
   session(): Promise<Stream & { readonly resumed: boolean }>
   stop(): Promise<void>
@@ -101,7 +105,7 @@ export async function startServer(options: ServerOptions = {}): Promise<Scripted
       const inner = offered.map((el) => serialize(el)).join('')
       write(`<stream:features xmlns:stream='${STREAMS}'>${inner}</stream:features>`)
     }
-    const handle = (el: Element) => {
+    const handle = async (el: Element) => {
       const [payload] = elements(el)
       if (el.ns === sasl('x').ns) {
         authenticated = true
@@ -110,12 +114,13 @@ export async function startServer(options: ServerOptions = {}): Promise<Scripted
       } else if (payload?.ns === BIND) {
         counters.sessions += 1
         counters.received = 0
-        const jid = element(BIND, 'jid', {}, `me@example.org/${counters.sessions}`)
+        const jid = element(BIND, 'jid', {}, server.binds ?? `me@example.org/${counters.sessions}`)
         send(client('iq', { type: 'result', id: el.attrs.id }, element(BIND, 'bind', {}, jid)))
         if (!resumable) sessions.put({ ...stream, resumed: false })
       } else if (el.ns === sm('x').ns) {
         if (el.name === 'enable') {
           counters.received = 0
+          await server.enables
           send(sm('enabled', { id: `sm${counters.sessions}`, resume: 'true' }))
           sessions.put({ ...stream, resumed: false })
         } else if (el.name === 'r') send(sm('a', { h: counters.received }))
@@ -132,7 +137,7 @@ export async function startServer(options: ServerOptions = {}): Promise<Scripted
     return (data: string) => {
       for (const event of reader.read(data)) {
         if (event.type === 'open') start()
-        else if (event.type === 'stanza') handle(event.stanza)
+        else if (event.type === 'stanza') void handle(event.stanza)
         else {
           write(kind === 'websocket' ? serialize(framing('close')) : '</stream:stream>')
           drop()
@@ -147,6 +152,8 @@ export async function startServer(options: ServerOptions = {}): Promise<Scripted
   const server: ScriptedServer = {
     url: kind === 'websocket' ? `ws://127.0.0.1:${port}/` : `xmpp://127.0.0.1:${port}`,
     remembers: true,
+    enables: Promise.resolve(),
+    binds: undefined,
     session: sessions.next,
     stop: () =>
       new Promise((resolve) => {

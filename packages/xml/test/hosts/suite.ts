@@ -157,6 +157,27 @@ export function hostSuite(make: MakeClient, framing: ServerOptions['framing'] = 
     expect(await outcome(connection.request(get()))).toBe('lost')
   })
 
+  test('RFC 7622: under what is no JID there is no session', async () => {
+    const server = await startServer({ framing })
+    server.binds = 'me@example.org/\u200b\u0378'
+    const host = make(server.url, guardOptions().options)
+    running.push({ server, host })
+    const states: string[] = []
+    const stanzas = new Promise((resolve) =>
+      host.connection.subscribe({
+        session: (state) => states.push(state),
+        stanza: ({ attrs }) => attrs.id === 'heard' && resolve(attrs.id),
+      }),
+    )
+    host.connect()
+    const stream = await server.session()
+    stream.send(client('message', { id: 'heard', from: 'romeo@example.org/x' }))
+    await stanzas
+    expect(states).toEqual([])
+    expect(host.connection.jid).toBeUndefined()
+    expect(await outcome(host.connection.request(get('peer.example.org')))).toBe('lost')
+  })
+
   describe('XEP-0198 §5, resumption', () => {
     test('resumed: requests go on waiting, and their replies come', async () => {
       const { server, connection, stream, told, reconnect } = await start()
