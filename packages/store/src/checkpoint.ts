@@ -10,6 +10,7 @@
  */
 
 import { StoreError } from './error.ts'
+import { drawId, hex } from './random.ts'
 import type { Bytes, Store } from './store.ts'
 import { update } from './update.ts'
 
@@ -58,11 +59,11 @@ export async function checkpoint(store: Store, options: CheckpointOptions): Prom
 }
 
 /** @internal The checkpoint after `last`. @throws as `checkpoint` */
-export function advance(last: Checkpoint | undefined, { receipt, random }: CheckpointOptions): Checkpoint {
-  const kept = receipt === undefined ? undefined : parseReceipt(receipt)
+export function advance(last: Checkpoint | undefined, options: CheckpointOptions): Checkpoint {
+  const kept = options.receipt === undefined ? undefined : parseReceipt(options.receipt)
   if (kept && kept.id !== last?.id)
     throw new StoreError('evicted', last ? 'another store is in its place' : 'the store has been emptied')
-  if (!last) return { id: draw(random), count: 1 }
+  if (!last) return { id: drawId(options), count: 1 }
   if (kept && kept.count > last.count)
     throw new StoreError('rolled-back', `the store is ${kept.count - last.count} checkpoints behind`)
   return { id: last.id, count: last.count + 1 }
@@ -80,12 +81,6 @@ export function parseReceipt(receipt: string): Checkpoint {
   return { id, count: Number(count) }
 }
 
-function draw(random: (length: number) => Uint8Array): string {
-  const bytes = random(ID_BYTES)
-  if (bytes.length !== ID_BYTES) throw new TypeError(`random: expected ${ID_BYTES} bytes`)
-  return hex(bytes)
-}
-
 function encode({ id, count }: Checkpoint): Bytes {
   const bytes = new Uint8Array(LENGTH)
   bytes[0] = VERSION
@@ -100,8 +95,4 @@ function decode(bytes: Uint8Array): Checkpoint {
   if (bytes[0] !== VERSION || !Number.isSafeInteger(count))
     throw new StoreError('record-malformed', 'the record of checkpoints')
   return { id: hex(bytes.subarray(1, 1 + ID_BYTES)), count }
-}
-
-function hex(bytes: Uint8Array): string {
-  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('')
 }

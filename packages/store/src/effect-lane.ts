@@ -21,6 +21,7 @@ import {
   encodeLease,
   type Lease,
 } from './effect-codec.ts'
+import { draw } from './random.ts'
 import { escapeName } from './scoped.ts'
 import type { Bytes, Put, Store } from './store.ts'
 import { update } from './update.ts'
@@ -70,10 +71,9 @@ export interface Lanes {
 }
 
 /** @internal How a handler ended; `late` is one that has not. */
-export interface Outcome {
-  readonly kind: 'done' | 'failed' | 'late' | 'aborted'
-  readonly error?: unknown
-}
+export type Outcome =
+  | { readonly kind: 'done' }
+  | { readonly kind: 'failed' | 'late' | 'aborted'; readonly error: unknown }
 
 /** @internal The prefix of all effects of a queue. */
 export const lanesOf = ({ base }: Pick<Lanes, 'base'>): string => `${base}lane/`
@@ -199,13 +199,12 @@ export function now({ clock }: Pick<Lanes, 'clock'>): number {
 
 /** @internal An id that no two runs or effects share. @throws {TypeError} when `random` gives too few bytes */
 export function newId(lanes: Lanes): bigint {
-  return draw(lanes, 8).getBigUint64(0)
+  return drawView(lanes, 8).getBigUint64(0)
 }
 
-function draw(lanes: Lanes, length: number): DataView {
-  const bytes = lanes.random(length)
-  if (bytes.length !== length) throw new TypeError(`random: expected ${length} bytes`)
-  return new DataView(bytes.buffer, bytes.byteOffset, length)
+function drawView(lanes: Lanes, length: number): DataView {
+  const { buffer, byteOffset } = draw(lanes, length)
+  return new DataView(buffer, byteOffset, length)
 }
 
 /** Later than now; but not if a wrong clock has put it further away than twice the longest wait. */
@@ -220,7 +219,7 @@ function isLive(lease: Lease, now: number): boolean {
 /** Half to the whole of the doubled wait, so that tabs and peers that failed together do not return together. */
 function backoff(failures: number, lanes: Lanes): number {
   const whole = Math.min(BACKOFF_MAX_MS, BACKOFF_MIN_MS * 2 ** failures)
-  return Math.ceil((whole / 2) * (1 + draw(lanes, 4).getUint32(0) / 2 ** 32))
+  return Math.ceil((whole / 2) * (1 + drawView(lanes, 4).getUint32(0) / 2 ** 32))
 }
 
 /** What becomes of an effect that is not done. An abort leaves it as if it had never been begun. */

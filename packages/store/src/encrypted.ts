@@ -15,6 +15,7 @@
 import { xchacha20poly1305 } from '@noble/ciphers/chacha.js'
 import { concatBytes, utf8ToBytes } from '@noble/ciphers/utils.js'
 import { StoreError } from './error.ts'
+import { draw } from './random.ts'
 import { sealedVersions } from './sealed-version.ts'
 import {
   type Bytes,
@@ -71,17 +72,12 @@ export async function encrypted(store: Store, key: Uint8Array, options: Encrypte
   if (key.length !== STORE_KEY_BYTES)
     throw new RangeError(`key: expected ${STORE_KEY_BYTES} bytes, got ${key.length}`)
   const secret = new Uint8Array(key)
-  const draw = (length: number): Uint8Array => {
-    const bytes = options.random(length)
-    if (bytes.length !== length) throw new TypeError(`random: expected ${length} bytes`)
-    return bytes
-  }
   const seal = (value: Uint8Array, associatedData: Uint8Array): Bytes => {
-    const nonce = draw(NONCE_BYTES)
+    const nonce = draw(options, NONCE_BYTES)
     const ciphertext = xchacha20poly1305(secret, nonce, associatedData).encrypt(value)
     return concatBytes(Uint8Array.of(VERSION), nonce, ciphertext)
   }
-  const id = await identify(store, secret, () => seal(draw(ID_BYTES), Uint8Array.of(0)))
+  const id = await identify(store, secret, () => seal(draw(options, ID_BYTES), Uint8Array.of(0)))
   const associatedData = (name: string): Uint8Array => concatBytes(Uint8Array.of(1), id, utf8ToBytes(name))
   const versions = sealedVersions()
 
@@ -100,8 +96,9 @@ export async function encrypted(store: Store, key: Uint8Array, options: Encrypte
   return {
     async read(names) {
       const asked = versions.moment()
-      const readings = await store.read(names.map(outer))
-      return readings.map(({ value, token }, i) => ({ value: reveal(names[i]!, value, asked), token }))
+      const given = [...names]
+      const readings = await store.read(given.map(outer))
+      return readings.map(({ value, token }, i) => ({ value: reveal(given[i]!, value, asked), token }))
     },
 
     async list(prefix) {

@@ -13,6 +13,7 @@
 import { type ChangeLog, changeLog } from './change-log.ts'
 import { StoreError } from './error.ts'
 import { afterPrefix } from './key-range.ts'
+import { drawId } from './random.ts'
 import { type Batch, type Bytes, checkBatch, checkKey, checkPrefix, type Store } from './store.ts'
 import { takingTurns } from './turns.ts'
 
@@ -24,7 +25,7 @@ export interface LevelStore extends Store {
 
 export interface LevelOptions {
   /** So many bytes that nobody can foresee; asked once, when the directory is new. */
-  readonly random: (bytes: number) => Uint8Array
+  random(length: number): Uint8Array
 }
 
 /** Of abstract-level's options, those that are always given. */
@@ -38,11 +39,12 @@ export interface LevelDatabase {
   open(): Promise<void>
   close(): Promise<void>
   getMany(keys: string[], options: LevelEncodings): Promise<(Uint8Array | undefined)[]>
-  iterator(options: LevelEncodings & { readonly gte: string; readonly lt: string }): {
-    all(): Promise<[string, Uint8Array][]>
-  }
+  iterator(options: LevelEncodings & LevelRange): { all(): Promise<[string, Uint8Array][]> }
   batch(operations: LevelOperation[], options: LevelEncodings & { readonly sync: true }): Promise<void>
 }
+
+/** Keys from one up to another, or all of them, of which only so many are read. */
+export type LevelRange = { readonly gte: string; readonly lt: string } | { readonly limit: number }
 
 /** A change within a batch. */
 export type LevelOperation =
@@ -54,6 +56,11 @@ export type LevelClass = new (location: string) => LevelDatabase
 
 /** No key of a store: those have no control characters. */
 const HEAD = '\0store'
+
+interface Head {
+  readonly name: string
+  readonly revision: number
+}
 
 /** The lowest character that a key may begin with. */
 const FIRST = ' '
@@ -75,7 +82,7 @@ const ENCODINGS: LevelEncodings = { keyEncoding: 'utf8', valueEncoding: 'view' }
 export async function levelStore(
   Level: LevelClass,
   location: string,
-  { random }: LevelOptions,
+  options: LevelOptions,
 ): Promise<LevelStore> {
   const db = new Level(location)
   try {
@@ -85,7 +92,8 @@ export async function levelStore(
     throw error
   }
   try {
-    return opened(db, ...(await readHead(db, random)))
+    const { name, revision } = await readHead(db, options)
+    return opened(db, name, changeLog(name, revision))
   } catch (error) {
     await db.close()
     throw error
@@ -134,7 +142,7 @@ function opened(db: LevelDatabase, name: string, log: ChangeLog): LevelStore {
         if (failed) throw failed
         if (!read.every(log.isCurrent)) return false
         if (operations.length === 0) return true
-        const head = headOf(name, log.revision() + 1)
+        const head = putHead({ name, revision: log.revision() + 1 })
         try {
           await db.batch([...operations, head], { ...ENCODINGS, sync: true })
         } catch (error) {
@@ -154,26 +162,24 @@ function opened(db: LevelDatabase, name: string, log: ChangeLog): LevelStore {
 }
 
 /** What the store is called and where its count stands; both are written if there is nothing yet. */
-async function readHead(
-  db: LevelDatabase,
-  random: (bytes: number) => Uint8Array,
-): Promise<[name: string, log: ChangeLog]> {
+async function readHead(db: LevelDatabase, options: LevelOptions): Promise<Head> {
   const [stored] = await db.getMany([HEAD], ENCODINGS)
   if (stored) {
-    const found = /^1 ([0-9a-f]{32}) ([0-9]{1,15})$/.exec(String.fromCharCode(...stored))
-    if (!found) throw new StoreError('record-malformed', 'the directory holds a database of another kind')
-    const [, name = '', revision] = found
-    return [name, changeLog(name, Number(revision))]
+    // Not spread into one call: what another program has there may be long.
+    const text = Array.from(stored, (byte) => String.fromCharCode(byte)).join('')
+    const [, name, revision] = /^1 ([0-9a-f]{32}) ([0-9]{1,15})$/.exec(text) ?? []
+    if (name === undefined) throw new StoreError('record-malformed', 'the directory holds another database')
+    return { name, revision: Number(revision) }
   }
-  const others = await db.iterator({ ...ENCODINGS, gte: '', lt: afterPrefix('') }).all()
-  if (others.length > 0)
-    throw new StoreError('record-malformed', 'the directory holds a database of another kind')
-  const name = Array.from(random(16), (byte) => byte.toString(16).padStart(2, '0')).join('')
-  await db.batch([headOf(name, 0)], { ...ENCODINGS, sync: true })
-  return [name, changeLog(name, 0)]
+  // Without bounds: keys of another program need not be text, and a range of text leaves some out.
+  const others = await db.iterator({ ...ENCODINGS, limit: 1 }).all()
+  if (others.length > 0) throw new StoreError('record-malformed', 'the directory holds another database')
+  const head = { name: drawId(options), revision: 0 }
+  await db.batch([putHead(head)], { ...ENCODINGS, sync: true })
+  return head
 }
 
-function headOf(name: string, revision: number): LevelOperation {
+function putHead({ name, revision }: Head): LevelOperation {
   const text = `1 ${name} ${revision}`
   return { type: 'put', key: HEAD, value: Uint8Array.from(text, (character) => character.charCodeAt(0)) }
 }

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { flaky } from '../src/conformance.ts'
 import { checkpoint, memoryStore, type Store } from '../src/index.ts'
-import { counting, rawStore } from './sealed-store.ts'
+import { counting, Options, rawStore } from './sealed-store.ts'
 
 const random = counting()
 const mark = (store: Store, receipt?: string): Promise<string> => checkpoint(store, { receipt, random })
@@ -101,4 +101,8 @@ test('a commit that fails without saying how is recovered from, counting more th
 test('random bytes must be as many as asked for', async () => {
   const short = { receipt: undefined, random: () => new Uint8Array(15) }
   await expect(checkpoint(memoryStore(), short)).rejects.toThrow(TypeError)
+})
+
+test('the options may be an instance of a class', async () => {
+  expect(await checkpoint(memoryStore(), new Options(undefined))).toMatch(/^[0-9a-f]{32}:1$/)
 })

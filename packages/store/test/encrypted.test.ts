@@ -8,7 +8,7 @@ import {
   STORE_KEY_BYTES,
 } from '../src/encrypted.ts'
 import { checkpoint, memoryStore, type Store, scoped } from '../src/index.ts'
-import { counting, rawStore } from './sealed-store.ts'
+import { counting, Options, rawStore } from './sealed-store.ts'
 
 const key = Uint8Array.from({ length: STORE_KEY_BYTES }, (_, i) => i)
 const otherKey = Uint8Array.from({ length: STORE_KEY_BYTES }, (_, i) => 255 - i)
@@ -100,6 +100,12 @@ describe('the key', () => {
   test('needs random bytes of the length asked for', async () => {
     const short = { random: (length: number) => new Uint8Array(length - 1) }
     await expect(encrypted(memoryStore(), key, short)).rejects.toThrow(TypeError)
+  })
+
+  test('comes with options that may be an instance of a class', async () => {
+    const store = await encrypted(memoryStore(), key, new Options(undefined))
+    await put(store, 'a', '1')
+    expect(await get(store, 'a')).toBe('1')
   })
 })
 

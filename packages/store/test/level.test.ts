@@ -5,6 +5,7 @@ import { ClassicLevel } from 'classic-level'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { conformance } from '../src/conformance.ts'
 import { type LevelDatabase, type LevelStore, levelStore } from '../src/level.ts'
+import { Options } from './sealed-store.ts'
 
 let directory: string
 beforeAll(() => {
@@ -125,15 +126,48 @@ describe('a directory', () => {
     await again.close()
   })
 
-  test('of another kind is left alone', async () => {
+  test.each([Uint8Array.of(0x61), Uint8Array.of(0), Uint8Array.of(0xff)])(
+    'of another kind is left alone: its key is %s',
+    async (key) => {
+      const location = fresh()
+      const foreign = new ClassicLevel<Uint8Array, string>(location, { keyEncoding: 'view' })
+      await foreign.put(key, 'b')
+      await foreign.close()
+      await expect(open(location)).rejects.toMatchObject({ code: 'record-malformed' })
+      const still = new ClassicLevel<Uint8Array, string>(location, { keyEncoding: 'view' })
+      const entries = await still.iterator().all()
+      expect(entries.map(([key, value]) => [new Uint8Array(key), value])).toEqual([[key, 'b']])
+      await still.close()
+    },
+  )
+
+  test('of another kind is not read as a whole to see that', async () => {
     const location = fresh()
     const foreign = new ClassicLevel(location)
-    await foreign.put('a', 'b')
+    for (let i = 0; i < 100; i++) await foreign.put(`${i}`, 'b')
     await foreign.close()
-    await expect(open(location)).rejects.toMatchObject({ code: 'record-malformed' })
-    const still = new ClassicLevel(location)
-    expect(await still.getMany(['a', '\0store'])).toEqual(['b', undefined])
-    await still.close()
+    const lengths: number[] = []
+    class Counting implements LevelDatabase {
+      readonly #db: LevelDatabase
+      constructor(location: string) {
+        this.#db = new ClassicLevel(location)
+      }
+      open = () => this.#db.open()
+      close = () => this.#db.close()
+      getMany: LevelDatabase['getMany'] = (keys, options) => this.#db.getMany(keys, options)
+      batch: LevelDatabase['batch'] = (operations, options) => this.#db.batch(operations, options)
+      iterator: LevelDatabase['iterator'] = (options) => ({
+        all: async () => {
+          const entries = await this.#db.iterator(options).all()
+          lengths.push(entries.length)
+          return entries
+        },
+      })
+    }
+    await expect(levelStore(Counting, location, { random })).rejects.toMatchObject({
+      code: 'record-malformed',
+    })
+    expect(lengths).toEqual([1])
   })
 
   test.each([
@@ -141,6 +175,7 @@ describe('a directory', () => {
     '2 00112233445566778899aabbccddeeff 7',
     '1 0011 7',
     '1 00112233445566778899aabbccddeeff -7',
+    '1 00112233445566778899aabbccddeeff 7\n',
   ])('with the head %j is not opened, and not kept locked', async (head) => {
     const location = fresh()
     const broken = new ClassicLevel(location)
@@ -148,6 +183,23 @@ describe('a directory', () => {
     await broken.close()
     await expect(open(location)).rejects.toMatchObject({ code: 'record-malformed' })
     await expect(open(location)).rejects.toMatchObject({ code: 'record-malformed' })
+  })
+
+  test('with a head longer than any call has arguments is not opened either', async () => {
+    const location = fresh()
+    const foreign = new ClassicLevel(location)
+    await foreign.put('\0store', 'x'.repeat(1_000_000))
+    await foreign.close()
+    await expect(open(location)).rejects.toMatchObject({ code: 'record-malformed' })
+  })
+
+  test('is not made with a name that could not be read again', async () => {
+    const location = fresh()
+    const short = { random: () => new Uint8Array(8) }
+    await expect(levelStore(ClassicLevel, location, short)).rejects.toThrow(TypeError)
+    const store = await levelStore(ClassicLevel, location, new Options(undefined))
+    await store.close()
+    await (await open(location)).close()
   })
 
   test('that cannot be made is an error of LevelDB', async () => {

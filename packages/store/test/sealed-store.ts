@@ -10,6 +10,18 @@ export function counting(): (length: number) => Uint8Array {
   }
 }
 
+/** Options whose method needs to be called as one. */
+export class Options {
+  readonly receipt: string | undefined
+  readonly #draw = counting()
+  constructor(receipt: string | undefined) {
+    this.receipt = receipt
+  }
+  random(length: number): Uint8Array {
+    return this.#draw(length)
+  }
+}
+
 export interface Raw {
   readonly store: Store
   /** Everything that is stored. */
