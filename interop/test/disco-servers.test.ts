@@ -16,6 +16,7 @@ import {
   sha256,
   verify,
 } from '@xmpp-e2e/disco'
+import { items } from '@xmpp-e2e/disco/items'
 import { notify, onEvents, type PepEvent, publish } from '@xmpp-e2e/disco/pep'
 import { schemeSupport } from '@xmpp-e2e/disco/schemes'
 import { memoryStore } from '@xmpp-e2e/store'
@@ -185,9 +186,9 @@ describe.each([
     const asking = tested(bob)
     const account = await asking.info(bare(bob.jid ?? ''))
     expect(account.identities).toContainEqual(expect.objectContaining({ category: 'pubsub', type: 'pep' }))
-    const items: string[] = []
-    for await (const item of asking.items(server.domain)) items.push(item.jid)
-    expect(items).toContain(server.rooms)
+    const found: string[] = []
+    for await (const item of items(bob, server.domain)) found.push(item.jid)
+    expect(found).toContain(server.rooms)
     const rooms = await asking.info(server.rooms)
     expect(rooms.features).toContain('http://jabber.org/protocol/muc')
   })

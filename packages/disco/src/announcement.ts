@@ -42,11 +42,10 @@ export function announcement(
 
   async function again(): Promise<void> {
     if (!presence || broadcast === current) return
-    const told = current
     try {
       await connection.send(announce(presence))
     } catch {
-      if (broadcast === told) broadcast = undefined
+      broadcast = undefined
     }
   }
 

@@ -1,15 +1,8 @@
 /** The façade: one for each connection. */
 
 import type { Store } from '@xmpp-e2e/store'
-import {
-  type BareJid,
-  bare,
-  type Connection,
-  type Element,
-  type FullJid,
-  parseJid,
-  type Signal,
-} from '@xmpp-e2e/xml'
+import { bare, type Connection, type Element, parseJid, type Signal } from '@xmpp-e2e/xml'
+import { address } from './address.ts'
 import { announcement } from './announcement.ts'
 import { capsCache } from './cache.ts'
 import { type Claim, claimsOf } from './claim.ts'
@@ -17,7 +10,7 @@ import type { Abilities } from './description.ts'
 import { type Hash, sha1, sha256 } from './hash.ts'
 import { type Identity, INFO_NAMESPACE, type Info } from './info.ts'
 import { inquiry } from './inquiry.ts'
-import { ITEMS_NAMESPACE, type Item, items } from './items.ts'
+import { ITEMS_NAMESPACE } from './items.ts'
 import { type Resource, resources } from './resource.ts'
 
 export interface DiscoOptions extends Abilities {
@@ -38,9 +31,6 @@ export interface InfoOptions {
   readonly fresh?: boolean | undefined
 }
 
-/** As for `info`, but a list is always fresh. */
-export type ItemsOptions = Omit<InfoOptions, 'fresh'>
-
 /**
  * Asks, answers, announces and remembers. It listens to the connection from the start; answering and announcing begin
  * when they are called for. A host that does both itself calls neither `answer` nor `announce`, and takes `features()`
@@ -59,13 +49,6 @@ export interface Disco {
    * @throws {JidError} when `jid` is none
    */
   info(jid: string, options?: InfoOptions): Promise<Info>
-  /**
-   * What belongs to an entity, page by page as it is read; a caller that stops reading asks no further. Items whose
-   * address is no JID are left out.
-   *
-   * @throws {DiscoError} also `paging-loop`, `too-many-items`; otherwise as `info`
-   */
-  items(jid: string, options?: ItemsOptions): AsyncIterable<Item>
   /** Who is there at an address, and what they claim. */
   resources(jid: string): readonly Resource[]
   /**
@@ -102,14 +85,9 @@ export interface Disco {
   close(): void
 }
 
-function address(jid: string): BareJid | FullJid {
-  const { bare, full } = parseJid(jid)
-  return full ?? bare
-}
-
 export function disco(connection: Connection, options: DiscoOptions): Disco {
-  const hashes = [...(options.hashes ?? []), sha256, sha1]
-  const setHashes = hashes.filter(({ name }) => name !== sha1.name)
+  const setHashes = [...(options.hashes ?? []), sha256]
+  const hashes = [...setHashes, sha1]
   const there = resources()
   const servers = new Map<string, readonly Claim[]>()
   const asking = inquiry({ connection, hashes, cache: capsCache(options.store, hashes) })
@@ -140,7 +118,6 @@ export function disco(connection: Connection, options: DiscoOptions): Disco {
         ? asking.claimed(to, claims, signal)
         : asking.ask(to, node, signal)
     },
-    items: (jid, { node, signal } = {}) => items(connection, address(jid), node, { signal }),
     resources: (jid) => {
       const { bare, full } = parseJid(jid)
       if (!full) return there.of(bare)

@@ -26,11 +26,9 @@ export {
   type DiscoOptions,
   disco,
   type InfoOptions,
-  type ItemsOptions,
 } from './disco.ts'
 export { DiscoError, type DiscoErrorCode } from './error.ts'
 export { type Hash, sha1, sha256 } from './hash.ts'
 export { type Identity, INFO_NAMESPACE, type Info, infoQuery, readInfo } from './info.ts'
 export { CLAIM_TIMEOUT_MS, MAX_CLAIMANTS, MAX_PRIVATE } from './inquiry.ts'
-export { ITEMS_NAMESPACE, type Item, MAX_ITEMS, PAGE_ITEMS } from './items.ts'
 export { MAX_RESOURCES, type Resource } from './resource.ts'

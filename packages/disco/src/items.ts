@@ -16,8 +16,9 @@ import {
   type FullJid,
   jid,
   optional,
-  type RequestOptions,
+  type Signal,
 } from '@xmpp-e2e/xml'
+import { address } from './address.ts'
 import { ask } from './ask.ts'
 import { DiscoError } from './error.ts'
 import { nextPage, pageRequest } from './result-set.ts'
@@ -42,19 +43,34 @@ const item: Codec<Item> = codec(ITEMS_NAMESPACE, 'item', {
   name: optional(attr('name')),
 })
 
-/** See `Disco.items`. */
-export async function* items(
+export interface ItemsOptions {
+  readonly signal?: Signal | undefined
+  readonly node?: string | undefined
+}
+
+/**
+ * What belongs to an entity, page by page as it is read; a caller that stops reading asks no further. Items whose
+ * address is no JID are left out.
+ *
+ * @throws {StanzaError | ConnectionError} when it refuses, or does not answer
+ * @throws {DiscoError} `malformed`, `wrong-node`, `paging-loop`, `too-many-items`
+ * @throws {JidError} when `jid` is none
+ */
+export function items(connection: Connection, jid: string, options: ItemsOptions = {}): AsyncIterable<Item> {
+  return pages(connection, address(jid), options)
+}
+
+async function* pages(
   connection: Connection,
   to: string,
-  node: string | undefined,
-  options: RequestOptions,
+  { node, signal }: ItemsOptions,
 ): AsyncGenerator<Item, void, undefined> {
   const seen = new Set<string>()
   let count = 0
   let after: string | undefined
   for (;;) {
     const asked = element(ITEMS_NAMESPACE, 'query', { node }, pageRequest(PAGE_ITEMS, after))
-    const { query } = await ask(connection, to, asked, options)
+    const { query } = await ask(connection, to, asked, { signal })
     const page = children(query, 'item')
     count += page.length
     // Without this, a service could feed a loop for ever.

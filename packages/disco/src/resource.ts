@@ -1,9 +1,9 @@
 /** Who is there, and what they claim: one entry for each address that sends presence, occupants of rooms included. */
 
 import { type BareJid, child, type Element, type FullJid } from '@xmpp-e2e/xml'
+import { readJid } from './address.ts'
 import { type Claim, claimsOf } from './claim.ts'
 import { fresh } from './fresh.ts'
-import { readJid } from './read-jid.ts'
 
 /**
  * Addresses that are remembered: 8 rooms of 2000 occupants, or 4000 contacts with 4 clients. Some MiB; if each has the
@@ -70,7 +70,7 @@ export function resources(): Resources {
   }
 
   function put(resource: Resource): void {
-    const name = fresh(domainOf(resource.jid))
+    const name = domainOf(resource.jid)
     const domain = domains.get(name) ?? { entries: new Map(), isComplete: !isUncertain }
     domains.set(name, domain)
     if (domain.entries.delete(resource.jid)) count -= 1

@@ -2,10 +2,10 @@
 
 import type { Store } from '@xmpp-e2e/store'
 import { type BareJid, bare, type Connection, type Element, type Received, type Signal } from '@xmpp-e2e/xml'
+import { readJid } from './address.ts'
 import { bounded } from './bounded.ts'
 import type { Disco } from './disco.ts'
 import { type Asking, gather } from './evidence.ts'
-import { readJid } from './read-jid.ts'
 import { judge, SCHEMES, type Scheme, type Support, type SupportEvidence, schemeOf } from './scheme.ts'
 import { shared } from './shared.ts'
 

@@ -27,8 +27,6 @@ const aborted = ({ reason }: Signal): ConnectionError =>
 function abortable<T>(promise: Promise<T>, signal: Signal): Promise<T> {
   return new Promise((resolve, reject) => {
     const onAbort = () => reject(aborted(signal))
-    // By what has just been started.
-    if (signal.aborted) onAbort()
     signal.addEventListener('abort', onAbort)
     const end = () => signal.removeEventListener('abort', onAbort)
     promise.then(resolve, reject).then(end, end)

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest'
 import * as hashes from '../src/hashes.ts'
 import * as disco from '../src/index.ts'
+import * as items from '../src/items.ts'
 import * as schemes from '../src/schemes.ts'
 
 test('the package exports', () => {
@@ -13,7 +14,6 @@ test('the package exports', () => {
       "DiscoError",
       "HASHES_NAMESPACE",
       "INFO_NAMESPACE",
-      "ITEMS_NAMESPACE",
       "KEPT_DESCRIPTIONS",
       "MAX_ALGORITHM_LENGTH",
       "MAX_CACHED",
@@ -22,10 +22,8 @@ test('the package exports', () => {
       "MAX_HASHES",
       "MAX_HASH_LENGTH",
       "MAX_INFO_LENGTH",
-      "MAX_ITEMS",
       "MAX_PRIVATE",
       "MAX_RESOURCES",
-      "PAGE_ITEMS",
       "caps",
       "claimsOf",
       "dataForm",
@@ -38,6 +36,17 @@ test('the package exports', () => {
       "sha1",
       "sha256",
       "verify",
+    ]
+  `)
+})
+
+test('lists of items are', () => {
+  expect(Object.keys(items).sort()).toMatchInlineSnapshot(`
+    [
+      "ITEMS_NAMESPACE",
+      "MAX_ITEMS",
+      "PAGE_ITEMS",
+      "items",
     ]
   `)
 })

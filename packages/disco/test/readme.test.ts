@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
 import * as disco from '../src/index.ts'
+import * as items from '../src/items.ts'
 import * as pep from '../src/pep.ts'
 import * as schemes from '../src/schemes.ts'
 
@@ -23,7 +24,7 @@ test('the README names every error, and every limit as it is', () => {
   expect(codes.length).toBe(4 + 11)
   const rows = readme.split('\n').filter((line) => line.startsWith('| `'))
   for (const code of codes) expect(rows.some((row) => row.split('|')[1]?.includes(`\`${code}\``))).toBe(true)
-  const limits = Object.entries({ ...disco, ...pep, ...schemes }).filter(
+  const limits = Object.entries({ ...disco, ...items, ...pep, ...schemes }).filter(
     ([, value]) => typeof value === 'number',
   )
   expect(limits.length).toBe(18)

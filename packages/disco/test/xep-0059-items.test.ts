@@ -1,20 +1,11 @@
-import { memoryStore } from '@xmpp-e2e/store'
 import { child, type Element, element, elements, text } from '@xmpp-e2e/xml'
 import { describe, expect, test } from 'vitest'
-import { type Disco, disco } from '../src/disco.ts'
-import { type Item, MAX_ITEMS, PAGE_ITEMS } from '../src/items.ts'
-import { type Responder, type World, world } from './world.ts'
+import { type Item, items, MAX_ITEMS, PAGE_ITEMS } from '../src/items.ts'
+import { type Responder, world } from './world.ts'
 
 const ITEMS = 'http://jabber.org/protocol/disco#items'
 const RSM = 'http://jabber.org/protocol/rsm'
 const SERVICE = 'chat.lit'
-
-const open = (w: World): Disco =>
-  disco(w.connection, {
-    store: memoryStore(),
-    identities: [{ category: 'client', type: 'pc' }],
-    node: 'urn:us',
-  })
 
 async function read(list: AsyncIterable<Item>): Promise<readonly string[]> {
   const found: string[] = []
@@ -61,9 +52,9 @@ describe('XEP-0030 §4 items', () => {
         element(ITEMS, 'item', { jid: 'B@Chat.lit/x', node: 'm' }),
       ]),
     )
-    const items: Item[] = []
-    for await (const item of open(w).items('CHAT.lit', { node: 'n' })) items.push(item)
-    expect(items).toEqual([
+    const found: Item[] = []
+    for await (const item of items(w.connection, 'CHAT.lit', { node: 'n' })) found.push(item)
+    expect(found).toEqual([
       { jid: `r1@${SERVICE}`, name: 'Room 1' },
       { jid: 'b@chat.lit/x', node: 'm' },
     ])
@@ -75,7 +66,7 @@ describe('XEP-0030 §4 items', () => {
     w.peers.set(SERVICE, () =>
       element(ITEMS, 'query', {}, element(ITEMS, 'item', { jid: 'a b@' }), element(ITEMS, 'item'), room(1)),
     )
-    expect(await read(open(w).items(SERVICE))).toEqual([`r1@${SERVICE}`])
+    expect(await read(items(w.connection, SERVICE))).toEqual([`r1@${SERVICE}`])
   })
 
   test.each([
@@ -85,7 +76,7 @@ describe('XEP-0030 §4 items', () => {
   ])('%s is an error', async (_name, reply, expected) => {
     const w = world()
     w.peers.set(SERVICE, () => reply)
-    await expect(read(open(w).items(SERVICE))).rejects.toThrow(expect.objectContaining(expected))
+    await expect(read(items(w.connection, SERVICE))).rejects.toThrow(expect.objectContaining(expected))
   })
 })
 
@@ -100,7 +91,7 @@ describe('XEP-0059 §2.2 paging forwards', () => {
   ])('%i items, counted: %s, are %i questions', async (total, counts, questions) => {
     const w = world()
     w.peers.set(SERVICE, pages(total, counts))
-    const found = await read(open(w).items(SERVICE))
+    const found = await read(items(w.connection, SERVICE))
     expect(found).toEqual(Array.from({ length: total }, (_, i) => `r${i}@${SERVICE}`))
     expect(w.requests.length).toBe(questions)
   })
@@ -108,14 +99,14 @@ describe('XEP-0059 §2.2 paging forwards', () => {
   test('who stops reading asks no further', async () => {
     const w = world()
     w.peers.set(SERVICE, pages(1000, true))
-    for await (const item of open(w).items(SERVICE)) if (item.jid === `r120@${SERVICE}`) break
+    for await (const item of items(w.connection, SERVICE)) if (item.jid === `r120@${SERVICE}`) break
     expect(w.requests.length).toBe(2)
   })
 
   test('a page that comes again is an error', async () => {
     const w = world()
     w.peers.set(SERVICE, () => element(ITEMS, 'query', {}, room(1), set(rsm('first', 'a'), rsm('last', 'b'))))
-    const refused = read(open(w).items(SERVICE))
+    const refused = read(items(w.connection, SERVICE))
     await expect(refused).rejects.toThrow(expect.objectContaining({ code: 'paging-loop' }))
     expect(w.requests.length).toBe(2)
   })
@@ -127,7 +118,7 @@ describe('XEP-0059 §2.2 paging forwards', () => {
         ? 'policy-violation'
         : element(ITEMS, 'query', {}, set(rsm('last', w.requests.length))),
     )
-    expect(await read(open(w).items(SERVICE))).toEqual([])
+    expect(await read(items(w.connection, SERVICE))).toEqual([])
     expect(w.requests.length).toBe(1)
   })
 
@@ -143,7 +134,7 @@ describe('XEP-0059 §2.2 paging forwards', () => {
         set(rsm('first', 'x'), rsm('last', next[asked(iq).after ?? 'start'] ?? '')),
       ),
     )
-    const refused = read(open(w).items(SERVICE))
+    const refused = read(items(w.connection, SERVICE))
     await expect(refused).rejects.toThrow(expect.objectContaining({ code: 'paging-loop' }))
     expect(w.requests.length).toBe(4)
   })
@@ -154,7 +145,7 @@ describe('XEP-0059 §2.2 paging forwards', () => {
   ])('a list of %i items ends: %s', async (total, ends) => {
     const w = world()
     w.peers.set(SERVICE, pages(total, true))
-    const list = read(open(w).items(SERVICE))
+    const list = read(items(w.connection, SERVICE))
     if (ends) expect((await list).length).toBe(total)
     else await expect(list).rejects.toThrow(expect.objectContaining({ code: 'too-many-items' }))
   })

@@ -9,7 +9,7 @@ import {
   ns,
   type Signal,
 } from '@xmpp-e2e/xml'
-import { readJid } from '../read-jid.ts'
+import { readJid } from '../address.ts'
 import { PepError, pepError } from './error.ts'
 
 export const PUBSUB = 'http://jabber.org/protocol/pubsub'
