@@ -98,7 +98,7 @@ function compare(a: string, b: string): number {
   return x.length - y.length
 }
 
-/** The features of a disco#info result. */
+/** The features of a disco#info result. Only to be believed when the hash fits. */
 export function featuresOf(info: Element): ReadonlySet<string> {
   return new Set(
     elements(info).flatMap(({ name, ns, attrs }) =>

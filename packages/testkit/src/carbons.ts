@@ -1,4 +1,10 @@
-/** XEP-0280: copies for the other clients of an account. */
+/**
+ * XEP-0280: copies for the other clients of an account.
+ *
+ *     <message from='account' to='account/other'>  <received xmlns='…'>  <forwarded>  <message/>
+ *
+ * `sent` is of what one of its clients sent, `received` of what was delivered to another one.
+ */
 
 import { child, type Element, element, elements, hintsOf } from '@xmpp-e2e/xml'
 import { withStanzaId } from './archive.ts'
@@ -23,7 +29,7 @@ export function answerCarbons({ session, account, from, iq, payload }: Request):
   return []
 }
 
-/** §6.1. */
+/** §6.1: the rules that are recommended, which the feature `urn:xmpp:carbons:rules:0` promises. */
 function isEligible(message: Element, direction: 'sent' | 'received'): boolean {
   const { type = 'normal' } = message.attrs
   if (child(message, 'private', CARBONS) || hintsOf(message).has('no-copy') || type === 'groupchat')

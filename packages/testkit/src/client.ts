@@ -79,6 +79,7 @@ export interface ClientOptions {
   failed(error: unknown): void
 }
 
+/** What the client calls itself in caps; not an address. */
 const CAPS_NODE = 'https://xmpp-e2e.example/client'
 
 export function newClient({ link, random, clock, streamFeatures, failed }: ClientOptions): ClientParts {
@@ -110,7 +111,9 @@ export function newClient({ link, random, clock, streamFeatures, failed }: Clien
       return () => void listeners.delete(own)
     },
   }
+  // Answers are found by id and sender, as for any host library: a test of forged replies needs no client of its own.
   const connection = guard(wire, { random: random.bytes, clock })
+  // By `node#ver`: what was announced before can still be asked for.
   const infos = new Map<string, Element>()
   connection.answer(INFO, (iq) => {
     const info = infos.get(child(iq, 'query', INFO)?.attrs.node ?? '')

@@ -1,15 +1,24 @@
-/** XEP-0004 data forms, as far as nodes, rooms and archives use them. */
+/**
+ * XEP-0004 data forms, as far as nodes, rooms and archives use them.
+ *
+ *     <x type='form'>  <field var='FORM_TYPE' type='hidden'><value>…</value></field>
+ *                      <field var='…' type='list-single'><value>…</value>  <option><value>…</value></option> …
+ *
+ * `FORM_TYPE` says whose names the others are (XEP-0068): the same field means something else in another form.
+ */
 
 import { children, type Element, element, text } from '@xmpp-e2e/xml'
 import { FORM } from './namespaces.ts'
 
 export type FieldType = 'boolean' | 'hidden' | 'list-single' | 'text-single' | 'jid-multi' | 'text-multi'
 
-/** One field; on the wire `<field var='…' type='…'><value>…</value></field>`. */
+/** One field. */
 export interface Field {
   readonly var: string
   readonly type?: FieldType
+  /** Several in fields of the `multi` types only. */
   readonly values: readonly string[]
+  /** What the values may be, in fields of type `list-single`. */
   readonly options?: readonly string[]
 }
 

@@ -20,7 +20,7 @@ import { refusal } from './stanza.ts'
 /** What the service calls itself in caps; not an address. */
 const CAPS_NODE = 'https://xmpp-e2e.example/testkit'
 
-/** What the service does of XEP-0060, by the names of its §10. */
+/** What the service does of XEP-0060, by the names of the registry (§17.3): no more than is there. */
 const PUBSUB_FEATURES = [
   'access-authorize',
   'access-open',

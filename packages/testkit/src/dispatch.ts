@@ -76,6 +76,7 @@ function refuse(server: Server, session: Session, stanza: Element, error: Stanza
 function iq(server: Server, session: Session, stanza: Element, to: Jid | undefined): void {
   const { type, id } = stanza.attrs
   if (type === 'result' || type === 'error') {
+    // An answer is for who asked: another client, or the server itself.
     if (to && !server.domains.has(to.bare)) server.route(stanza, session)
     else server.asked.get(id ?? '')?.(stanza)
     return
@@ -110,7 +111,7 @@ function answer(
   return respond({ server, account, from: parseJid(session.jid), session, iq: stanza, payload })
 }
 
-// The service itself has no local part, and rooms have one.
+// Of the domain of rooms: the service itself has no local part, and rooms have one.
 function isRoom(server: Server, { domain, local }: Jid): boolean {
   return domain === mucDomain(server) && local !== ''
 }

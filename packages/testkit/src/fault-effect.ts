@@ -1,4 +1,14 @@
-/** What a fault does to one stanza on its way. */
+/**
+ * What a fault does to one stanza on its way, in place of its arrival:
+ *
+ *     drop         noted in the transcript, and no more
+ *     delay        put at the end of its lane, when the clock has moved on
+ *     reorder      held until others of its lane have gone; then it is next
+ *     duplicate    arrives, and at once again
+ *     tamper       something else arrives
+ *     error        who has sent it gets an error; of an answer, an error arrives in its place
+ *     disconnect   the connection breaks; `before`: it is the first to arrive when the session is resumed
+ */
 
 import { type Element, element, type FullJid, type StanzaError } from '@xmpp-e2e/xml'
 import type { Clock } from './clock.ts'
@@ -17,7 +27,7 @@ export interface Arrival {
   readonly lane: Lane
   /** Lets a stanza arrive; `what` is noted in the transcript, and `dropped` goes no further than that. */
   arrive(stanza: Element, what?: string): void
-  /** Whether the session that it is of has not ended. */
+  /** Whether the session that it is of has not ended: nothing arrives from before. */
   isCurrent(): boolean
   disconnect(): void
 }
@@ -40,6 +50,7 @@ export interface FaultEffectOptions {
   answer(stanza: Element, error: StanzaError): void
 }
 
+/** A stanza that waits to be overtaken, by `left` more. */
 interface Held {
   readonly lane: Lane
   readonly parcel: Parcel
@@ -104,6 +115,7 @@ export function faultEffects({ delivery, clock, quirks, answer }: FaultEffectOpt
       for (const one of held) if (one.lane === lane) one.left--
       const free = held.filter(({ left }) => left <= 0)
       held = held.filter(({ left }) => left > 0)
+      // Backwards to the front, so that they keep their order.
       for (const { parcel } of free.reverse()) lane.parcels.unshift(parcel)
     },
     release() {

@@ -28,11 +28,16 @@ export const RESUMPTION_MS = 300_000
 interface Stream {
   readonly jid: FullJid
   readonly account: Account
+  /** What the server has of it; none once that has ended. */
   session: Session | undefined
+  /** Whether the client can send and hear. A session goes on without that for a while. */
   online: boolean
+  /** From the client, and to it; what is in them when the connection breaks is there when it is resumed. */
   readonly sent: Lane
   readonly received: Lane
+  /** None only while it is being made. */
   client: ClientParts | undefined
+  /** Stops the timer that would end a session that is lost. */
   cancel(): void
 }
 
@@ -40,8 +45,9 @@ export interface Network {
   /** Gives a new stream and its session; `join` makes the client that uses it. */
   connect(account: Account, jid: FullJid, join: (link: Link) => ClientParts): ClientParts
   transmit(session: Session, stanza: Element): void
-  /** Stanzas that wait to be overtaken; whether there were any. */
+  /** Lets go of stanzas that wait to be overtaken; whether there were any. */
   release(): boolean
+  /** Ends all sessions, so that nothing is under way any more. */
   cut(): void
 }
 
@@ -184,6 +190,7 @@ export function network({ server, delivery, faults, log }: NetworkOptions): Netw
     if (direction === 'received') stream.client?.receive(stanza)
     else if (isStanza(stanza)) dispatch(server, session, stanza)
     else {
+      // RFC 6120 §4.9.3.24: a stream error, which ends stream and session.
       lose(stream)
       end(session)
     }
@@ -209,6 +216,7 @@ export function network({ server, delivery, faults, log }: NetworkOptions): Netw
           return stream.online
         },
         transmit(stanza) {
+          // Never queued: who sends has to know whether it was sent.
           if (!stream.online) throw new Error('there is no connection')
           put(stream, 'sent', stanza)
         },

@@ -1,4 +1,16 @@
-/** XEP-0060 §4.5: who may see a node; §4.1: who may publish. */
+/**
+ * XEP-0060 §4.5: who may see a node; §4.1: who may publish.
+ *
+ *                               sees it                              publishes
+ *     the account itself        always                               always
+ *     owner, publisher          always                               always
+ *     publish-only              never                                always
+ *     member                    as `access_model` says               as `publish_model` says
+ *     none                      so, and never with a whitelist       as `publish_model` says
+ *     outcast                   never                                never
+ *
+ * `access_model` is about those who see the owner's presence, subscribers (`authorize`) or members (`whitelist`).
+ */
 
 import { type BareJid, type Element, element } from '@xmpp-e2e/xml'
 import { PUBSUB_ERRORS } from './namespaces.ts'
@@ -51,7 +63,7 @@ export function checkAccess({ server, account, from, iq }: Request, node: Pubsub
   throw refusal(iq, denied.condition, details)
 }
 
-/** Whether the one who asks may publish to a node that is there. */
+/** Whether the one who asks may publish to a node that is there; to one that is not, only the account may. */
 export function mayPublish({ account, from }: Request, node: PubsubNode): boolean {
   const affiliation = from.bare === account.jid ? 'owner' : node.affiliations.get(from.bare)
   if (affiliation === 'outcast') return false

@@ -1,6 +1,12 @@
 /**
  * XEP-0163 §4.3: who hears of a node. Explicit subscribers, and every client that says so in its capabilities
  * (`node+notify`) and whose presence the account gets: its own, and those of contacts.
+ *
+ *     <message from='account' type='headline'>  <event>  <items node='…'>  <item id='…'>payload</item>   published
+ *                                                        <items node='…'>  <retract id='…'/>             retracted
+ *                                                        <purge/>, <delete/>, <configuration/>           of the node
+ *
+ * Whether somebody may see the node is asked each time: access can have been taken away since.
  */
 
 import { type Child, type Element, element } from '@xmpp-e2e/xml'

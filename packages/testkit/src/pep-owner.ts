@@ -1,8 +1,14 @@
 /**
- * XEP-0060 §8: what the owner of nodes asks. The account is the only owner that its nodes have:
+ * XEP-0060 §8: what the owner of nodes asks, which only the account can, whoever else is called an owner.
  *
+ *     <iq type='get'>  <pubsub xmlns='…#owner'>  <configure node='…'/>        its form            (§8.2)
+ *                                                <default/>                   that of a new node  (§8.3)
+ *                                                <affiliations node='…'/>     who is what         (§8.9.1)
+ *                                                <subscriptions node='…'/>    who hears of it     (§8.8.1)
  *     <iq type='set'>  <pubsub xmlns='…#owner'>  <configure node='…'><x type='submit'/></configure>
- *                                                <delete node='…'/>, <purge node='…'/>, <affiliations node='…'/> …
+ *                                                <delete node='…'/>, <purge node='…'/>            (§8.4, §8.5)
+ *                                                <affiliations node='…'><affiliation jid='…' affiliation='…'/>
+ *                                                <subscriptions node='…'><subscription jid='…' subscription='…'/>
  */
 
 import { bareJid, child, children, type Element, element, elements } from '@xmpp-e2e/xml'
@@ -80,6 +86,7 @@ function set(request: Request, action: Element): undefined {
       return
     case 'purge':
       node.items.clear()
+      // §8.5.2: where removed items are told of, one event tells of all.
       if (isOn(node, 'pubsub#notify_retract')) notifyOf(server, account, node, 'purge')
       return
     case 'affiliations':

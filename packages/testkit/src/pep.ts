@@ -41,6 +41,7 @@ export function answerPubsub(request: Request): readonly Element[] {
   return content ? [element(PUBSUB, 'pubsub', {}, content)] : []
 }
 
+/** Gives what the answer contains, if anything. */
 type Action = (request: Request, action: Element) => readonly Element[] | undefined
 
 const GET: Readonly<Record<string, Action>> = Object.assign(Object.create(null), {
@@ -77,7 +78,7 @@ export function nodeOf({ server, account, from, iq }: Request, action: Element):
   throw refusal(iq, seesPresence(account, from.bare) ? 'item-not-found' : server.quirks.absentNode)
 }
 
-// §6.5
+// §6.5: all items, those that are named, or the latest so many, oldest first.
 function fetch(request: Request, action: Element): readonly Element[] {
   const node = nodeOf(request, action)
   checkAccess(request, node)
@@ -94,7 +95,7 @@ function fetch(request: Request, action: Element): readonly Element[] {
   return [element(PUBSUB, 'items', { node: node.name }, items), ...(paged ? [paged.set] : [])]
 }
 
-// §7.1
+// §7.1: makes the node if it has to (§7.1.4), which only the owner can.
 function publish(request: Request, action: Element): readonly Element[] {
   const { server, account, from, iq, payload } = request
   const name = action.attrs.node
@@ -144,7 +145,7 @@ function checkPreconditions({ iq }: Request, node: PubsubNode, options: Readonly
       throw refusal(iq, 'conflict', [element(PUBSUB_ERRORS, 'precondition-not-met')])
 }
 
-// §7.2
+// §7.2: all items that are named, or none.
 function retract(request: Request, action: Element): undefined {
   const { server, account, iq } = request
   const node = nodeOf(request, action)
@@ -171,7 +172,7 @@ function create(request: Request, action: Element): readonly Element[] {
   return [element(PUBSUB, 'create', { node: name })]
 }
 
-// §6.1
+// §6.1. With `authorize` it is only a request (§6.1.4), which the owner approves by `#owner` subscriptions (§8.8.2).
 function subscribe(request: Request, action: Element): readonly Element[] {
   const { server, account } = request
   const jid = subscriber(request, action)
@@ -213,7 +214,7 @@ function subscriptionElement(
   return element(PUBSUB, 'subscription', { node: name, jid, subid: id, subscription: state })
 }
 
-// §5.6
+// §5.6: one's own, of one node or of all.
 function listSubscriptions({ account, from }: Request, action: Element): readonly Element[] {
   const found = nodesOf(account.nodes, action.attrs.node).flatMap((node) =>
     [...node.subscriptions].flatMap(([jid, subscription]) =>
@@ -223,7 +224,7 @@ function listSubscriptions({ account, from }: Request, action: Element): readonl
   return [element(PUBSUB, 'subscriptions', { node: action.attrs.node }, found)]
 }
 
-// §5.7
+// §5.7: one's own.
 function listAffiliations({ account, from }: Request, action: Element): readonly Element[] {
   const found = nodesOf(account.nodes, action.attrs.node).flatMap((node) => {
     const affiliation = from.bare === account.jid ? 'owner' : node.affiliations.get(from.bare)

@@ -1,4 +1,11 @@
-/** RFC 6121 §4: who is available, and who hears of it; XEP-0115: what that client can do. */
+/**
+ * RFC 6121 §4: who is available, and who hears of it; XEP-0115: what that client can do.
+ *
+ *     <presence>  <priority/>  <c xmlns='…/caps' hash='sha-1' node='…' ver='…'/>
+ *       ──► contacts, and the other clients of the account
+ *       ──► <iq type='get'><query xmlns='…#info' node='node#ver'/>  to the client, unless the hash is known
+ *     <iq type='result'>  ──► verified: last items of nodes that it wants to hear of
+ */
 
 import { child, type Element, element, type Jid, parseJid, text } from '@xmpp-e2e/xml'
 import { capsHash, featuresOf, infoOf, isHash } from './caps.ts'

@@ -54,7 +54,7 @@ const free = (initial: string, form: RegExp): Option => ({
 })
 
 /**
- * The fields of the configuration (§16.4.4) that the service knows. What a new node has by default: access model,
+ * The fields of the configuration (§17.4.4) that the service knows. What a new node has by default: access model,
  * notifications and last items as XEP-0163 §5 demands; one item that is kept and told of when it goes, as Prosody does.
  */
 export const FIELDS: ReadonlyMap<string, Option> = new Map([

@@ -4,6 +4,13 @@
  *     <query xmlns='…/muc#admin'>  <item jid='…' affiliation='member'/>  or  <item nick='…' role='none'/>
  *
  * Affiliations are of accounts and stay, roles are of occupants and end with the visit (§5).
+ *
+ *                                  who may                          who is told, and how
+ *     affiliation none … member    admins                           all, by presence of the occupant
+ *     affiliation admin, owner     owners                           the same; by a message where he is not there (§9.3)
+ *     affiliation outcast          admins, of who is below them     all: 301, and he is out (§9.1)
+ *     none, in a members' room     admins                           all: 321, and he is out (§9.4)
+ *     role                         moderators                       all; `none`: 307, and he is out (§8.2)
  */
 
 import { type BareJid, bareJid, child, children, type Element, element, text } from '@xmpp-e2e/xml'
@@ -110,7 +117,7 @@ function checkRole({ room, session, iq }: RoomRequest, target: Occupant): void {
     throw refusal(iq, 'not-allowed')
 }
 
-/** Also what a test may do itself. */
+/** Sets an affiliation and tells of it, if it is another one; also what a test may do itself. */
 export function setAffiliation(
   server: Server,
   room: Room,

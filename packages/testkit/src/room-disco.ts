@@ -1,4 +1,9 @@
-/** XEP-0045 §6: what the room service says of itself, and what a room does. */
+/**
+ * XEP-0045 §6: what the room service says of itself, and what a room does.
+ *
+ *     <query xmlns='…#info'>  <identity category='conference' type='text' name='…'/>
+ *                             <feature var='muc_membersonly'/> …  <x type='result'>muc#roominfo</x>
+ */
 
 import { type Element, element } from '@xmpp-e2e/xml'
 import { formOf } from './data-form.ts'
@@ -15,6 +20,7 @@ export function answerMucDisco(request: AnyRequest): readonly Element[] {
   const occupantIds = server.quirks.occupantIds ? [OCCUPANT_ID] : []
   if (ns === INFO)
     return [infoElement(undefined, ['conference', 'text'], [INFO, ITEMS, RSM, MUC, ...occupantIds])]
+  // A locked room is not there for others (§10.1.1).
   const listed = [...server.rooms.values()].filter(({ config, locked }) => config.listed && !locked)
   const items = listed.map(({ jid, config }) =>
     element(ITEMS, 'item', { jid, name: config.name || undefined }),

@@ -1,4 +1,13 @@
-/** What a room does with a stanza that a client has sent to it or to one of its occupants. */
+/**
+ * What a room does with a stanza that a client has sent to it or to one of its occupants.
+ *
+ *     presence             enters, changes or leaves: the resource is the nickname       room-presence
+ *     message              is for everybody, for one occupant, or an invitation          room-message
+ *     iq to the room       is answered, by the namespace of its payload                  room-disco, -admin, -owner, archive
+ *     iq to an occupant    is passed on, in the name of the occupant who asks            below
+ *
+ * Presence may be for a room that is not there yet, and makes it.
+ */
 
 import { child, type Element, type Jid } from '@xmpp-e2e/xml'
 import { answerArchive } from './archive-query.ts'
@@ -64,6 +73,7 @@ function forward(server: Server, room: Room, session: Session, iq: Element, nick
     server.transmit(session, resultOf(iq, []))
     return
   }
+  // Of several clients with one nickname, the one that has been there longest; an answer can only come from one.
   const [first] = target.sessions
   if (first) server.transmit(first, withAttrs(iq, { from: occupantJid(room, occupant.nick), to: first.jid }))
 }

@@ -1,7 +1,9 @@
 /**
  * XEP-0045 §7.4, §7.5, §7.8, §8.1: what is said in a room, and to one occupant of it.
  *
- *     <message from='room/nick' type='groupchat' id='as sent'>  …  <occupant-id/>  <stanza-id by='room'/>
+ *     <message from='room/nick' type='groupchat' id='as sent'>  …  <occupant-id/>  <stanza-id by='room'/>     to all
+ *     <message from='room/nick' type='chat' id='as sent'>       …  <occupant-id/>  <x xmlns='…/muc#user'/>    to one
+ *     <message from='room'>  <x xmlns='…/muc#user'>  <invite from='…'><reason/></invite>                to who is invited
  */
 
 import { bareJid, child, type Element, element, elements } from '@xmpp-e2e/xml'
@@ -89,7 +91,7 @@ function changeSubject(server: Server, room: Room, occupant: Occupant, stanza: E
   reflect(server, room, room.subject)
 }
 
-// §7.5
+// §7.5; `<x/>` says that it is from an occupant, so that nobody takes the JID for an account's.
 function whisper(server: Server, room: Room, occupant: Occupant, stanza: Element, nick: string): void {
   if (stanza.attrs.type === 'groupchat') throw refusal(stanza, 'bad-request')
   const target = room.occupants.get(nick)
@@ -98,7 +100,7 @@ function whisper(server: Server, room: Room, occupant: Occupant, stanza: Element
   for (const session of target.sessions) server.transmit(session, withAttrs(message, { to: session.jid }))
 }
 
-// §7.8.2
+// §7.8.2: into a room for members, only those may invite who may make members; the invitation makes one.
 function mediate(server: Server, room: Room, session: Session, stanza: Element): void {
   const user = child(stanza, 'x', MUC_USER)
   const invite = user && child(user, 'invite')

@@ -24,6 +24,7 @@ export function answerRoomOwner(request: RoomRequest): readonly Element[] {
   if (iq.attrs.type === 'get') return [element(MUC_OWNER, 'query', {}, configForm(room.config))]
   const destroyed = child(query, 'destroy')
   if (destroyed) {
+    // The answer comes after everybody has been told, as in the examples.
     destroy(request, destroyed)
     return []
   }
@@ -42,13 +43,17 @@ export function answerRoomOwner(request: RoomRequest): readonly Element[] {
   return []
 }
 
-/** Also what a test may do itself. */
+/**
+ * Sets a configuration and tells of it; also what a test may do itself. The first one unlocks the room, and nobody else
+ * has been there to be told.
+ */
 export function configureRoom(server: Server, room: Room, config: RoomConfig): void {
   const before = room.config
   const wasLocked = room.locked
   room.config = config
   room.locked = false
   if (wasLocked) return
+  // §10.2.1: whose real JIDs are seen has codes of its own, for privacy; 104 is for whatever else changed.
   const anonymity = before.anonymous === config.anonymous ? [] : [config.anonymous === 'non' ? 172 : 173]
   if (room.occupants.size > 0) announce(server, room, statusCodes([104, ...anonymity]))
   // §10.2: whoever may no longer be there.

@@ -62,7 +62,7 @@ function notThere(
   return element(CLIENT, 'presence', { from: `${bare}/${nick}`, to: jid, type: 'unavailable' }, x)
 }
 
-// §10.1
+// §10.1: whoever enters first owns it, and has to configure it before others can come.
 function create(server: Server, jid: Room['jid'], session: Session): Room {
   const room = newRoom(server, jid)
   room.locked = true
@@ -121,7 +121,7 @@ function history(server: Server, room: Room, session: Session, presence: Element
   }
 }
 
-// §7.6
+// §7.6: the old nickname goes with 303 and the new one in it, and then the new one comes.
 function rename(server: Server, room: Room, occupant: Occupant, nick: string, stanza: Element): void {
   if (room.occupants.has(nick)) throw refusal(stanza, 'conflict')
   broadcastOccupant(server, room, occupant, { gone: true, nick, codes: [303] })
@@ -131,7 +131,7 @@ function rename(server: Server, room: Room, occupant: Occupant, nick: string, st
   broadcastOccupant(server, room, occupant)
 }
 
-/** One client leaves; with the last of an occupant, the others hear of it. */
+/** §7.14: one client leaves; with the last of an occupant, the others hear of it. */
 function leave(server: Server, room: Room, occupant: Occupant, session: Session): void {
   if (occupant.sessions.size > 1) {
     const words = { gone: true }

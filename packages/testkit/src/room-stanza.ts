@@ -34,7 +34,7 @@ export interface PresenceWords {
   readonly content?: Child
 }
 
-/** What one client in the room is told of an occupant. */
+/** What one client in the room is told of an occupant: the real JID only where it may see it, 110 only of itself (§7.2.2). */
 export function occupantPresence(
   server: Server,
   room: Room,

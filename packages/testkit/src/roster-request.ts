@@ -1,4 +1,10 @@
-/** RFC 6121 §2: what a client asks of its roster. */
+/**
+ * RFC 6121 §2: what a client asks of its roster.
+ *
+ *     get  <query/>                                        all of it (§2.1.3); from then on pushes are wanted
+ *     set  <query>  <item jid='…' name='…'><group/>        adds or changes a contact (§2.3, §2.4)
+ *     set  <query>  <item jid='…' subscription='remove'/>  removes one, and ends subscriptions both ways (§2.5)
+ */
 
 import { bareJid, children, type Element, element, text } from '@xmpp-e2e/xml'
 import { ROSTER } from './namespaces.ts'
@@ -28,6 +34,7 @@ export function answerRoster(request: Request): readonly Element[] {
   }
   const groups = children(items[0], 'group').map(text)
   if (jid === account.jid || new Set(groups).size < groups.length) throw refusal(iq, 'bad-request')
+  // §2.1.2.5: of subscriptions, a client can only say that they end.
   setItem(server, account, { ...rosterItem(account, jid), name: items[0].attrs.name, groups })
   return []
 }

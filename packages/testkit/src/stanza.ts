@@ -79,7 +79,7 @@ function copy({ name, ns }: Element, attrs: Element['attrs'], children: readonly
   return Object.freeze({ name, ns, attrs: Object.freeze(attrs), children: Object.freeze(children) })
 }
 
-/** The answer to a request, back the way it came. */
+/** The answer to a request, back the way it came: whoever was asked answers in its own name, which clients check. */
 export function resultOf(iq: Element, children: readonly Child[]): Element {
   const { id, from, to } = iq.attrs
   return element(CLIENT, 'iq', { type: 'result', id, from: to, to: from }, children)

@@ -66,7 +66,7 @@ export function endSubscriptions(server: Server, account: Account, jid: BareJid)
   if (has(subscription, 'from')) subscribe(server, account, 'unsubscribed', jid, stanza('unsubscribed'))
 }
 
-/** Sets one half; says whether that changed anything. */
+/** Sets one half, and tells the account's clients; says whether that changed anything. */
 export function change(
   server: Server,
   account: Account,
@@ -78,12 +78,14 @@ export function change(
   const to = half === 'to' ? on : has(item.subscription, 'to')
   const from = half === 'from' ? on : has(item.subscription, 'from')
   const subscription = to && from ? 'both' : to ? 'to' : from ? 'from' : 'none'
+  // What we have asked for is answered either way.
   const ask = half === 'to' ? false : item.ask
   if (subscription === item.subscription && ask === item.ask) return false
   setItem(server, account, { ...item, subscription, ask })
   return true
 }
 
+// In the name of the contact, whose clients need not be asked.
 function answer(server: Server, account: Account, from: BareJid, type: 'subscribed' | 'unsubscribed'): void {
   if (type === 'unsubscribed') change(server, account, from, 'to', false)
   deliver(server, account, element(CLIENT, 'presence', { from, to: account.jid, type }))
