@@ -210,7 +210,7 @@ async function create(ladder: Ladder): Promise<NodeConfig> {
 /** In the standard way where the service refuses it as wanted. */
 async function createUnlessThere(ladder: Ladder): Promise<void> {
   const { connection, node, wanted, options } = ladder
-  for (const config of isEmpty(wanted) ? [{}] : [wanted, {}]) {
+  for (const config of [wanted, {}]) {
     try {
       return await step(ladder, 'create', () => createNode(connection, node, config, options))
     } catch (error) {
