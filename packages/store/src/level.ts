@@ -3,7 +3,7 @@
  * Node, Bun and Deno.
  *
  *     <key>      value, as it is
- *     \0store    1 SP name SP number of the last commit           in ASCII
+ *     \0store    1 SP id SP number of the last commit             in ASCII
  *
  * Each commit is one batch, synced to disk before it is seen or reported, and carries the number of the commit with
  * it. LevelDB keeps other processes out, so what else tokens are checked against may live in memory: after
@@ -16,6 +16,8 @@ import { afterPrefix } from './key-range.ts'
 import { drawId } from './random.ts'
 import { type Batch, type Bytes, checkBatch, checkKey, checkPrefix, type Store } from './store.ts'
 import { takingTurns } from './turns.ts'
+
+export { LOG_CHANGES } from './change-log.ts'
 
 /** A store that keeps a directory to itself until it is closed. */
 export interface LevelStore extends Store {
@@ -58,7 +60,7 @@ export type LevelClass = new (location: string) => LevelDatabase
 const HEAD = '\0store'
 
 interface Head {
-  readonly name: string
+  readonly id: string
   readonly revision: number
 }
 
@@ -72,11 +74,15 @@ const ENCODINGS: LevelEncodings = { keyEncoding: 'utf8', valueEncoding: 'view' }
  *
  *     levelStore(ClassicLevel, './state', { random })
  *
+ * Open it in one thread of one process: LevelDB's own lock, which keeps others out, is lost when its process opens and
+ * closes any file of the directory, to copy it for one. What is open under another spelling of `location` is closed.
+ *
  * A commit that fails leaves LevelDB in doubt about its own file: from then on everything rejects with `store-closed` until
  * the store has been closed and opened again, which settles whether it was written.
  *
- * @throws {StoreError} `store-in-use` when the directory is open already, in this process or another; `record-malformed`
- *   when another program's database is in it
+ * @throws {StoreError} `store-in-use` when the directory, or a copy of it, is open already, in this process or another;
+ *   `record-malformed` when another program's database is in it
+ * @throws {TypeError} when `random` gives another number of bytes than it was asked for
  * @throws what LevelDB says when it cannot open it for another reason
  */
 export async function levelStore(
@@ -84,29 +90,58 @@ export async function levelStore(
   location: string,
   options: LevelOptions,
 ): Promise<LevelStore> {
-  const db = new Level(location)
+  if (locations.has(location)) throw inUse()
+  locations.add(location)
+  try {
+    return await openStore(new Level(location), location, options)
+  } catch (error) {
+    locations.delete(location)
+    throw error
+  }
+}
+
+/**
+ * What this thread has open: where, and which stores, with what makes each of them fail. Not to be left to LevelDB: a lock
+ * of POSIX belongs to the process, which loses it by closing the file again that it was refused.
+ */
+const locations = new Set<string>()
+const stores = new Map<string, () => void>()
+
+async function openStore(db: LevelDatabase, location: string, options: LevelOptions): Promise<LevelStore> {
   try {
     await db.open()
   } catch (error) {
-    if (isLocked(error)) throw new StoreError('store-in-use', 'the directory is open in another store', error)
-    throw error
+    throw isLocked(error) ? inUse(error) : error
   }
   try {
-    const { name, revision } = await readHead(db, options)
-    return opened(db, name, changeLog(name, revision))
+    const { id, revision } = await readHead(db, options)
+    const fail = stores.get(id)
+    // Closing this one takes the lock from the other, whose files may have been changed by now.
+    fail?.()
+    if (fail) throw inUse()
+    return opened(db, location, id, changeLog(id, revision))
   } catch (error) {
     await db.close()
     throw error
   }
 }
 
-function opened(db: LevelDatabase, name: string, log: ChangeLog): LevelStore {
+const inUse = (cause?: unknown): StoreError =>
+  new StoreError('store-in-use', 'the directory is open in another store', cause)
+
+function opened(db: LevelDatabase, location: string, id: string, log: ChangeLog): LevelStore {
   const turn = takingTurns()
-  let closed: StoreError | undefined
+  let closing: Promise<void> | undefined
   let failed: StoreError | undefined
+  stores.set(id, () => {
+    failed ??= new StoreError(
+      'store-closed',
+      'the directory was opened twice: close the store, open it again',
+    )
+  })
   const check = (): void => {
-    const error = failed ?? closed
-    if (error) throw error
+    if (failed) throw failed
+    if (closing) throw new StoreError('store-closed', 'the store was closed')
   }
   return {
     async read(keys) {
@@ -142,7 +177,7 @@ function opened(db: LevelDatabase, name: string, log: ChangeLog): LevelStore {
         if (failed) throw failed
         if (!read.every(log.isCurrent)) return false
         if (operations.length === 0) return true
-        const head = putHead({ name, revision: log.revision() + 1 })
+        const head = putHead({ id, revision: log.revision() + 1 })
         try {
           await db.batch([...operations, head], { ...ENCODINGS, sync: true })
         } catch (error) {
@@ -154,33 +189,37 @@ function opened(db: LevelDatabase, name: string, log: ChangeLog): LevelStore {
       })
     },
 
-    async close() {
-      closed ??= new StoreError('store-closed', 'the store was closed')
-      await turn(() => db.close())
+    close() {
+      closing ??= turn(async () => {
+        await db.close()
+        stores.delete(id)
+        locations.delete(location)
+      })
+      return closing
     },
   }
 }
 
-/** What the store is called and where its count stands; both are written if there is nothing yet. */
+/** Which store it is and where its count stands; both are written if there is nothing yet. */
 async function readHead(db: LevelDatabase, options: LevelOptions): Promise<Head> {
   const [stored] = await db.getMany([HEAD], ENCODINGS)
   if (stored) {
     // Not spread into one call: what another program has there may be long.
     const text = Array.from(stored, (byte) => String.fromCharCode(byte)).join('')
-    const [, name, revision] = /^1 ([0-9a-f]{32}) ([0-9]{1,15})$/.exec(text) ?? []
-    if (name === undefined) throw new StoreError('record-malformed', 'the directory holds another database')
-    return { name, revision: Number(revision) }
+    const [, id, revision] = /^1 ([0-9a-f]{32}) ([0-9]{1,15})$/.exec(text) ?? []
+    if (id === undefined) throw new StoreError('record-malformed', 'the directory holds another database')
+    return { id, revision: Number(revision) }
   }
   // Without bounds: keys of another program need not be text, and a range of text leaves some out.
   const others = await db.iterator({ ...ENCODINGS, limit: 1 }).all()
   if (others.length > 0) throw new StoreError('record-malformed', 'the directory holds another database')
-  const head = { name: drawId(options), revision: 0 }
+  const head = { id: drawId(options), revision: 0 }
   await db.batch([putHead(head)], { ...ENCODINGS, sync: true })
   return head
 }
 
-function putHead({ name, revision }: Head): LevelOperation {
-  const text = `1 ${name} ${revision}`
+function putHead({ id, revision }: Head): LevelOperation {
+  const text = `1 ${id} ${revision}`
   return { type: 'put', key: HEAD, value: Uint8Array.from(text, (character) => character.charCodeAt(0)) }
 }
 

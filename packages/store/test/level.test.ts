@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -85,20 +86,6 @@ describe('commits', () => {
     expect(await again.commit([before!.token], { put: [['b', one]] })).toBe(true)
     await again.close()
   })
-
-  test('take what they are given at once, not when it is their turn', async () => {
-    const store = await open()
-    const [value, tokens, deletes] = [Uint8Array.of(1), ['of nobody'], ['b']]
-    const first = store.commit([], { put: [['b', one]] })
-    const second = store.commit([], { put: [['a', value]], delete: deletes })
-    const third = store.commit(tokens, { put: [['c', one]] })
-    value.fill(9)
-    deletes.pop()
-    tokens.pop()
-    expect(await Promise.all([first, second, third])).toEqual([true, true, false])
-    expect((await store.list('')).entries).toEqual([['a', one]])
-    await store.close()
-  })
 })
 
 describe('a directory', () => {
@@ -111,6 +98,44 @@ describe('a directory', () => {
     const next = await open(location)
     expect((await next.list('')).entries).toEqual([['a', one]])
     await next.close()
+  })
+
+  test('stays out of reach of other processes when it was refused in this one', async () => {
+    const location = fresh()
+    const store = await open(location)
+    await expect(open(location)).rejects.toMatchObject({ code: 'store-in-use' })
+    const script = `import { ClassicLevel } from 'classic-level'
+      new ClassicLevel(${JSON.stringify(location)}).open().then(() => console.log('open'), (e) => console.log(e.cause.code))`
+    const child = ['--input-type=module', '-e', script]
+    expect(execFileSync(process.execPath, child, { encoding: 'utf8' }).trim()).toBe('LEVEL_LOCKED')
+    expect(await store.commit([], { put: [['a', one]] })).toBe(true)
+    await store.close()
+  })
+
+  test('is had by one store at a time when two open it at once', async () => {
+    const location = fresh()
+    const opened = await Promise.allSettled([open(location), open(location)])
+    expect(opened).toMatchObject([
+      { status: 'fulfilled' },
+      { status: 'rejected', reason: { code: 'store-in-use' } },
+    ])
+    for (const each of opened) if (each.status === 'fulfilled') await each.value.close()
+  })
+
+  test('which is opened under another spelling is closed, because nobody is kept out any more', async () => {
+    const location = fresh()
+    const store = await open(location)
+    await store.commit([], { put: [['a', one]] })
+    await expect(open(`${location}/.`)).rejects.toMatchObject({ code: 'store-in-use' })
+    await expect(store.read(['a'])).rejects.toMatchObject({ code: 'store-closed' })
+    await expect(store.commit([], { put: [['a', one]] })).rejects.toMatchObject({ code: 'store-closed' })
+    await store.close()
+    const again = await open(location)
+    // Closing twice frees nothing that somebody else has now.
+    await store.close()
+    await expect(open(location)).rejects.toMatchObject({ code: 'store-in-use' })
+    expect((await again.list('')).entries).toEqual([['a', one]])
+    await again.close()
   })
 
   test('keeps tokens current that nothing was written after', async () => {
