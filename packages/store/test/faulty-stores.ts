@@ -186,6 +186,12 @@ export const faultyStores: readonly FaultyStore[] = [
     'values: what is no array of bytes is refused',
     'keys: the longest is taken, a longer one is refused',
   ),
+  faulty(
+    'it takes what it is given when it is their turn',
+    { takesLate: true },
+    'commit: what is given is taken at the call',
+    'keys: those asked for are taken at the call',
+  ),
   faulty('it takes any token', { trustsStrangers: true }, 'commit: a token of nobody is stale'),
   faulty(
     'its tokens do not say that they are its own',
@@ -253,6 +259,17 @@ export const faultyStores: readonly FaultyStore[] = [
     'a prefix is a range that ends too early',
     {
       matches: (key, prefix) => key >= prefix && key < `${prefix}\uffff`,
+    },
+    'keys: prefixes are taken literally',
+  ),
+  faulty(
+    'a prefix is a range that ends in a surrogate, which UTF-8 has none of',
+    {
+      matches(key, prefix) {
+        const last = prefix.codePointAt(prefix.length - 1) ?? 0
+        const next = `${prefix.slice(0, -1)}${last === 0xd7ff ? '\ufffd' : String.fromCodePoint(last + 1)}`
+        return key.startsWith(prefix) || (last === 0xd7ff && key > prefix && key < next)
+      },
     },
     'keys: prefixes are taken literally',
   ),

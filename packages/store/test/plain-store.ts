@@ -15,6 +15,8 @@ export interface Faults {
   writesSlowly?: boolean
   /** Reads key by key, and lets others in between. */
   readsSlowly?: boolean
+  /** Lets others in before it looks at what it was given. */
+  takesLate?: boolean
   /** Writes, and then looks at the tokens. */
   writesBeforeChecking?: boolean
   /** Finds a bad key when it has written others. */
@@ -137,6 +139,7 @@ export function honestStore(faults: Faults = {}): { store: Store; state: State }
   }
   const store: Store = {
     async read(keys) {
+      if (faults.takesLate) await pause()
       if (!faults.validatesNothing) keys.forEach(checkKey)
       const answers = []
       for (const key of faults.answers?.(keys) ?? keys) {
@@ -158,6 +161,7 @@ export function honestStore(faults: Faults = {}): { store: Store; state: State }
       return { entries, token }
     },
     async commit(read, batch) {
+      if (faults.takesLate) await pause()
       if (!faults.validatesLate && !faults.validatesNothing) checkBatch(batch)
       const empty = !batch.put?.length && !batch.delete?.length
       if (faults.skipsEmpty && empty) return true

@@ -1,3 +1,4 @@
+import type { Put } from '../store.ts'
 import { update } from '../update.ts'
 import { type Fate, flaky } from './flaky.ts'
 import {
@@ -38,6 +39,27 @@ export const commitChecks: Checks = {
     for (const batch of bad) await rejects(write(store, batch), 'TypeError', 'a bad key, or one twice')
     await holds(store, { a: value(1), b: undefined }, 'after bad batches')
     must(await store.commit([before], {}), 'a bad batch made a token stale')
+  },
+
+  async 'commit: what is given is taken at the call'({ store }) {
+    await put(store, ['b', value(1)], ['c', value(1)])
+    const [given, tokens, deletes] = [value(1), ['of nobody'], ['b', 'c']]
+    const puts: Put[] = [['a', given]]
+    const commits = [
+      // That one is under way already is where it shows that others wait.
+      store.commit([], { put: [['d', value(1)]] }),
+      store.commit([], { put: puts, delete: deletes }),
+      store.commit(tokens, { put: [['e', value(1)]] }),
+    ]
+    given.fill(9)
+    puts[0] = ['f', value(1)]
+    deletes.pop()
+    tokens.pop()
+    const [first, second, third] = await Promise.all(commits)
+    must(first === true && second === true, 'a commit without tokens was refused')
+    must(third === false, 'a token that the caller has taken away after the call was not looked at')
+    const expected = { a: value(1), b: undefined, c: undefined, d: value(1), e: undefined, f: undefined }
+    await holds(store, expected, 'after the caller has changed what it gave')
   },
 
   async 'commit: half of one is never seen'({ store, other }) {
