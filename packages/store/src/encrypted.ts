@@ -24,6 +24,7 @@ import {
   checkPrefix,
   MAX_KEY_BYTES,
   MAX_VALUE_BYTES,
+  refusing,
   type Store,
 } from './store.ts'
 import { update } from './update.ts'
@@ -109,14 +110,19 @@ export async function encrypted(store: Store, key: Uint8Array, options: Encrypte
         const name = outerName.slice(PREFIX.length)
         return [name, reveal(name, sealed, asked)!] as const
       })
+      const present = new Set(revealed.map(([name]) => name))
+      for (const name of versions.known(prefix))
+        if (!present.has(name)) versions.learn(name, undefined, asked)
       return { entries: revealed, token }
     },
 
     async commit(tokens, batch) {
       checkBatch(batch)
-      for (const [, { length }] of batch.put ?? [])
-        if (length > MAX_SEALED_VALUE_BYTES)
-          throw new RangeError(`value: expected at most ${MAX_SEALED_VALUE_BYTES} bytes, got ${length}`)
+      refusing(() => {
+        for (const [, { length }] of batch.put ?? [])
+          if (length > MAX_SEALED_VALUE_BYTES)
+            throw new RangeError(`value: expected at most ${MAX_SEALED_VALUE_BYTES} bytes, got ${length}`)
+      })
       const asked = versions.moment()
       const [names, deleted] = [(batch.put ?? []).map(([name]) => name), [...(batch.delete ?? [])]]
       const put = (batch.put ?? []).map(

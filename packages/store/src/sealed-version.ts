@@ -22,6 +22,8 @@ export interface SealedVersions {
    * @returns false when that version was known to be replaced before
    */
   learn(key: string, version: string | undefined, asked: number): boolean
+  /** The keys with that prefix of which a version is known. */
+  known(prefix: string): readonly string[]
 }
 
 /** @internal */
@@ -31,6 +33,7 @@ export function sealedVersions(): SealedVersions {
   let now = 0
   return {
     moment: () => ++now,
+    known: (prefix) => [...current.keys()].filter((key) => key.startsWith(prefix)),
     learn(key, version, asked) {
       const ended = version === undefined ? undefined : replaced.get(version)
       // Replaced while the answer was under way: it is late, not false.

@@ -28,7 +28,8 @@ export const MAX_VALUE_BYTES = 1_048_576
  * Keys are case-sensitive, well-formed Unicode without control characters (U+0000 to U+001F, U+007F), at most
  * `MAX_KEY_BYTES`; they are compared by code point, never normalized. Values are at most `MAX_VALUE_BYTES`. An
  * empty value is a value. A store neither keeps the arrays it was given nor hands out arrays it keeps, and
- * what it hands out are plain `Uint8Array`s (not Node's `Buffer`, whose `slice` shares its memory).
+ * what it hands out are plain `Uint8Array`s (not Node's `Buffer`, whose `slice` shares its memory). What it is given
+ * it takes at the call: the caller may change its arrays as soon as it has the promise.
  *
  * Arguments outside these limits reject with a `TypeError` or `RangeError` and change nothing; `checkKey`,
  * `checkPrefix` and `checkBatch` of this package do that for a store.
@@ -116,6 +117,28 @@ export function checkPrefix(prefix: string): void {
  * @throws {RangeError} on a key or value that is too long
  */
 export function checkBatch(batch: Batch): void {
+  refusing(() => check(batch))
+}
+
+/** Errors of batches that no store has seen. */
+const refusals = new WeakSet<object>()
+
+/** @internal Marks what is thrown as certain: nothing was written. For what is done before a commit touches a store. */
+export function refusing(check: () => void): void {
+  try {
+    check()
+  } catch (error) {
+    if (error instanceof Error) refusals.add(error)
+    throw error
+  }
+}
+
+/** @internal */
+export function isRefusal(error: unknown): boolean {
+  return error instanceof Error && refusals.has(error)
+}
+
+function check(batch: Batch): void {
   const keys = new Set<string>()
   const once = (key: string): void => {
     checkKey(key)

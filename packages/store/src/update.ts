@@ -1,7 +1,7 @@
 /** Read, compute, commit; again when another was faster. */
 
 import { StoreError } from './error.ts'
-import { type Batch, type Bytes, checkBatch, type Store } from './store.ts'
+import { type Batch, type Bytes, checkBatch, isRefusal, type Store } from './store.ts'
 
 /**
  * How often a lost race is run again. Whenever one is lost another is won, so this many tabs or workers can
@@ -79,6 +79,8 @@ export async function update<T>(
       if (await store.commit(tokens, change)) return change.result
     } catch (error) {
       failures.push(error)
+      // Too long for what is between this and the store, a scope for one.
+      if (isRefusal(error)) throw failures.length > 1 ? unknown(failures) : error
       if (failures.length === UNKNOWN_ATTEMPTS) throw unknown(failures)
     }
   }

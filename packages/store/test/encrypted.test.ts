@@ -227,6 +227,20 @@ describe('rolled-back', () => {
     await expect(store.read(['a'])).rejects.toMatchObject(rolledBack)
   })
 
+  test('a version that it has seen missing from a list', async () => {
+    const { raw, store, old } = await ground()
+    await raw.force('r/a', undefined)
+    expect((await store.list('')).entries).toEqual([])
+    await raw.force('r/a', old)
+    await expect(store.read(['a'])).rejects.toMatchObject(rolledBack)
+  })
+
+  test('not what is missing from a list with another prefix', async () => {
+    const { store } = await ground()
+    expect((await store.list('b')).entries).toEqual([])
+    expect(await get(store, 'a')).toBe('old')
+  })
+
   test('not what it has never seen replaced: that is the limit', async () => {
     const { raw, store, old } = await ground()
     await put(store, 'a', 'new')

@@ -1,9 +1,13 @@
 import { describe, expect, test } from 'vitest'
 import { flaky } from '../src/conformance.ts'
+import { encrypted } from '../src/encrypted.ts'
 import {
   type Bytes,
+  MAX_KEY_BYTES,
+  MAX_VALUE_BYTES,
   memoryStore,
   type Store,
+  scoped,
   UNKNOWN_ATTEMPTS,
   UPDATE_ATTEMPTS,
   update,
@@ -266,5 +270,23 @@ describe('update, aborted', () => {
       },
     }
     expect(await update(aborting, ['counter'], increment, { signal: controller.signal })).toBe(1)
+  })
+})
+
+describe('what is too long for a scope or a seal, and not for the store, is refused with nothing written', () => {
+  const long = { put: [['x'.repeat(MAX_KEY_BYTES), Uint8Array.of(1)]], result: 1 } as const
+  test('and says so', async () => {
+    const store = memoryStore()
+    await expect(update(scoped(store, 'a'), [], () => long)).rejects.toThrow(RangeError)
+    const sealed = await encrypted(store, new Uint8Array(32), { random: (length) => new Uint8Array(length) })
+    const large = { put: [['a', new Uint8Array(MAX_VALUE_BYTES)]], result: 1 } as const
+    await expect(update(sealed, [], () => large)).rejects.toThrow(RangeError)
+  })
+
+  test('unless a commit before it has failed', async () => {
+    const handle = flaky(scoped(memoryStore(), 'a'), (commit) => (commit === 0 ? 'unsaid' : 'fine'))
+    let runs = 0
+    const change = () => (runs++ === 0 ? { put: [['b', Uint8Array.of(1)]] as const, result: 1 } : long)
+    await expect(update(handle, [], change)).rejects.toMatchObject({ code: 'outcome-unknown' })
   })
 })
