@@ -5,7 +5,8 @@
  * - `effect-timed-out`: a handler took longer than `EFFECT_MS`; the effect will be tried again.
  * - `record-malformed`: what is stored where an effect, a checkpoint or the head of a store should be was not written
  *   by this version of the package.
- * - `evicted`: the store has a receipt, but what it held is gone. Its keys are lost; say so before making new ones.
+ * - `evicted`: what the store held is gone: it was emptied, removed or replaced while it was open, or there is a receipt
+ *   of it. Its keys are lost; say so before making new ones: opening it again without a receipt makes an empty store.
  * - `rolled-back`: an older state has come back than was there already. Do not use it.
  * - `quota-exceeded`: the browser gives no more room. Nothing was written.
  * - `store-in-use`: the directory is open already, in this process or another; only one at a time can have it.

@@ -9,11 +9,24 @@
  * revision of this store"; a commit looks up what was changed since, which is mostly nothing, and not each key.
  */
 
+import type { IDBPTransaction } from 'idb'
+import { isUntouched, LOG_CHANGES } from './change-log.ts'
 import { type CheckpointOptions, parseReceipt, receiptOf } from './checkpoint.ts'
-import { connect, count, META_KEY, type Meta, unreported } from './database.ts'
 import { StoreError } from './error.ts'
+import {
+  connect,
+  count,
+  failure,
+  META_KEY,
+  type Meta,
+  type Schema,
+  STORES,
+  unreported,
+} from './indexeddb-database.ts'
 import { checkBatch, checkKey, checkPrefix, type Store } from './store.ts'
 import { decodeToken, encodeToken, type Token } from './token.ts'
+
+export { LOG_CHANGES }
 
 /** Of `navigator.storage`, what is used. In workers it lacks `persist`, which only pages may call. */
 export interface Persistence {
@@ -44,12 +57,6 @@ export interface IndexeddbStore extends Store {
   close(): void
 }
 
-/**
- * How many changes of keys are remembered; a token older than all of them is refused. Four commits of a thousand
- * sessions fit between a read and its commit; with keys of a hundred bytes this log takes 400 kB.
- */
-export const LOG_CHANGES = 4096
-
 /** What only the host can make, and idb takes. */
 declare const IDBKeyRange: {
   bound(lower: string, upper: string, lowerOpen: boolean, upperOpen: boolean): object
@@ -65,14 +72,14 @@ declare const IDBKeyRange: {
  * `store-closed`; `evicted`, when the database has been emptied while it is open.
  *
  * @throws {StoreError} `evicted`, `rolled-back`: the receipt says more than the database; nothing was made or written
+ * @throws {StoreError} `record-malformed`: it is a database of something else
  * @throws {StoreError} `store-newer`, `quota-exceeded`, `store-closed`
  * @throws {TypeError} on a receipt that is none
  */
 export async function indexeddbStore(options: IndexeddbOptions): Promise<IndexeddbStore> {
   if (options.receipt !== undefined) parseReceipt(options.receipt)
-  const connection = await connect(options.name, options.receipt)
-  const { database, failure } = connection
-  const opened = await count(connection, options).catch((error: unknown) => {
+  const database = await connect(options.name, options.receipt)
+  const opened = await count(database, options).catch((error: unknown) => {
     database.close()
     throw failure(error)
   })
@@ -81,7 +88,7 @@ export async function indexeddbStore(options: IndexeddbOptions): Promise<Indexed
     return meta
   }
   const token = ({ id, revision }: Meta, kind: Token['kind'], subject: string): string =>
-    encodeToken({ name: id, revision, kind, subject })
+    encodeToken({ storeId: id, revision, kind, subject })
 
   return {
     receipt: receiptOf(opened),
@@ -90,16 +97,17 @@ export async function indexeddbStore(options: IndexeddbOptions): Promise<Indexed
 
     async read(keys) {
       keys.forEach(checkKey)
+      const asked = [...keys]
       try {
         const transaction = database.transaction(['values', 'meta'])
         const values = transaction.objectStore('values')
         const [stored, found] = await Promise.all([
           transaction.objectStore('meta').get(META_KEY),
-          Promise.all(keys.map((key) => values.get(key))),
+          Promise.all(asked.map((key) => values.get(key))),
           transaction.done,
         ])
         const meta = present(stored)
-        return keys.map((key, i) => ({ value: found[i], token: token(meta, 'key', key) }))
+        return asked.map((key, i) => ({ value: found[i], token: token(meta, 'key', key) }))
       } catch (error) {
         throw failure(error)
       }
@@ -129,35 +137,38 @@ export async function indexeddbStore(options: IndexeddbOptions): Promise<Indexed
       // Copied before anything is awaited; a view would also take the rest of its buffer along.
       const puts = (batch.put ?? []).map(([key, value]) => [key, new Uint8Array(value)] as const)
       const deletes = [...(batch.delete ?? [])]
-      const claims = tokens.flatMap((token) => decodeToken(token) ?? [])
-      if (claims.length < tokens.length || claims.some(({ name }) => name !== opened.id)) return false
+      const read = tokens.map(decodeToken)
       const changed = [...puts.map(([key]) => key), ...deletes]
-      const mode = changed.length > 0 ? 'readwrite' : 'readonly'
       try {
-        const transaction = database.transaction(['values', 'log', 'meta'], mode, { durability: 'strict' })
-        transaction.done.catch(unreported)
-        const [values, log] = [transaction.objectStore('values'), transaction.objectStore('log')]
-        const metas = transaction.objectStore('meta')
-        const later = IDBKeyRange.lowerBound(oldest(claims), true)
-        const [stored, revisions, changes] = await Promise.all([
-          metas.get(META_KEY),
-          log.getAllKeys(later),
-          log.getAll(later),
-        ])
-        const meta = present(stored)
-        const lastChange = new Map(changes.flatMap((keys, i) => keys.map((key) => [key, revisions[i]!])))
-        const isFresh = claims.every((claim) => isCurrent(claim, meta.revision, lastChange))
-        const writes: Promise<unknown>[] = []
-        if (isFresh && changed.length > 0) {
-          const revision = meta.revision + changed.length
-          for (const [key, value] of puts) writes.push(values.put!(value, key))
-          for (const key of deletes) writes.push(values.delete!(key))
-          writes.push(log.put!(changed, revision))
-          writes.push(log.delete!(IDBKeyRange.upperBound(revision - LOG_CHANGES)))
-          writes.push(metas.put!({ ...meta, revision }, META_KEY))
+        if (changed.length === 0) {
+          const transaction = database.transaction<typeof STORES, 'readonly'>(STORES, 'readonly')
+          const [{ isFresh }] = await Promise.all([compare(transaction, read, present), transaction.done])
+          return isFresh
         }
-        await Promise.all([...writes, transaction.done])
-        return isFresh
+        const transaction = database.transaction<typeof STORES, 'readwrite'>(STORES, 'readwrite', {
+          durability: 'strict',
+        })
+        transaction.done.catch(unreported)
+        const writes: Promise<unknown>[] = []
+        try {
+          const { isFresh, meta } = await compare(transaction, read, present)
+          if (isFresh) {
+            const [values, log] = [transaction.objectStore('values'), transaction.objectStore('log')]
+            const revision = meta.revision + changed.length
+            for (const [key, value] of puts) writes.push(values.put(value, key))
+            for (const key of deletes) writes.push(values.delete(key))
+            writes.push(log.put(changed, revision))
+            writes.push(log.delete(IDBKeyRange.upperBound(revision - LOG_CHANGES)))
+            writes.push(transaction.objectStore('meta').put({ ...meta, revision }, META_KEY))
+          }
+          await Promise.all([...writes, transaction.done])
+          return isFresh
+        } catch (error) {
+          // A request that cannot even be made throws, and does not abort: what was asked before it would be written.
+          for (const write of writes) write.catch(unreported)
+          unlessEnded(() => transaction.abort())
+          throw error
+        }
       } catch (error) {
         throw failure(error)
       }
@@ -165,17 +176,41 @@ export async function indexeddbStore(options: IndexeddbOptions): Promise<Indexed
   }
 }
 
-function oldest(claims: readonly Token[]): number {
-  return claims.reduce((least, { revision }) => Math.min(least, revision), Number.MAX_SAFE_INTEGER)
+/** Whether all that was read still holds, and what was there when that was found out. */
+async function compare<Mode extends 'readonly' | 'readwrite'>(
+  transaction: IDBPTransaction<Schema, typeof STORES, Mode>,
+  read: readonly (Token | undefined)[],
+  present: (meta: Meta | undefined) => Meta,
+): Promise<{ isFresh: boolean; meta: Meta }> {
+  const log = transaction.objectStore('log')
+  const oldest = read.reduce(
+    (least, token) => Math.min(least, token?.revision ?? least),
+    Number.MAX_SAFE_INTEGER,
+  )
+  const later = IDBKeyRange.lowerBound(oldest, true)
+  const [stored, revisions, changes] = await Promise.all([
+    transaction.objectStore('meta').get(META_KEY),
+    log.getAllKeys(later),
+    log.getAll(later),
+  ])
+  const meta = present(stored)
+  const lastChange = new Map(changes.flatMap((keys, i) => keys.map((key) => [key, revisions[i]!])))
+  const isFresh = read.every(
+    (token) =>
+      token?.storeId === meta.id &&
+      token.revision <= meta.revision &&
+      token.revision >= meta.revision - LOG_CHANGES &&
+      isUntouched(token, lastChange),
+  )
+  return { isFresh, meta }
 }
 
-/** Whether it still holds at revision `now`, given the last change of each key changed since it was made. */
-function isCurrent(claim: Token, now: number, lastChange: ReadonlyMap<string, number>): boolean {
-  const { revision: since, kind, subject } = claim
-  if (since > now || since < now - LOG_CHANGES) return false
-  if (kind === 'key') return (lastChange.get(subject) ?? 0) <= since
-  for (const [key, changed] of lastChange) if (changed > since && key.startsWith(subject)) return false
-  return true
+function unlessEnded(abort: () => void): void {
+  try {
+    abort()
+  } catch {
+    // There is nothing left to abort.
+  }
 }
 
 /** All keys with that prefix: IndexedDB orders them by units of UTF-16, and the last unit that can grow ends the range. */

@@ -1,9 +1,11 @@
 /** Prefixes as ranges, for databases that order keys by their bytes of UTF-8, which is the order of code points. */
 
+import { MAX_KEY_BYTES } from './store.ts'
+
 const LAST = 0x10ffff
 
-/** Above every key: the longest of the highest character has 2560 ÷ 4 of it. */
-const END = String.fromCodePoint(LAST).repeat(641)
+/** Above every key: the highest character, of four bytes, once more than there is room for. */
+const END = String.fromCodePoint(LAST).repeat(Math.floor(MAX_KEY_BYTES / 4) + 1)
 
 /** @internal The lowest text above everything that starts with `prefix`: `prefix` ≤ key < `afterPrefix(prefix)`. */
 export function afterPrefix(prefix: string): string {

@@ -2,9 +2,9 @@
  * A store in PostgreSQL 13 or later, for any number of processes on any number of machines: by way of pg or anything
  * with its `query`. Each method is one round trip.
  *
- *     xmpp_e2e_stores   id, name, uid, revision
+ *     xmpp_e2e_stores   id, name, store_uid, revision
  *     xmpp_e2e_records  store, key → revision that put it, value
- *     xmpp_e2e_deleted  store, key → revision that deleted it, for the last HISTORY changes
+ *     xmpp_e2e_deleted  store, key → revision that deleted it, for the last HISTORY_CHANGES
  *
  * The revision grows with every changed key. A commit is a call of one function, which locks the row of the store, then
  * checks, then writes. Commits of one store so come one after the other. That the lock comes first, and in a statement
@@ -14,9 +14,12 @@
  */
 
 import { StoreError } from './error.ts'
+import { HISTORY_CHANGES } from './history.ts'
 import { afterPrefix } from './key-range.ts'
 import { type Batch, type Bytes, checkBatch, checkKey, checkPrefix, type Store } from './store.ts'
 import { decodeToken, encodeToken } from './token.ts'
+
+export { HISTORY_CHANGES }
 
 /**
  * Of a `Pool` of pg, what is used. Every query is a transaction of its own: a client that is in one already keeps
@@ -31,9 +34,6 @@ export interface PostgresOptions {
   readonly name?: string
 }
 
-/** How many changes of keys deleted keys are remembered for: sixteen commits of a thousand sessions. */
-const HISTORY = 16_384
-
 /** Keys are compared by their bytes: the order of code points, whatever the language of the database. */
 const TEXT = 'text COLLATE "C"'
 
@@ -42,8 +42,8 @@ const SCHEMA = `DO $do$ BEGIN
   PERFORM pg_advisory_xact_lock(2019897957);
   CREATE TABLE IF NOT EXISTS xmpp_e2e_stores (
     id integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-    name text NOT NULL UNIQUE,
-    uid text NOT NULL DEFAULT replace(gen_random_uuid()::text, '-', ''),
+    name ${TEXT} NOT NULL UNIQUE,
+    store_uid text NOT NULL DEFAULT replace(gen_random_uuid()::text, '-', ''),
     revision bigint NOT NULL DEFAULT 0);
   CREATE TABLE IF NOT EXISTS xmpp_e2e_records (
     store integer NOT NULL, key ${TEXT} NOT NULL, revision bigint NOT NULL, value bytea NOT NULL,
@@ -54,7 +54,7 @@ const SCHEMA = `DO $do$ BEGIN
   CREATE INDEX IF NOT EXISTS xmpp_e2e_deleted_revision ON xmpp_e2e_deleted (store, revision);
 
   CREATE OR REPLACE FUNCTION xmpp_e2e_commit_1(
-    which integer, name_of_store text, conditions jsonb, puts jsonb, data bytea, deletes jsonb
+    which integer, which_uid text, conditions jsonb, puts jsonb, data bytea, deletes jsonb
   ) RETURNS boolean LANGUAGE plpgsql AS $body$
   DECLARE
     at bigint;
@@ -63,17 +63,21 @@ const SCHEMA = `DO $do$ BEGIN
     IF changes > 0 THEN
       SELECT revision + changes INTO at FROM xmpp_e2e_stores WHERE id = which FOR NO KEY UPDATE;
     END IF;
-    IF NOT EXISTS (SELECT FROM xmpp_e2e_stores WHERE id = which AND uid = name_of_store) OR EXISTS (
-      SELECT FROM xmpp_e2e_stores s, jsonb_to_recordset(conditions) AS c(n bigint, k text, p text, q text)
-      WHERE s.id = which AND (c.n > s.revision OR c.n < s.revision - ${HISTORY}
+    IF NOT EXISTS (SELECT FROM xmpp_e2e_stores WHERE id = which AND store_uid = which_uid) THEN
+      RETURN NULL;
+    END IF;
+    IF EXISTS (
+      SELECT FROM xmpp_e2e_stores s,
+        jsonb_to_recordset(conditions) AS c(revision bigint, key text, prefix text, until text)
+      WHERE s.id = which AND (c.revision > s.revision OR c.revision < s.revision - ${HISTORY_CHANGES}
         OR EXISTS (SELECT FROM xmpp_e2e_records r
-          WHERE r.store = which AND r.key = c.k AND r.revision > c.n)
+          WHERE r.store = which AND r.key = c.key AND r.revision > c.revision)
         OR EXISTS (SELECT FROM xmpp_e2e_deleted d
-          WHERE d.store = which AND d.key = c.k AND d.revision > c.n)
+          WHERE d.store = which AND d.key = c.key AND d.revision > c.revision)
         OR EXISTS (SELECT FROM xmpp_e2e_records r
-          WHERE r.store = which AND r.key >= c.p AND r.key < c.q AND r.revision > c.n)
+          WHERE r.store = which AND r.key >= c.prefix AND r.key < c.until AND r.revision > c.revision)
         OR EXISTS (SELECT FROM xmpp_e2e_deleted d
-          WHERE d.store = which AND d.key >= c.p AND d.key < c.q AND d.revision > c.n)))
+          WHERE d.store = which AND d.key >= c.prefix AND d.key < c.until AND d.revision > c.revision)))
     THEN
       RETURN false;
     END IF;
@@ -86,15 +90,15 @@ const SCHEMA = `DO $do$ BEGIN
     END IF;
     UPDATE xmpp_e2e_stores SET revision = at WHERE id = which;
     INSERT INTO xmpp_e2e_records
-      SELECT which, p.k, at, substring(data FROM p.o + 1 FOR p.l)
-      FROM jsonb_to_recordset(puts) AS p(k text, o integer, l integer)
+      SELECT which, p.key, at, substring(data FROM p.start + 1 FOR p.length)
+      FROM jsonb_to_recordset(puts) AS p(key text, start integer, length integer)
       ON CONFLICT (store, key) DO UPDATE SET revision = excluded.revision, value = excluded.value;
     DELETE FROM xmpp_e2e_records
       WHERE store = which AND key = ANY (ARRAY(SELECT jsonb_array_elements_text(deletes)));
     INSERT INTO xmpp_e2e_deleted
-      SELECT which, k, at FROM jsonb_array_elements_text(deletes) AS k
+      SELECT which, d.key, at FROM jsonb_array_elements_text(deletes) AS d(key)
       ON CONFLICT (store, key) DO UPDATE SET revision = excluded.revision;
-    DELETE FROM xmpp_e2e_deleted WHERE store = which AND revision <= at - ${HISTORY};
+    DELETE FROM xmpp_e2e_deleted WHERE store = which AND revision <= at - ${HISTORY_CHANGES};
     RETURN true;
   END $body$;
 END $do$`
@@ -104,17 +108,17 @@ const FOUND = `SELECT current_setting('server_encoding') AS encoding,
   to_regprocedure('xmpp_e2e_commit_1(integer, text, jsonb, jsonb, bytea, jsonb)') IS NOT NULL AS found`
 
 const ADD = 'INSERT INTO xmpp_e2e_stores (name) VALUES ($1) ON CONFLICT (name) DO NOTHING'
-const HEAD = 'SELECT id, uid FROM xmpp_e2e_stores WHERE name = $1'
+const HEAD = 'SELECT id, store_uid FROM xmpp_e2e_stores WHERE name = $1'
 
 /** One statement sees one moment. Without records there is still a row, with the revision. */
 const READ = `SELECT s.revision::text AS revision, r.key, r.value FROM xmpp_e2e_stores s
   LEFT JOIN xmpp_e2e_records r ON r.store = s.id
     AND r.key = ANY (ARRAY(SELECT jsonb_array_elements_text($3::jsonb)))
-  WHERE s.id = $1 AND s.uid = $2`
+  WHERE s.id = $1 AND s.store_uid = $2`
 
 const LIST = `SELECT s.revision::text AS revision, r.key, r.value FROM xmpp_e2e_stores s
   LEFT JOIN xmpp_e2e_records r ON r.store = s.id AND r.key >= $3 AND r.key < $4
-  WHERE s.id = $1 AND s.uid = $2`
+  WHERE s.id = $1 AND s.store_uid = $2`
 
 const COMMIT = 'SELECT xmpp_e2e_commit_1($1, $2, $3::jsonb, $4::jsonb, $5::bytea, $6::jsonb) AS written'
 
@@ -132,6 +136,9 @@ interface Row {
  *
  * The tables are called `xmpp_e2e_…` and stand in the first schema of the search path. The client stays the caller's.
  *
+ * Everything rejects with a `StoreError` `evicted` when the store was removed from the database or replaced while it is
+ * open.
+ *
  * @throws {TypeError} when the encoding of the database is not UTF8: it could not keep every key
  * @throws what the client says when it cannot reach the database, or may not create the tables
  */
@@ -142,14 +149,14 @@ export async function postgresStore(client: PostgresClient, options: PostgresOpt
   if (state?.encoding !== 'UTF8') throw new TypeError(`database: expected UTF8, got ${state?.encoding}`)
   if (!state.found) await client.query(SCHEMA, [])
   await client.query(ADD, [name])
-  const [head] = await ask<{ id: number; uid: string }>(client, HEAD, [name])
-  if (!head) throw new StoreError('store-closed', 'the store was removed from the database')
-  const { id, uid } = head
+  const [head] = await ask<{ id: number; store_uid: string }>(client, HEAD, [name])
+  if (!head) throw evicted()
+  const { id, store_uid: storeId } = head
 
   const found = async (sql: string, values: string[]) => {
-    const rows = await ask<Row>(client, sql, [id, uid, ...values])
+    const rows = await ask<Row>(client, sql, [id, storeId, ...values])
     const [first] = rows
-    if (!first) throw new StoreError('store-closed', 'the store was removed from the database')
+    if (!first) throw evicted()
     const entries: [string, Bytes][] = []
     for (const { key, value } of rows) if (key !== null) entries.push([key, new Uint8Array(value)])
     return { revision: Number(first.revision), entries }
@@ -157,9 +164,11 @@ export async function postgresStore(client: PostgresClient, options: PostgresOpt
 
   const conditionOf = (text: string): Condition | undefined => {
     const token = decodeToken(text)
-    if (token?.name !== uid) return undefined
-    const { revision: n, kind, subject } = token
-    return kind === 'key' ? { n, k: subject } : { n, p: subject, q: afterPrefix(subject) }
+    if (token?.storeId !== storeId) return undefined
+    const { revision, kind, subject } = token
+    return kind === 'key'
+      ? { revision, key: subject }
+      : { revision, prefix: subject, until: afterPrefix(subject) }
   }
 
   return {
@@ -170,7 +179,7 @@ export async function postgresStore(client: PostgresClient, options: PostgresOpt
       const values = new Map(entries)
       return asked.map((key) => {
         const value = values.get(key)
-        const token = encodeToken({ name: uid, revision, kind: 'key', subject: key })
+        const token = encodeToken({ storeId, revision, kind: 'key', subject: key })
         return { value: value && new Uint8Array(value), token }
       })
     },
@@ -178,7 +187,7 @@ export async function postgresStore(client: PostgresClient, options: PostgresOpt
     async list(prefix) {
       checkPrefix(prefix)
       const { revision, entries } = await found(LIST, [prefix, afterPrefix(prefix)])
-      return { entries, token: encodeToken({ name: uid, revision, kind: 'prefix', subject: prefix }) }
+      return { entries, token: encodeToken({ storeId, revision, kind: 'prefix', subject: prefix }) }
     },
 
     async commit(tokens, { put = [], delete: deletes = [] }: Batch) {
@@ -188,15 +197,16 @@ export async function postgresStore(client: PostgresClient, options: PostgresOpt
       const { puts, data } = packed(put)
       const values = [
         id,
-        uid,
+        storeId,
         JSON.stringify(conditions),
         JSON.stringify(puts),
         data,
         JSON.stringify(deletes),
       ]
       try {
-        const [row] = await ask<{ written: boolean }>(client, COMMIT, values)
-        return row?.written === true
+        const [row] = await ask<{ written: boolean | null }>(client, COMMIT, values)
+        if (typeof row?.written !== 'boolean') throw evicted()
+        return row.written
       } catch (error) {
         if (isLostRace(error)) return false
         throw error
@@ -205,19 +215,27 @@ export async function postgresStore(client: PostgresClient, options: PostgresOpt
   }
 }
 
-/** As of revision `n`, a key, or all from `p` up to `q`. */
+/** As of a revision, a key, or all from `prefix` up to `until`. */
 type Condition =
-  | { readonly n: number; readonly k: string }
-  | { readonly n: number; readonly p: string; readonly q: string }
+  | { readonly revision: number; readonly key: string }
+  | { readonly revision: number; readonly prefix: string; readonly until: string }
 
-/** All values in one array, which travels as it is, and where each of them is: offset and length. */
-function packed(put: Batch['put'] & {}): { puts: { k: string; o: number; l: number }[]; data: Uint8Array } {
+/** Where the value of a key is in the array of all of them. */
+interface PackedPut {
+  readonly key: string
+  readonly start: number
+  readonly length: number
+}
+
+/** All values in one array, which travels as it is. */
+function packed(put: Batch['put'] & {}): { puts: readonly PackedPut[]; data: Uint8Array } {
   const data = new Uint8Array(put.reduce((sum, [, { length }]) => sum + length, 0))
-  let o = 0
-  const puts = put.map(([k, value]) => {
-    data.set(value, o)
-    o += value.length
-    return { k, o: o - value.length, l: value.length }
+  let end = 0
+  const puts = put.map(([key, value]) => {
+    const start = end
+    data.set(value, start)
+    end += value.length
+    return { key, start, length: value.length }
   })
   return { puts, data }
 }
@@ -228,7 +246,22 @@ async function ask<R>(
   text: string,
   values: (string | number | Uint8Array)[],
 ): Promise<R[]> {
-  return (await client.query(text, values)).rows as R[]
+  try {
+    return (await client.query(text, values)).rows as R[]
+  } catch (error) {
+    throw isMissing(error) ? evicted(error) : error
+  }
+}
+
+const evicted = (cause?: unknown): StoreError =>
+  new StoreError('evicted', 'the store was removed from the database, or replaced', cause)
+
+const codeOf = (error: unknown): unknown =>
+  error instanceof Error && 'code' in error ? error.code : undefined
+
+/** `undefined_table` and `undefined_function` (PostgreSQL, appendix A). */
+function isMissing(error: unknown): boolean {
+  return codeOf(error) === '42P01' || codeOf(error) === '42883'
 }
 
 /**
@@ -236,5 +269,5 @@ async function ask<R>(
  * was not (PostgreSQL, appendix A).
  */
 function isLostRace(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && (error.code === '40001' || error.code === '40P01')
+  return codeOf(error) === '40001' || codeOf(error) === '40P01'
 }

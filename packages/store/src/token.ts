@@ -1,11 +1,11 @@
-/** What a token says: as of commit `revision` of the store `name`, this key or this prefix. */
+/** What a token says: as of revision `revision` of the store `storeId`, this key or this prefix. */
 
 import { checkKey, checkPrefix } from './store.ts'
 
 /** @internal Of a reading (`key`) or of a listing (`prefix`). */
 export interface Token {
   /** Of one store and no other: lower-case letters and digits. */
-  readonly name: string
+  readonly storeId: string
   /** How much had been written to the store when it was read; it never goes back. */
   readonly revision: number
   readonly kind: 'key' | 'prefix'
@@ -13,8 +13,8 @@ export interface Token {
 }
 
 /** @internal */
-export function encodeToken({ name, revision, kind, subject }: Token): string {
-  return `${name}:${revision}${kind === 'key' ? '=' : '^'}${subject}`
+export function encodeToken({ storeId, revision, kind, subject }: Token): string {
+  return `${storeId}:${revision}${kind === 'key' ? '=' : '^'}${subject}`
 }
 
 /** @internal `undefined` for text that no store of this package has given out. */
@@ -22,7 +22,7 @@ export function decodeToken(text: string): Token | undefined {
   // 15 digits are below 2^53.
   const found = /^([0-9a-z]+):([0-9]{1,15})([=^])(.*)$/su.exec(text)
   if (!found) return undefined
-  const [, name = '', revision, sign, subject = ''] = found
+  const [, storeId = '', revision, sign, subject = ''] = found
   const kind = sign === '=' ? 'key' : 'prefix'
   try {
     if (kind === 'key') checkKey(subject)
@@ -30,5 +30,5 @@ export function decodeToken(text: string): Token | undefined {
   } catch {
     return undefined
   }
-  return { name, revision: Number(revision), kind, subject }
+  return { storeId, revision: Number(revision), kind, subject }
 }

@@ -69,9 +69,9 @@ test('the encrypted store exports', () => {
 })
 
 test('the stores on disk and on servers export', () => {
-  expect([level, libsql, postgres].map(Object.keys)).toEqual([
-    ['levelStore'],
-    ['libsqlStore'],
-    ['postgresStore'],
+  expect([level, libsql, postgres].map((exported) => Object.keys(exported).sort())).toEqual([
+    ['LOG_CHANGES', 'levelStore'],
+    ['BUSY_ATTEMPTS', 'BUSY_MS', 'HISTORY_CHANGES', 'libsqlStore'],
+    ['HISTORY_CHANGES', 'postgresStore'],
   ])
 })

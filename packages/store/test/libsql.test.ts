@@ -1,10 +1,18 @@
-import { mkdtempSync, rmSync } from 'node:fs'
+import { copyFileSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createClient } from '@libsql/client'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { conformance } from '../src/conformance.ts'
-import { type CreateLibsqlClient, type LibsqlClient, type LibsqlStore, libsqlStore } from '../src/libsql.ts'
+import {
+  BUSY_ATTEMPTS,
+  BUSY_MS,
+  type CreateLibsqlClient,
+  HISTORY_CHANGES,
+  type LibsqlClient,
+  type LibsqlStore,
+  libsqlStore,
+} from '../src/libsql.ts'
 
 let directory: string
 beforeAll(() => {
@@ -73,7 +81,7 @@ describe('commits', () => {
           const pragmas =
             'SELECT (SELECT synchronous FROM pragma_synchronous), (SELECT timeout FROM pragma_busy_timeout)'
           const [{ rows } = { rows: [] }] = await client.batch([{ sql: pragmas, args: [] }], mode)
-          expect([rows[0]?.[0], rows[0]?.[1]]).toEqual([2, 2000])
+          expect([rows[0]?.[0], rows[0]?.[1]]).toEqual([2, BUSY_MS])
           return client.batch(statements, mode)
         },
         close: () => client.close(),
@@ -91,15 +99,15 @@ describe('commits', () => {
 
   test('are tried again on a new connection while others have the file locked', async () => {
     const made: LibsqlClient[] = []
-    const fates = ['fine', 'SQLITE_BUSY', 'SQLITE_BUSY', 'SQLITE_BUSY', 'SQLITE_BUSY'] as const
+    const fates = ['fine', ...Array<'SQLITE_BUSY'>(BUSY_ATTEMPTS - 1).fill('SQLITE_BUSY')] as const
     const store = await open(fresh(), failing([...fates], made))
     expect(await store.commit([], { put: [['a', one]] })).toBe(true)
-    expect(made.length).toBe(5)
+    expect(made.length).toBe(BUSY_ATTEMPTS)
     await store.close()
   })
 
-  test('are given up after five times, and nothing is written', async () => {
-    const fates = ['fine', ...Array<'SQLITE_BUSY'>(5).fill('SQLITE_BUSY')] as const
+  test('are given up after BUSY_ATTEMPTS, and nothing is written', async () => {
+    const fates = ['fine', ...Array<'SQLITE_BUSY'>(BUSY_ATTEMPTS).fill('SQLITE_BUSY')] as const
     const store = await open(fresh(), failing([...fates]))
     const commit = store.commit([], { put: [['a', one]] })
     await expect(commit).rejects.toMatchObject({ name: 'StoreError', code: 'store-busy' })
@@ -118,20 +126,6 @@ describe('commits', () => {
     expect(await store.commit([before!.token], { put: [['a', one]] })).toBe(!written)
     await store.close()
   })
-
-  test('take what they are given at once, not when it is their turn', async () => {
-    const store = await open()
-    const [value, tokens, deletes] = [Uint8Array.of(1), ['of nobody'], ['b']]
-    const first = store.commit([], { put: [['b', one]] })
-    const second = store.commit([], { put: [['a', value]], delete: deletes })
-    const third = store.commit(tokens, { put: [['c', one]] })
-    value.fill(9)
-    deletes.pop()
-    tokens.pop()
-    expect(await Promise.all([first, second, third])).toEqual([true, true, false])
-    expect((await store.list('')).entries).toEqual([['a', one]])
-    await store.close()
-  })
 })
 
 test('a connection that has met a lock is given up: the driver can end no transaction on it', async () => {
@@ -140,10 +134,9 @@ test('a connection that has met a lock is given up: the driver can end no transa
   let locked: Awaited<ReturnType<typeof other.transaction>> | undefined
   const met: string[] = []
   const impatient: CreateLibsqlClient = (config) => {
-    const client = createClient(config)
+    const client = createClient({ ...config, timeout: 0 })
     return {
-      execute: ({ sql, args }) =>
-        client.execute({ sql: sql.replace(/busy_timeout = .*/, 'busy_timeout = 0'), args }),
+      execute: (statement) => client.execute(statement),
       async batch(statements, mode) {
         try {
           return await client.batch(statements, mode)
@@ -165,20 +158,20 @@ test('a connection that has met a lock is given up: the driver can end no transa
   await store.close()
 })
 
-test('a file remembers deleted keys for 16384 changes, and refuses what it cannot know', async () => {
+test('a file remembers deleted keys for HISTORY_CHANGES, and refuses what it cannot know', async () => {
   const url = fresh()
   const store = await open(url)
   const [before] = await store.read(['never written'])
   const keys = (from: number, to: number): string[] =>
     Array.from({ length: to - from }, (_, i) => `k${from + i}`)
-  expect(await store.commit([], { delete: keys(0, 16_384) })).toBe(true)
+  expect(await store.commit([], { delete: keys(0, HISTORY_CHANGES) })).toBe(true)
   expect(await store.commit([before!.token], {})).toBe(true)
-  expect(await store.commit([], { delete: keys(16_384, 16_385) })).toBe(true)
+  expect(await store.commit([], { delete: keys(HISTORY_CHANGES, HISTORY_CHANGES + 1) })).toBe(true)
   expect(await store.commit([before!.token], {})).toBe(false)
-  expect(await store.commit([], { delete: keys(20_000, 20_000 + 16_384) })).toBe(true)
+  expect(await store.commit([], { delete: keys(20_000, 20_000 + HISTORY_CHANGES) })).toBe(true)
   await store.close()
   const client = createClient({ url })
-  expect((await client.execute('SELECT count(*) FROM xmpp_e2e_deleted')).rows[0]?.[0]).toBe(16_384)
+  expect((await client.execute('SELECT count(*) FROM xmpp_e2e_deleted')).rows[0]?.[0]).toBe(HISTORY_CHANGES)
   client.close()
 })
 
@@ -194,16 +187,87 @@ describe('a file', () => {
     client.close()
   })
 
-  test('that is no database is an error of SQLite', async () => {
-    await expect(open('file:/dev/null/nowhere')).rejects.toThrow(/14|open/)
+  test('that cannot be made is an error of SQLite', async () => {
+    await expect(open('file:/dev/null/nowhere')).rejects.toThrow(/[Uu]nable to open/)
   })
 
-  test.each(['libsql://example.org', 'http://localhost', ':memory:', 'file::memory:', 'file:x?mode=memory'])(
-    'is what the URL must name: not %s',
-    async (url) => {
-      await expect(open(url)).rejects.toThrow(TypeError)
-    },
-  )
+  test('that is no database is an error of SQLite', async () => {
+    const path = join(directory, 'text')
+    writeFileSync(path, 'no database, '.repeat(100))
+    await expect(open(`file:${path}`)).rejects.toMatchObject({ code: 'SQLITE_NOTADB' })
+  })
+
+  test.each(['UTF-16le', 'UTF-16be'])('whose text is %s is refused, and left alone', async (encoding) => {
+    const url = fresh()
+    const client = createClient({ url })
+    await client.execute(`PRAGMA encoding = '${encoding}'`)
+    await client.execute('CREATE TABLE mine (a)')
+    await expect(open(url)).rejects.toThrow(new TypeError(`file: expected UTF-8, got ${encoding}`))
+    expect((await client.execute('SELECT name FROM sqlite_master')).rows.map((row) => row[0])).toEqual([
+      'mine',
+    ])
+    client.close()
+  })
+
+  test('holds all by itself when it is closed: a copy of it has everything', async () => {
+    const url = fresh()
+    const store = await open(url)
+    for (let i = 0; i < 50; i++) await store.commit([], { put: [['a', Uint8Array.of(i)]] })
+    await store.close()
+    const copy = fresh()
+    copyFileSync(url.slice('file:'.length), copy.slice('file:'.length))
+    const copied = await open(copy)
+    expect((await copied.list('')).entries).toEqual([['a', Uint8Array.of(49)]])
+    await copied.close()
+  })
+
+  describe('from which the store is gone is evicted, whatever is asked,', () => {
+    const uid = 'lower(hex(randomblob(16)))'
+    test.each([
+      ['its row deleted', ['DELETE FROM xmpp_e2e_store']],
+      ['another in its place', [`UPDATE xmpp_e2e_store SET store_uid = ${uid}`]],
+      ['its tables dropped', ['store', 'records', 'deleted'].map((name) => `DROP TABLE xmpp_e2e_${name}`)],
+    ])('with %s', async (_, statements) => {
+      const url = fresh()
+      const store = await open(url)
+      await store.commit([], { put: [['a', one]] })
+      const [seen] = await store.read(['a'])
+      const client = createClient({ url })
+      for (const sql of statements) await client.execute(sql)
+      client.close()
+      const asked = [
+        store.read(['a']),
+        store.list(''),
+        store.commit([seen!.token], {}),
+        store.commit([], { put: [['a', one]] }),
+        store.commit([seen!.token], { delete: ['a'] }),
+      ]
+      for (const each of await Promise.allSettled(asked))
+        expect(each).toMatchObject({ status: 'rejected', reason: { name: 'StoreError', code: 'evicted' } })
+      await store.close()
+    })
+
+    test('with another file in its place, met when it is opened anew after a lock', async () => {
+      const url = fresh()
+      const fates: 'SQLITE_BUSY'[] = []
+      const store = await open(url, failing(fates))
+      await store.commit([], { put: [['a', one]] })
+      const [seen] = await store.read(['a'])
+      for (const end of ['', '-wal', '-shm']) rmSync(url.slice('file:'.length) + end, { force: true })
+      await (await open(url)).close()
+      fates.push('SQLITE_BUSY')
+      const commit = store.commit([seen!.token], { put: [['a', one]] })
+      await expect(commit).rejects.toMatchObject({ code: 'evicted' })
+      await store.close()
+    })
+  })
+
+  test.each([
+    ...['libsql://example.org', 'http://localhost', ':memory:', 'file::memory:', 'file:x?mode=memory'],
+    ...['file:', 'file:///', 'file:?a=b', 'file:%3Amemory%3A', 'file:x?mode=%6demory', 'file:%'],
+  ])('is what the URL must name: not %s', async (url) => {
+    await expect(open(url)).rejects.toThrow(TypeError)
+  })
 })
 
 test('closing lets commits end that have begun, and refuses what comes later', async () => {
@@ -211,7 +275,12 @@ test('closing lets commits end that have begun, and refuses what comes later', a
   const store = await open(url)
   const begun = [store.commit([], { put: [['a', one]] }), store.commit([], { put: [['b', one]] })]
   const closing = store.close()
-  const late = [store.commit([], { put: [['c', one]] }), store.read(['a']), store.list('')]
+  const late = [
+    store.commit([], { put: [['c', one]] }),
+    store.commit(['of nobody'], {}),
+    store.read(['a']),
+    store.list(''),
+  ]
   await Promise.all(late.map((each) => expect(each).rejects.toMatchObject({ code: 'store-closed' })))
   await closing
   await store.close()
