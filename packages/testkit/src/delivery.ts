@@ -146,8 +146,10 @@ export function delivery({ random, onIdle, onRestless, idle, maxDeliveries }: De
         throw new TestkitError('restless', `${maxDeliveries} stanzas without a rest`)
       }
       if (failures.length === 0) return
+      const [first] = failures
       const cause = new AggregateError(failures.splice(0))
-      throw new TestkitError('listener-failed', 'a listener of a client threw', { cause })
+      const what = first instanceof Error ? first.message : String(first)
+      throw new TestkitError('listener-failed', `a listener of a client threw: ${what}`, { cause })
     },
   }
 }

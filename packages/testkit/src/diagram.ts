@@ -1,10 +1,12 @@
 /** A transcript as a sequence diagram: it is quicker to look than to read. */
 
 import { child, type Element, elements, type FullJid, parseJid, text } from '@xmpp-e2e/xml'
-import type { Entry } from './transcript.ts'
+import { type Entry, stateOf } from './transcript.ts'
 
 /** How much of a body is shown, in UTF-16 units. */
 const SHOWN = 24
+
+const SIGNS = { new: 'o', resumed: 'o', suspended: 'x', lost: 'x' } as const
 
 /**
  * In columns, with the service first; the label stands at the right.
@@ -25,7 +27,7 @@ export function sequence(transcript: readonly Entry[]): string {
     const row = Array.from({ length: width * columns.length }, () => ' ')
     for (let column = 0; column < columns.length; column++) row[middle(column)] = '|'
     const at = middle(clients.indexOf(entry.client) + 1)
-    if (entry.kind === 'session') row[at] = entry.state === 'lost' ? 'x' : 'o'
+    if (entry.kind === 'session') row[at] = SIGNS[entry.state]
     else draw(row, middle(0), at, entry)
     const time = ((entry.at - start) / 1000).toFixed(3).padStart(9)
     return `${time}  ${row.join('').trimEnd().padEnd(row.length)} ${labelOf(entry)}`.trimEnd()
@@ -77,7 +79,7 @@ function participants(transcript: readonly Entry[]): ReadonlyMap<FullJid, string
 }
 
 function labelOf(entry: Entry): string {
-  if (entry.kind === 'session') return entry.state
+  if (entry.kind === 'session') return stateOf(entry)
   const fault = entry.fault === undefined ? '' : ` (${entry.fault})`
   return `${stanzaLabel(entry.stanza)}${fault}`
 }

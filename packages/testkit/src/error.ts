@@ -1,10 +1,6 @@
-/**
- * - `restless`: stanzas went on and on: clients answer each other without end. All streams were cut.
- * - `listener-failed`: listeners of clients threw; `cause` is an `AggregateError` of what they threw, in order.
- */
-export type TestkitErrorCode = 'restless' | 'listener-failed'
+export type TestkitErrorCode = 'restless' | 'listener-failed' | 'unfinished' | 'crash-scenario'
 
-/** What `settle` and `advance` reject with. */
+/** What `settle`, `advance` and `finish` reject with, and `atEveryCrash`. */
 export class TestkitError extends Error {
   override readonly name = 'TestkitError'
   readonly code: TestkitErrorCode

@@ -4,11 +4,15 @@
  *     client ── sent ──►  lane  ──► fault? ──► transcript ──► dispatch    ┐ server
  *     client ◄─ transcript ◄── fault? ◄──  lane  ◄── received ── transmit ┘
  *
- *     online ── disconnect ──► lost ── resume ──► online                     both lanes as they were
- *                              lost ── RESUMPTION_MS, reconnect ──► ended    others hear of it; lanes are emptied
+ *     online ── disconnect ──► suspended ── resume ──► online            both lanes as they were
+ *        │                         │─────── reconnect ──► online         a new session; the old one ends
+ *        └── lose ──► offline ◄────┴─────── RESUMPTION_MS
+ *
+ * A client that is suspended is told nothing, as by host libraries. For the server a session that is suspended or lost
+ * goes on until it is replaced or too old: then others hear of the end, and lanes are emptied.
  */
 
-import { bare, type Element, element, type FullJid, parseJid } from '@xmpp-e2e/xml'
+import { bare, ConnectionError, type Element, element, type FullJid, parseJid } from '@xmpp-e2e/xml'
 import type { ClientParts, Link } from './client.ts'
 import type { Delivery, Lane } from './delivery.ts'
 import { dispatch, isStanza } from './dispatch.ts'
@@ -30,8 +34,8 @@ interface Stream {
   readonly account: Account
   /** What the server has of it; none once that has ended. */
   session: Session | undefined
-  /** Whether the client can send and hear. A session goes on without that for a while. */
-  online: boolean
+  /** As the client has it: it sends and hears; it may do so again in the same session; or in a new one only. */
+  state: 'online' | 'suspended' | 'offline'
   /** From the client, and to it; what is in them when the connection breaks is there when it is resumed. */
   readonly sent: Lane
   readonly received: Lane
@@ -69,7 +73,7 @@ export function network({ server, delivery, faults, log }: NetworkOptions): Netw
     const old = account.sessions.get(jid)
     if (old) {
       const replaced = streams.get(old)
-      if (replaced && replaced !== stream) lose(replaced)
+      if (replaced && replaced !== stream) lose(replaced, 'conflict')
       end(old)
     }
     const session: Session = {
@@ -92,7 +96,7 @@ export function network({ server, delivery, faults, log }: NetworkOptions): Netw
 
   function open(stream: Stream, state: 'new' | 'resumed'): void {
     stream.cancel()
-    stream.online = true
+    stream.state = 'online'
     stream.sent.open = true
     stream.received.open = true
     log({ kind: 'session', at: clock.now(), client: stream.jid, state })
@@ -100,16 +104,35 @@ export function network({ server, delivery, faults, log }: NetworkOptions): Netw
     delivery.wake()
   }
 
-  /** The client notices at once; for the server the session goes on until it is too old. */
-  function lose(stream: Stream): void {
-    if (!stream.online) return
-    stream.online = false
-    stream.sent.open = false
-    stream.received.open = false
-    log({ kind: 'session', at: clock.now(), client: stream.jid, state: 'lost' })
-    const { session } = stream
-    if (session) stream.cancel = clock.after(RESUMPTION_MS, () => end(session))
+  /** The connection breaks. The client is told nothing yet. */
+  function suspend(stream: Stream): void {
+    if (stream.state !== 'online') return
+    stream.state = 'suspended'
+    part(stream)
+    log({ kind: 'session', at: clock.now(), client: stream.jid, state: 'suspended' })
+  }
+
+  /** The client has no session any more, and is told so. */
+  function lose(stream: Stream, reason?: 'conflict'): void {
+    const { state, jid } = stream
+    if (state === 'offline') return
+    stream.state = 'offline'
+    if (state === 'online') part(stream)
+    log({ kind: 'session', at: clock.now(), client: jid, state: 'lost', ...(reason && { reason }) })
     stream.client?.session('lost')
+  }
+
+  // Nothing passes; the server waits for a while.
+  function part(stream: Stream): void {
+    const { session, sent, received } = stream
+    sent.open = false
+    received.open = false
+    if (session) stream.cancel = clock.after(RESUMPTION_MS, () => expire(stream, session))
+  }
+
+  function expire(stream: Stream, session: Session): void {
+    end(session)
+    lose(stream)
   }
 
   /** The server gives a session up: others hear of it, and what it did not get goes where it can. */
@@ -170,7 +193,7 @@ export function network({ server, delivery, faults, log }: NetworkOptions): Netw
       lane: stream[direction],
       arrive: (changed, what) => handle(stream, direction, changed, what),
       isCurrent: () => stream.session === session,
-      disconnect: () => lose(stream),
+      disconnect: () => suspend(stream),
     })
   }
 
@@ -203,7 +226,7 @@ export function network({ server, delivery, faults, log }: NetworkOptions): Netw
         jid,
         account,
         session: undefined,
-        online: false,
+        state: 'offline',
         sent: delivery.lane(),
         received: delivery.lane(),
         client: undefined,
@@ -213,22 +236,27 @@ export function network({ server, delivery, faults, log }: NetworkOptions): Netw
       const link: Link = {
         jid,
         get online() {
-          return stream.online
+          return stream.state === 'online'
+        },
+        get bound() {
+          return stream.state !== 'offline'
         },
         transmit(stanza) {
           // Never queued: who sends has to know whether it was sent.
-          if (!stream.online) throw new Error('there is no connection')
+          if (stream.state !== 'online') throw new ConnectionError('lost', 'there is no connection')
           put(stream, 'sent', stanza)
         },
-        disconnect: () => lose(stream),
+        disconnect: () => suspend(stream),
+        lose: () => lose(stream),
         resume() {
-          const state = stream.session ? 'resumed' : 'new'
+          const state = stream.state === 'offline' ? 'new' : 'resumed'
           if (state === 'new') bind(stream)
-          else if (!stream.online) open(stream, state)
+          else if (stream.state === 'suspended') open(stream, state)
           return state
         },
         reconnect() {
-          lose(stream)
+          // Of a session that was suspended the client hears only that there is another.
+          if (stream.state === 'online') lose(stream)
           bind(stream)
         },
         close() {

@@ -6,6 +6,7 @@ import { type Clock, virtualClock } from './clock.ts'
 import { delivery, MAX_DELIVERIES } from './delivery.ts'
 import { streamFeatures } from './disco.ts'
 import { route } from './dispatch.ts'
+import { TestkitError } from './error.ts'
 import { type FaultRule, faults } from './fault.ts'
 import { network } from './network.ts'
 import { modern, type Quirks } from './quirks.ts'
@@ -16,6 +17,12 @@ import { configureRoom } from './room-owner.ts'
 import { type Account, mucDomain, newAccount, type Server, type Session } from './server.ts'
 import { change } from './subscription.ts'
 import type { Entry } from './transcript.ts'
+
+/**
+ * Milliseconds of the clock for which `finish` waits: an hour. Requests take a minute and lost sessions five, so what
+ * takes longer is a timer that is set again and again.
+ */
+export const FINISH_MS = 3_600_000
 
 export interface ServiceOptions {
   /** Decides whatever is not determined otherwise. 0 unless given. */
@@ -67,6 +74,13 @@ export interface TestService {
   settle(): Promise<void>
   /** Moves the clock, and waits until nothing is under way whenever a timer has called; errors as of `settle`. */
   advance(ms: number): Promise<void>
+  /**
+   * Waits for a promise of the code under test; whenever nothing is under way, moves the clock to the next timer. For
+   * what ends only after a while, and for tests that would rather fail than stand still.
+   *
+   * @throws {TestkitError} `unfinished`, when there is no timer, or none in `FINISH_MS`; else as of `settle`
+   */
+  finish<T>(promise: PromiseLike<T>): Promise<T>
   /** Makes something go wrong; returns how to stop. */
   fault(rule: FaultRule): () => void
 }
@@ -169,6 +183,24 @@ export function testService(options: ServiceOptions = {}): TestService {
         await pump.settle()
       }
       clock.set(until)
+    },
+    async finish(promise) {
+      let settled = false
+      const done = () => {
+        settled = true
+      }
+      promise.then(done, done)
+      for (const until = clock.now() + FINISH_MS; ; ) {
+        await pump.settle()
+        if (settled) return promise
+        const f = clock.next(until)
+        if (!f)
+          throw new TestkitError(
+            'unfinished',
+            `nothing is under way, and no timer is due in ${FINISH_MS} ms: what is waited for never happens`,
+          )
+        f()
+      }
     },
     fault: (rule) => rules.add(rule),
   }

@@ -21,8 +21,16 @@ export type Entry =
       readonly kind: 'session'
       readonly at: number
       readonly client: FullJid
-      readonly state: 'new' | 'resumed' | 'lost'
+      /** As clients are told, who do not hear of `suspended`: the connection broke, and may yet be resumed. */
+      readonly state: 'new' | 'resumed' | 'suspended' | 'lost'
+      /** Another client took the resource (RFC 6120 §7.7.2.2). */
+      readonly reason?: 'conflict'
     }
+
+/** What became of a session, and why if that is known. */
+export function stateOf({ state, reason }: Entry & { readonly kind: 'session' }): string {
+  return reason === undefined ? state : `${state} (${reason})`
+}
 
 /** One line each, as XML. */
 export function written(transcript: readonly Entry[]): string {
@@ -30,7 +38,7 @@ export function written(transcript: readonly Entry[]): string {
     .map((entry) => {
       const what =
         entry.kind === 'session'
-          ? `-- ${entry.state}`
+          ? `-- ${stateOf(entry)}`
           : `${entry.direction === 'sent' ? '->' : '<-'} ${serialize(entry.stanza, { ns: 'jabber:client' })}`
       const fault = entry.kind === 'stanza' && entry.fault ? `  (${entry.fault})` : ''
       return `${new Date(entry.at).toISOString()} ${entry.client} ${what}${fault}\n`

@@ -1,7 +1,6 @@
-import { element } from '@xmpp-e2e/xml'
 import { describe, expect, test } from 'vitest'
-import { type Client, MAX_DELIVERIES, TestkitError, testService } from '../src/index.ts'
-import { c, chat, get, inbox, words } from './support.ts'
+import { type Client, FINISH_MS, MAX_DELIVERIES, TestkitError, testService } from '../src/index.ts'
+import { c, chat, get, inbox, ping, words } from './support.ts'
 
 const codeOf = (promise: Promise<unknown>) =>
   promise.then(
@@ -12,7 +11,7 @@ const codeOf = (promise: Promise<unknown>) =>
 describe('settle', () => {
   test('is not needed for a request', async () => {
     const client = testService().connect('juliet')
-    expect((await get(client, undefined, element('urn:xmpp:ping', 'ping'))).attrs.type).toBe('result')
+    expect((await get(client, undefined, ping)).attrs.type).toBe('result')
   })
 
   test('waits for what clients do next', async () => {
@@ -56,7 +55,11 @@ describe('settle', () => {
     })
     const got = inbox(romeo, 'message')
     await juliet.connection.send(chat(romeo.jid, 'x'))
-    expect(await codeOf(service.settle())).toBe('listener-failed')
+    await expect(service.settle()).rejects.toMatchObject({
+      code: 'listener-failed',
+      message: 'a listener of a client threw: broken',
+      cause: { errors: [new Error('broken')] },
+    })
     expect(got.length).toBe(1)
     await service.settle()
   })
@@ -113,10 +116,47 @@ describe('the clock', () => {
     const service = testService()
     const client = service.connect('juliet')
     service.fault({ fault: { kind: 'drop' }, direction: 'sent' })
-    const answer = get(client, undefined, element('urn:xmpp:ping', 'ping')).catch(
-      (error: { code: string }) => error.code,
-    )
+    const answer = get(client, undefined, ping).catch((error: { code: string }) => error.code)
     await service.advance(60_000)
     expect(await answer).toBe('timeout')
+  })
+})
+
+describe('finish', () => {
+  test('moves the clock to one timer after another, and no further than is needed', async () => {
+    const service = testService({ now: 0 })
+    const sleep = (ms: number) => new Promise<void>((done) => service.clock.after(ms, done))
+    service.clock.after(9000, () => expect.unreachable())
+    const program = async () => {
+      await sleep(1000)
+      await sleep(2000)
+      return 'done'
+    }
+    expect([await service.finish(program()), service.clock.now()]).toEqual(['done', 3000])
+  })
+
+  test('does not move it for what ends by itself', async () => {
+    const service = testService({ now: 0 })
+    const client = service.connect('juliet')
+    service.clock.after(1, () => expect.unreachable())
+    await service.finish(get(client, undefined, ping))
+    await expect(service.finish(Promise.reject(new Error('own')))).rejects.toThrow('own')
+  })
+
+  test('gives up when nothing can happen, and when there is only a timer that is set again and again', async () => {
+    const service = testService({ now: 0 })
+    const never = new Promise(() => {})
+    expect([await codeOf(service.finish(never)), service.clock.now()]).toEqual(['unfinished', 0])
+    const again = () => void service.clock.after(FINISH_MS / 4, again)
+    again()
+    expect([await codeOf(service.finish(never)), service.clock.now()]).toEqual(['unfinished', FINISH_MS])
+  })
+
+  test.each([
+    [FINISH_MS, undefined],
+    [FINISH_MS + 1, 'unfinished'],
+  ])('of a timer in %i ms: %s', async (ms, code) => {
+    const { clock, finish } = testService()
+    expect(await codeOf(finish(new Promise<void>((done) => clock.after(ms, done))))).toBe(code)
   })
 })

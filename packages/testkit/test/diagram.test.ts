@@ -29,7 +29,7 @@ test('in columns', async () => {
         1.500         |------------>|             |       iq result pubsub publish urn:example:node
         1.500         |<------------|             |       message chat "lost"
         1.500         |-------------|------------x|       message chat "lost" (dropped)
-        1.500         |             x             |       lost
+        1.500         |             x             |       suspended
     "
   `)
 })
@@ -48,7 +48,7 @@ test('for Mermaid', async () => {
       S->>C1: iq result pubsub publish urn:example:node
       C1->>S: message chat "lost"
       S-xC2: message chat "lost" (dropped)
-      Note over C1: lost
+      Note over C1: suspended
     "
   `)
 })
@@ -58,7 +58,7 @@ test('as XML', async () => {
   expect(lines[3]).toMatch(
     /^1970-01-01T00:00:00.000Z romeo@capulet.example\/pc <- <message type="chat" to="romeo@capulet.example\/pc"/,
   )
-  expect(lines.at(-2)).toBe('1970-01-01T00:00:01.500Z juliet@capulet.example/phone -- lost')
+  expect(lines.at(-2)).toBe('1970-01-01T00:00:01.500Z juliet@capulet.example/phone -- suspended')
 })
 
 test('of nothing', () => {

@@ -4,6 +4,7 @@ import * as testkit from '../src/index.ts'
 test('the package exports', () => {
   expect(Object.keys(testkit).sort()).toMatchInlineSnapshot(`
     [
+      "FINISH_MS",
       "MAX_DELIVERIES",
       "MAX_ITEMS",
       "MAX_PAGE_SIZE",

@@ -20,6 +20,8 @@ export const c = ns(CLIENT)
 export const p = ns(PUBSUB)
 export const o = ns(OWNER)
 
+export const ping = element('urn:xmpp:ping', 'ping')
+
 export function body(text: string): Element {
   return c('body', {}, text)
 }

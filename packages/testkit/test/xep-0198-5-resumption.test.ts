@@ -1,6 +1,7 @@
+import { ConnectionError } from '@xmpp-e2e/xml'
 import { describe, expect, test } from 'vitest'
 import { RESUMPTION_MS, testService } from '../src/index.ts'
-import { all, c, chat, inbox, words } from './support.ts'
+import { all, c, chat, get, inbox, ping, words } from './support.ts'
 
 async function world() {
   const service = testService()
@@ -13,14 +14,45 @@ async function world() {
   return { service, juliet, romeo, states, got: inbox(romeo, 'message') }
 }
 
-describe('a lost connection', () => {
-  test('rejects what is sent, and has no JID', async () => {
+const lost = expect.objectContaining({ name: 'ConnectionError', code: 'lost' })
+
+describe('a connection that breaks', () => {
+  test('is told of only when it is resumed, as by host libraries; what is sent meanwhile rejects', async () => {
     const { romeo, juliet, states } = await world()
     romeo.disconnect()
     romeo.disconnect()
-    expect([romeo.connection.jid, romeo.online, states]).toEqual([undefined, false, ['lost']])
-    await expect(romeo.connection.send(chat(juliet.jid, 'x'))).rejects.toThrow('no connection')
-    expect(() => romeo.presence()).toThrow('no connection')
+    expect([romeo.connection.jid, romeo.online, states]).toEqual([romeo.jid, false, []])
+    await expect(romeo.connection.send(chat(juliet.jid, 'x'))).rejects.toEqual(lost)
+    await expect(get(romeo, undefined, ping)).rejects.toEqual(lost)
+    for (const call of [
+      () => romeo.presence(),
+      () => romeo.unavailable(),
+      () => romeo.join('garden', 'Romeo'),
+    ])
+      expect(call).toThrow(ConnectionError)
+    expect([romeo.resume(), romeo.resume(), states]).toEqual(['resumed', 'resumed', ['resumed']])
+  })
+
+  test('lets requests wait, which are answered when it is resumed', async () => {
+    const { service, romeo } = await world()
+    const answer = get(romeo, undefined, ping)
+    romeo.disconnect()
+    await service.advance(1000)
+    romeo.resume()
+    expect((await answer).attrs.type).toBe('result')
+  })
+
+  test.each([
+    ['reconnect', ['new']],
+    ['close', ['lost']],
+    ['lose', ['lost']],
+  ] as const)('ends them with %s', async (how, told) => {
+    const { romeo, states } = await world()
+    const answer = get(romeo, undefined, ping)
+    romeo.disconnect()
+    romeo[how]()
+    await expect(answer).rejects.toEqual(lost)
+    expect(states).toEqual(told)
   })
 
   test('that is resumed loses nothing, in neither direction', async () => {
@@ -33,7 +65,7 @@ describe('a lost connection', () => {
     expect([words(got), words(other)]).toEqual([[], []])
     expect(romeo.resume()).toBe('resumed')
     await service.settle()
-    expect([words(got), words(other), states]).toEqual([['in'], ['out'], ['lost', 'resumed']])
+    expect([words(got), words(other), states]).toEqual([['in'], ['out'], ['resumed']])
   })
 
   test('that is not resumed in time is the end of the session; messages wait', async () => {
@@ -41,6 +73,7 @@ describe('a lost connection', () => {
     romeo.disconnect()
     await juliet.connection.send(chat(romeo.jid, 'in'))
     await service.advance(RESUMPTION_MS)
+    expect([romeo.connection.jid, states]).toEqual([undefined, ['lost']])
     expect(romeo.resume()).toBe('new')
     await service.settle()
     expect(words(got)).toEqual([])
@@ -72,10 +105,34 @@ describe('a lost connection', () => {
   test('and a new client of the same resource: the older one has none', async () => {
     const { service, romeo, states } = await world()
     const twin = service.connect('romeo', { resource: 'r' })
+    expect(service.transcript.at(-2)).toMatchObject({ state: 'lost', reason: 'conflict' })
     expect([romeo.online, twin.online, states]).toEqual([false, true, ['lost']])
     expect(romeo.resume()).toBe('new')
     expect(twin.online).toBe(false)
   })
+})
+
+test('a session that is lost, and not closed, goes on for the server', async () => {
+  const { service, juliet, romeo, states } = await world()
+  service.subscribeBoth('juliet', 'romeo')
+  juliet.presence()
+  await service.settle()
+  const seen = inbox(juliet, 'presence')
+  const answer = get(romeo, undefined, ping)
+  romeo.lose()
+  await expect(answer).rejects.toEqual(lost)
+  expect([romeo.connection.jid, states]).toEqual([undefined, ['lost']])
+  await service.advance(RESUMPTION_MS - 1)
+  expect(seen).toEqual([])
+  await service.advance(1)
+  expect(seen.map(({ attrs }) => attrs.type)).toEqual(['unavailable'])
+  expect([romeo.resume(), states]).toEqual(['new', ['lost', 'new']])
+})
+
+test('a new session in place of a live one: the old one is lost first', async () => {
+  const { romeo, states } = await world()
+  romeo.reconnect()
+  expect(states).toEqual(['lost', 'new'])
 })
 
 test('a session that is closed cannot be resumed', async () => {
