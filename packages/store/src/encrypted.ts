@@ -56,8 +56,10 @@ export const MAX_SEALED_KEY_BYTES = MAX_KEY_BYTES - PREFIX.length
  *
  * What was altered, put under another name or brought here from another store is `record-forged`. A version that was
  * replaced while this object knew it, and is there again, is `rolled-back`. An older version that it has never known
- * as replaced is taken for the current one, and so is the absence of a record that was deleted behind its back:
- * `checkpoint` notices when the whole store is replaced.
+ * as replaced is taken for the current one, and so is the absence of a record that was deleted behind its back: for
+ * one record, for some, or for all but that of `checkpoint`, which notices when the whole store is replaced.
+ *
+ * Use a key for one store only: another store with the same key, put in the place of this one, opens.
  *
  * `read` and `list` reject with a `StoreError` of these two codes, whose `cause` is the record's key.
  *

@@ -5,12 +5,12 @@
  * - `effect-timed-out`: a handler took longer than `EFFECT_MS`; the effect will be tried again.
  * - `record-malformed`: what is stored where an effect, a checkpoint or the head of a store should be was not written
  *   by this version of the package.
+ * - `store-in-use`: the directory is open already, in this process or another; only one at a time can have it.
+ * - `store-busy`: others kept the database locked for too long. Nothing was written. Try again later.
  * - `evicted`: what the store held is gone: it was emptied, removed or replaced while it was open, or there is a receipt
  *   of it. Its keys are lost; say so before making new ones: opening it again without a receipt makes an empty store.
  * - `rolled-back`: an older state has come back than was there already. Do not use it.
  * - `quota-exceeded`: the browser gives no more room. Nothing was written.
- * - `store-in-use`: the directory is open already, in this process or another; only one at a time can have it.
- * - `store-busy`: others kept the database locked for too long. Nothing was written. Try again later.
  * - `store-closed`: it was closed: by its owner, by the browser, for somebody who deletes it, or because a
  *   commit failed in a way that only opening again can settle. Open it again.
  * - `store-newer`: a later version of this package has changed how it stores. Load that.
