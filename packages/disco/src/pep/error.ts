@@ -61,17 +61,22 @@ export function hasDetail(error: StanzaError, name: string): boolean {
   return error.details.some((el) => el.name === name && el.ns === PUBSUB_ERRORS)
 }
 
+/** An answer that is not as it should be. `ask` adds what it is about. */
+export function malformed(what: string): PepError {
+  return new PepError('malformed', what)
+}
+
 /**
- * Puts what a connection or a reader has thrown under a code. `own` is whether the own account was asked. Mistakes of
- * the caller stay what they are.
+ * Puts what a connection or a reader has thrown under a code, and what it is about into the message. `own` is whether
+ * the own account was asked. Mistakes of the caller stay what they are.
  */
-export function pepError(error: unknown, own: boolean): unknown {
-  if (error instanceof StanzaError)
-    return new PepError(codeOf(error, own), `pep: ${error.condition}`, { cause: error })
-  if (error instanceof ConnectionError)
-    return new PepError(error.code, `pep: ${error.message}`, { cause: error })
-  if (error instanceof ShapeError)
-    return new PepError('malformed', 'pep: the answer is malformed', { cause: error })
+export function pepError(error: unknown, about: string, own: boolean): unknown {
+  const as = (code: PepErrorCode, what: string, cause: unknown = error) =>
+    new PepError(code, `pep: ${about}: ${what}`, { cause })
+  if (error instanceof StanzaError) return as(codeOf(error, own), error.condition)
+  if (error instanceof ConnectionError) return as(error.code, error.message)
+  if (error instanceof ShapeError) return as('malformed', 'the answer is malformed')
+  if (error instanceof PepError) return as(error.code, error.message, error.cause)
   return error
 }
 

@@ -10,9 +10,10 @@
 
 import { type BareJid, bareJid, type Connection, children, type Element, elements } from '@xmpp-e2e/xml'
 import { DATA_FORM_NAMESPACE } from '../data-form.ts'
+import { malformed } from './error.ts'
 import { type Item, MAX_NODE_ITEMS, MAX_NODE_NAME, readItems } from './item.ts'
 import { type NodeConfig, readConfigForm } from './node-config.ts'
-import { malformed, ownAccount } from './request.ts'
+import { ownAccount } from './request.ts'
 
 const EVENT = 'http://jabber.org/protocol/pubsub#event'
 

@@ -5,7 +5,7 @@
  */
 
 import { type BareJid, children, type Element, elements, type FullJid, jid } from '@xmpp-e2e/xml'
-import { malformed } from './request.ts'
+import { malformed } from './error.ts'
 
 export interface Item {
   /** Unique at its node; `undefined` only in notifications of nodes that keep no items. */

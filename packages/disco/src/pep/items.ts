@@ -1,8 +1,9 @@
 /** XEP-0060 §6.5, retrieving items, and §7.2, deleting one. */
 
 import { type BareJid, type Connection, child, element, ns } from '@xmpp-e2e/xml'
+import { malformed } from './error.ts'
 import { checkName, type Item, MAX_NODE_ITEMS, readItems } from './item.ts'
-import { ask, done, malformed, type PepOptions, PUBSUB } from './request.ts'
+import { ask, done, type PepOptions, PUBSUB } from './request.ts'
 
 export interface FetchOptions extends PepOptions {
   /** Whose node; the own account's unless given. */
@@ -40,7 +41,7 @@ export async function fetchItems(
     { node, max_items: max },
     ids?.map((id) => pubsub('item', { id })),
   )
-  return ask(connection, { type: 'get', ns: PUBSUB, children: [asked], owner }, options, (answer) => {
+  return ask(connection, { type: 'get', ns: PUBSUB, node, children: [asked], owner }, options, (answer) => {
     const items = answer && child(answer, 'items')
     if (items?.attrs.node !== node) throw malformed('an answer without items of the node')
     const found = readItems(items)
@@ -74,5 +75,5 @@ export async function retract(
   const { notify = true } = options
   const item = element(PUBSUB, 'item', { id })
   const children = [pubsub('retract', { node, notify: notify ? true : undefined }, item)]
-  return ask(connection, { type: 'set', ns: PUBSUB, children }, options, done)
+  return ask(connection, { type: 'set', ns: PUBSUB, node, children }, options, done)
 }

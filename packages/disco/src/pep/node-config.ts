@@ -6,7 +6,7 @@
 
 import { bool, type Element, uint } from '@xmpp-e2e/xml'
 import { type DataForm, dataForm, formType, submission } from '../data-form.ts'
-import { malformed } from './request.ts'
+import { malformed } from './error.ts'
 
 const ACCESS = ['open', 'presence', 'roster', 'whitelist', 'authorize'] as const
 const SEND_LAST = ['never', 'on_sub', 'on_sub_and_presence'] as const
@@ -41,18 +41,28 @@ const count = uint(2 ** 32 - 1)
 /**
  * The form to submit.
  *
- * @throws {RangeError} when `maxItems` is neither `max` nor a count
+ * @throws {RangeError} when a value is none of its type: what a service does with that is anybody's guess
  */
 export function configForm(type: typeof NODE_CONFIG | typeof PUBLISH_OPTIONS, config: NodeConfig): Element {
   const { access, persist, maxItems, sendLast } = config
-  if (typeof maxItems === 'number' && !(Number.isInteger(maxItems) && maxItems >= 1 && maxItems < 2 ** 32))
+  oneOf('access', ACCESS, access)
+  oneOf('persist', [true, false], persist)
+  if (maxItems !== 'max' && !isCount(maxItems ?? 1))
     throw new RangeError('maxItems: expected `max` or 1 to 4294967295')
+  oneOf('sendLast', SEND_LAST, sendLast)
   const values: Record<string, string> = {}
   if (persist !== undefined) values[FIELDS.persist] = String(persist)
   if (access !== undefined) values[FIELDS.access] = access
   if (maxItems !== undefined) values[FIELDS.maxItems] = String(maxItems)
   if (sendLast !== undefined) values[FIELDS.sendLast] = sendLast
   return dataForm.encode(submission(type, values))
+}
+
+const isCount = (n: number) => Number.isInteger(n) && n >= 1 && n < 2 ** 32
+
+function oneOf<T>(name: string, values: readonly T[], value: T | undefined): void {
+  if (value !== undefined && !values.includes(value))
+    throw new RangeError(`${name}: expected ${values.join(', ')}`)
 }
 
 /**

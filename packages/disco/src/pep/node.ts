@@ -2,9 +2,10 @@
 
 import { type Connection, child, element, ns } from '@xmpp-e2e/xml'
 import { DATA_FORM_NAMESPACE } from '../data-form.ts'
+import { malformed } from './error.ts'
 import { checkName } from './item.ts'
 import { configForm, isEmpty, NODE_CONFIG, type NodeConfig, readConfigForm } from './node-config.ts'
-import { ask, done, malformed, type PepOptions, PUBSUB, PUBSUB_OWNER } from './request.ts'
+import { ask, done, type PepOptions, PUBSUB, PUBSUB_OWNER } from './request.ts'
 
 const owner = ns(PUBSUB_OWNER)
 
@@ -20,7 +21,7 @@ export async function configuration(
 ): Promise<NodeConfig> {
   checkName('node', node)
   const children = [owner('configure', { node })]
-  return ask(connection, { type: 'get', ns: PUBSUB_OWNER, children }, options, (answer) => {
+  return ask(connection, { type: 'get', ns: PUBSUB_OWNER, node, children }, options, (answer) => {
     const configure = answer && child(answer, 'configure')
     const form = configure && child(configure, 'x', DATA_FORM_NAMESPACE)
     if (!form || configure.attrs.node !== node)
@@ -33,7 +34,7 @@ export async function configuration(
  * Changes the fields that are given, and only these: another client of the account may be changing others.
  *
  * @throws {PepError} `not-found` when there is no such node, `refused` when the service will not have it so
- * @throws {RangeError} when `maxItems` is no count
+ * @throws {RangeError} when `config` has a value that is none
  */
 export async function configure(
   connection: Connection,
@@ -44,7 +45,7 @@ export async function configure(
   checkName('node', node)
   if (isEmpty(config)) throw new TypeError('config: expected something to change')
   const children = [owner('configure', { node }, configForm(NODE_CONFIG, config))]
-  return ask(connection, { type: 'set', ns: PUBSUB_OWNER, children }, options, done)
+  return ask(connection, { type: 'set', ns: PUBSUB_OWNER, node, children }, options, done)
 }
 
 /**
@@ -52,7 +53,7 @@ export async function configure(
  * by itself.
  *
  * @throws {PepError} `exists`
- * @throws {RangeError} when `maxItems` is no count
+ * @throws {RangeError} when `config` has a value that is none
  */
 export async function createNode(
   connection: Connection,
@@ -63,7 +64,7 @@ export async function createNode(
   checkName('node', node)
   const children = [element(PUBSUB, 'create', { node })]
   if (!isEmpty(config)) children.push(element(PUBSUB, 'configure', {}, configForm(NODE_CONFIG, config)))
-  return ask(connection, { type: 'set', ns: PUBSUB, children }, options, done)
+  return ask(connection, { type: 'set', ns: PUBSUB, node, children }, options, done)
 }
 
 /**
@@ -78,5 +79,5 @@ export async function deleteNode(
 ): Promise<void> {
   checkName('node', node)
   const children = [owner('delete', { node })]
-  return ask(connection, { type: 'set', ns: PUBSUB_OWNER, children }, options, done)
+  return ask(connection, { type: 'set', ns: PUBSUB_OWNER, node, children }, options, done)
 }

@@ -17,12 +17,12 @@
  */
 
 import { type Connection, child, children, type Element, element, ns, StanzaError } from '@xmpp-e2e/xml'
-import { PepError, type PepErrorCode, pepError } from './error.ts'
+import { malformed, PepError, type PepErrorCode, pepError } from './error.ts'
 import { checkName, MAX_NODE_NAME } from './item.ts'
 import { configuration, configure, createNode } from './node.ts'
 import { configForm, isEmpty, type NodeConfig, PUBLISH_OPTIONS, unmetOf } from './node-config.ts'
 import { proposals } from './proposals.ts'
-import { ask, malformed, ownAccount, type PepOptions, PUBSUB } from './request.ts'
+import { ask, nodeOf, ownAccount, type PepOptions, PUBSUB } from './request.ts'
 
 export interface NewItem {
   /** The service makes one up unless given. */
@@ -73,13 +73,13 @@ interface Ladder {
  *
  * @throws {PepError} `precondition-not-met` when the access model is not as wanted and could not be changed; nothing is
  * published. Others from the request that failed.
- * @throws {RangeError} when `maxItems` is no count
+ * @throws {RangeError} before the first request, when `config` has a value that is none
  */
 export async function publish(
   connection: Connection,
   node: string,
   item: NewItem,
-  config: NodeConfig,
+  config: NodeConfig = {},
   options: PublishOptions = {},
 ): Promise<Published> {
   checkName('node', node)
@@ -129,7 +129,7 @@ async function announcesOptions(ladder: Ladder): Promise<boolean> {
   } catch (error) {
     // Without an answer, the long way does.
     if (error instanceof StanzaError) return false
-    throw pepError(error, true)
+    throw pepError(error, `the features of ${to ?? 'the own account'}`, true)
   }
 }
 
@@ -142,7 +142,7 @@ function attempt(ladder: Ladder, conditions: NodeConfig): Promise<string | undef
   if (!isEmpty(conditions))
     request.push(pubsub('publish-options', {}, configForm(PUBLISH_OPTIONS, conditions)))
   return step(ladder, 'publish', () =>
-    ask(connection, { type: 'set', ns: PUBSUB, children: request }, options, (answer) => {
+    ask(connection, { type: 'set', ns: PUBSUB, node, children: request }, options, (answer) => {
       const published = answer && child(answer, 'publish')
       const { id = item.id } = (published && child(published, 'item')?.attrs) ?? {}
       if (id !== undefined && id.length > MAX_NODE_NAME)
@@ -240,7 +240,8 @@ function isCode(error: unknown, code: PepErrorCode): boolean {
   return error instanceof PepError && error.code === code
 }
 
-function notMet({ wanted }: Ladder, found: NodeConfig, cause?: unknown): PepError {
-  const message = `pep: the access model was to be ${wanted.access}, and was ${found.access ?? 'unknown'} when last read`
+function notMet({ connection, node, wanted }: Ladder, found: NodeConfig, cause?: unknown): PepError {
+  const models = `to be ${wanted.access}, and was ${found.access ?? 'unknown'} when last read`
+  const message = `pep: ${nodeOf(connection, node)}: the access model was ${models}`
   return new PepError('precondition-not-met', message, { cause, found })
 }

@@ -10,7 +10,7 @@ import {
   type Signal,
 } from '@xmpp-e2e/xml'
 import { readJid } from '../address.ts'
-import { PepError, pepError } from './error.ts'
+import { pepError } from './error.ts'
 
 export const PUBSUB = 'http://jabber.org/protocol/pubsub'
 export const PUBSUB_OWNER = 'http://jabber.org/protocol/pubsub#owner'
@@ -25,6 +25,7 @@ export interface PepOptions {
 export interface Request {
   readonly type: 'get' | 'set'
   readonly ns: typeof PUBSUB | typeof PUBSUB_OWNER
+  readonly node: string
   readonly children: readonly Child[]
   /** Whose service; the own account's unless given. */
   readonly owner?: BareJid | undefined
@@ -43,13 +44,13 @@ export async function ask<T>(
   options: PepOptions,
   read: (pubsub: Element | undefined) => T,
 ): Promise<T> {
-  const { type, ns: namespace, children, owner } = request
+  const { type, ns: namespace, node, children, owner } = request
   const iq = client('iq', { type, to: owner }, ns(namespace)('pubsub', {}, children))
   const own = owner === undefined || owner === ownAccount(connection)
   try {
     return read(child(await connection.request(iq, options), 'pubsub', namespace))
   } catch (error) {
-    throw pepError(error, own)
+    throw pepError(error, nodeOf(connection, node, owner), own)
   }
 }
 
@@ -61,6 +62,7 @@ export function ownAccount({ jid }: Connection): BareJid | undefined {
   return jid === undefined ? undefined : readJid(jid)?.bare
 }
 
-export function malformed(what: string): PepError {
-  return new PepError('malformed', `pep: ${what}`)
+/** A node as messages of errors name it. */
+export function nodeOf(connection: Connection, node: string, owner?: BareJid): string {
+  return `${node} of ${owner ?? ownAccount(connection) ?? 'the own account'}`
 }

@@ -4,9 +4,9 @@
  */
 
 import { type BareJid, bareJid, type Connection, child, type Element, ns } from '@xmpp-e2e/xml'
-import { PepError } from './error.ts'
+import { malformed, PepError } from './error.ts'
 import { checkName, MAX_NODE_NAME } from './item.ts'
-import { ask, done, malformed, ownAccount, type PepOptions, PUBSUB } from './request.ts'
+import { ask, done, nodeOf, ownAccount, type PepOptions, PUBSUB } from './request.ts'
 
 const STATES = ['subscribed', 'pending', 'unconfigured'] as const
 
@@ -37,9 +37,9 @@ export async function subscribe(
   options: PepOptions = {},
 ): Promise<Subscription> {
   checkName('node', node)
-  const own = subscriber(connection)
+  const own = subscriber(connection, owner, node)
   const children = [pubsub('subscribe', { node, jid: own })]
-  return ask(connection, { type: 'set', ns: PUBSUB, children, owner }, options, (answer) => {
+  return ask(connection, { type: 'set', ns: PUBSUB, node, children, owner }, options, (answer) => {
     const subscription = answer && child(answer, 'subscription')
     if (!subscription) throw malformed('an answer without a subscription')
     const { jid, node: about = node } = subscription.attrs
@@ -60,13 +60,15 @@ export async function unsubscribe(
   options: UnsubscribeOptions = {},
 ): Promise<void> {
   checkName('node', node)
-  const children = [pubsub('unsubscribe', { node, jid: subscriber(connection), subid: options.id })]
-  return ask(connection, { type: 'set', ns: PUBSUB, children, owner }, options, done)
+  const own = subscriber(connection, owner, node)
+  const children = [pubsub('unsubscribe', { node, jid: own, subid: options.id })]
+  return ask(connection, { type: 'set', ns: PUBSUB, node, children, owner }, options, done)
 }
 
-function subscriber(connection: Connection): BareJid {
+function subscriber(connection: Connection, owner: BareJid, node: string): BareJid {
   const account = ownAccount(connection)
-  if (account === undefined) throw new PepError('lost', 'pep: there is no session')
+  if (account === undefined)
+    throw new PepError('lost', `pep: ${nodeOf(connection, node, owner)}: there is no session`)
   return account
 }
 

@@ -1,6 +1,6 @@
-import { type BareJid, StanzaError } from '@xmpp-e2e/xml'
+import { type BareJid, element, StanzaError } from '@xmpp-e2e/xml'
 import { expect, test } from 'vitest'
-import { fetchItems, PepError } from '../../src/pep.ts'
+import { fetchItems, PepError, publish, subscribe } from '../../src/pep.ts'
 import { abortable, connected, error, failure, scripted } from './connection.ts'
 
 const romeo = 'romeo@montague.lit' as BareJid
@@ -39,7 +39,8 @@ test.each([
     (e) => e,
   )
   expect(outcome).toBeInstanceOf(PepError)
-  expect(outcome).toMatchObject({ name: 'PepError', code, message: `pep: ${condition}`, found: undefined })
+  const message = `pep: node of juliet@capulet.lit: ${condition}`
+  expect(outcome).toMatchObject({ name: 'PepError', code, message, found: undefined })
   expect(outcome.cause).toBeInstanceOf(StanzaError)
 })
 
@@ -76,6 +77,25 @@ test('a stanza that cannot be written is lost, with the reason of the host', asy
   })
   const outcome = await fetchItems(connection, 'node').catch((e) => e)
   expect(outcome).toMatchObject({ code: 'lost', cause: { code: 'lost', cause: broken } })
+})
+
+test('messages name the node and its owner', async () => {
+  const malformed = '<pubsub/>'
+  const { connection, wire } = scripted(malformed, error('cancel', 'gone'), undefined)
+  const messageOf = (promise: Promise<unknown>) => promise.catch((e) => e.message)
+  expect(await messageOf(fetchItems(connection, 'node', { owner: romeo }))).toBe(
+    'pep: node of romeo@montague.lit: an answer without items of the node',
+  )
+  const item = { payload: element('urn:example', 'x') }
+  expect(await messageOf(publish(connection, 'node', item))).toBe('pep: node of juliet@capulet.lit: gone')
+  const signal = abortable()
+  const asking = messageOf(publish(connection, 'node', item, { access: 'open' }, { signal }))
+  signal.abort()
+  expect(await asking).toBe('pep: the features of juliet@capulet.lit: the request was aborted')
+  wire.jid = undefined
+  expect(await messageOf(subscribe(connection, romeo, 'node'))).toBe(
+    'pep: node of romeo@montague.lit: there is no session',
+  )
 })
 
 test('mistakes of the caller keep their kind', async () => {

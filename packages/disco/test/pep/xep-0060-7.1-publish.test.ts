@@ -365,7 +365,10 @@ describe('the access model is right, or nothing is published', () => {
   test('the message says both models', async () => {
     const { connection } = scripted(config(standard), refused, refused)
     const outcome = publish(connection, NODE, item, secret, { announcesOptions: false })
-    await expect(outcome).rejects.toThrow('was to be whitelist, and was presence')
+    const models = 'to be whitelist, and was presence when last read'
+    await expect(outcome).rejects.toThrow(
+      `pep: ${NODE} of juliet@capulet.lit: the access model was ${models}`,
+    )
   })
 
   test.each<[string, answers: string[], code: string]>([
@@ -522,6 +525,19 @@ test('bad arguments are refused before anything is sent', async () => {
   const { connection, requests } = scripted()
   for (const maxItems of [0, -1, 1.5, Number.NaN, 2 ** 32])
     expect(await failure(publish(connection, NODE, item, { maxItems }))).toBeInstanceOf(RangeError)
+  const wrong: Record<string, unknown>[] = [
+    { access: 'opne' },
+    { access: '' },
+    { persist: 'true' },
+    { maxItems: 'all' },
+    { maxItems: '7' },
+    { sendLast: 'always' },
+  ]
+  for (const config of wrong) {
+    const outcome = await failure(publish(connection, NODE, item, config))
+    expect(outcome).toBeInstanceOf(RangeError)
+    expect(String(outcome)).toMatch(new RegExp(`: ${Object.keys(config)[0]}: expected `))
+  }
   for (const node of ['', 'x'.repeat(1025)])
     expect(await failure(publish(connection, node, item, {}))).toBeInstanceOf(RangeError)
   expect(await failure(publish(connection, NODE, { id: '', payload }, {}))).toBeInstanceOf(RangeError)
