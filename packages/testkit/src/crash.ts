@@ -3,6 +3,8 @@
  * connection. Between two of them a program only computes, so the moments that differ are those after each call.
  */
 
+import { TestkitError } from './error.ts'
+
 /**
  * - `silent`: nothing is heard any more, as when the process is gone. What waits, waits for good.
  * - `rejecting`: everything fails from then on, as when the disk or the network is gone and the process is not.
@@ -18,6 +20,8 @@ export interface CrashOptions {
 }
 
 export interface Crash {
+  /** The call at which it happens; `undefined` for none. */
+  readonly at: number | undefined
   /**
    * The same port, whose methods count when they give promises. Functions and objects of functions that are handed to
    * it are not called after the crash.
@@ -37,13 +41,13 @@ type Kinds = Map<string, boolean>
 
 /** @throws {RangeError} when `at` is no positive integer */
 export function crash(options: CrashOptions = {}): Crash {
-  return crashing(options, new Map())
+  return crashing(options, new Map(), [])
 }
 
-function crashing({ at, mode = 'silent' }: CrashOptions, kinds: Kinds): Crash {
+/** @param names gets the methods that are called, in order */
+function crashing({ at, mode = 'silent' }: CrashOptions, kinds: Kinds, names: string[]): Crash {
   if (at !== undefined && !(Number.isSafeInteger(at) && at > 0))
     throw new RangeError('at: expected a positive integer')
-  let calls = 0
   let ports = 0
   let crashed = false
   let die: () => void = () => {}
@@ -58,9 +62,8 @@ function crashing({ at, mode = 'silent' }: CrashOptions, kinds: Kinds): Crash {
     mode === 'rejecting' ? Promise.reject(new Error('crashed')) : new Promise<never>(() => {})
 
   // It was started before the crash: its effect is not undone, only never heard of.
-  const outcome = <T>(result: Promise<T>): Promise<T> => {
-    calls++
-    const last = calls === at
+  const outcome = <T>(result: Promise<T>, name: string): Promise<T> => {
+    const last = names.push(name) === at
     return result.finally(() => {
       if (last) die()
       return crashed ? lost() : undefined
@@ -88,8 +91,9 @@ function crashing({ at, mode = 'silent' }: CrashOptions, kinds: Kinds): Crash {
   }
 
   return {
+    at,
     get calls() {
-      return calls
+      return names.length
     },
     get crashed() {
       return crashed
@@ -109,7 +113,7 @@ function crashing({ at, mode = 'silent' }: CrashOptions, kinds: Kinds): Crash {
             const result: unknown = Reflect.apply(value, port, args.map(muted))
             const promises = result instanceof Promise
             kinds.set(name, promises)
-            return promises ? outcome(result) : result
+            return promises ? outcome(result, String(key)) : result
           }
         },
       })
@@ -136,6 +140,7 @@ function isListener(argument: unknown): argument is Readonly<Record<string, unkn
  * wraps its ports with the crash that it gets, and runs the program through it; then it looks at what is left.
  *
  * @returns how many calls there were
+ * @throws {TestkitError} `crash-scenario`: where a scenario failed, with its error as `cause`
  */
 export async function atEveryCrash(
   scenario: (crash: Crash) => Promise<void>,
@@ -143,9 +148,21 @@ export async function atEveryCrash(
 ): Promise<number> {
   // What promises is learnt from the run without a crash: ports are wrapped in the same order each time.
   const kinds: Kinds = new Map()
-  const whole = crashing({ mode }, kinds)
-  await scenario(whole)
-  const { calls } = whole
-  for (let at = 1; at <= calls; at++) await scenario(crashing({ at, mode }, kinds))
-  return calls
+  const names: string[] = []
+  await attempt('without a crash', () => scenario(crashing({ mode }, kinds, names)))
+  for (const [i, name] of names.entries()) {
+    const at = i + 1
+    const where = `after call ${at} of ${names.length} (${name})`
+    await attempt(where, () => scenario(crashing({ at, mode }, kinds, [])))
+  }
+  return names.length
+}
+
+async function attempt(where: string, run: () => Promise<void>): Promise<void> {
+  try {
+    await run()
+  } catch (cause) {
+    const what = cause instanceof Error ? cause.message : String(cause)
+    throw new TestkitError('crash-scenario', `${where}: ${what}`, { cause })
+  }
 }

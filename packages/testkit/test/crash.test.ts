@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { atEveryCrash, crash, testService } from '../src/index.ts'
+import { atEveryCrash, crash, TestkitError, testService } from '../src/index.ts'
 import { chat, inbox, words } from './support.ts'
 
 /** A port that notes what has taken effect. */
@@ -153,4 +153,26 @@ test('at every crash, a program that writes before it sends never sends what it 
     '2 written, 1 sent',
     '2 written, 2 sent',
   ])
+})
+
+test.each([
+  [undefined, 'without a crash: broken'],
+  [1, 'after call 1 of 3 (write): broken'],
+  [3, 'after call 3 of 3 (read): broken'],
+])('a scenario that fails at %s says so', async (at, message) => {
+  const ran: (number | undefined)[] = []
+  const failing = atEveryCrash(async (crashing) => {
+    ran.push(crashing.at)
+    const port = crashing.wrap({ write: async () => {}, read: async () => 1 })
+    await crashing.run(async () => {
+      await port.write()
+      await port.write()
+      await port.read()
+    })
+    if (crashing.at === at) throw new Error('broken')
+  })
+  const error: unknown = await failing.catch((reason: unknown) => reason)
+  expect(error).toBeInstanceOf(TestkitError)
+  expect(error).toMatchObject({ code: 'crash-scenario', message, cause: new Error('broken') })
+  expect(ran).toEqual([undefined, 1, 2, 3].slice(0, (at ?? 0) + 1))
 })
