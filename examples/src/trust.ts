@@ -3,8 +3,11 @@
 import {
   automaticTrustManagement,
   decideKey,
+  decodeKey,
+  decodeWaiting,
   type Endpoint,
   encodeKey,
+  encodeWaiting,
   formatFingerprint,
   formatKeyUri,
   type Keyring,
@@ -29,16 +32,20 @@ const [laptop, tablet, phone, intruder] = ['1a', '1b', '2a', 'ee'].map((byte) =>
   string,
 ]
 
-/** One of Juliet's devices: its keyring, and a store for what steps change. */
-function device(fingerprint: string) {
+/** One of Juliet's devices: its keyring as it was stored, and a store for what steps change. */
+function device(fingerprint: string, stored = new Map<string, Uint8Array>()) {
   const policy = automaticTrustManagement
   const endpoint: Endpoint = { account: juliet, protocol: 'urn:xmpp:omemo:2', fingerprint, policy }
-  const stored = new Map<string, Uint8Array>()
-  let keyring: Keyring = { keys: [], waiting: [] }
+  const keys = [...stored].filter(([name]) => name !== 'waiting').map(([, bytes]) => decodeKey(bytes))
+  const waiting = stored.get('waiting')
+  let keyring: Keyring = { keys, waiting: waiting ? decodeWaiting(waiting) : [] }
   return {
+    stored,
     take(step: (keyring: Keyring, endpoint: Endpoint) => KeyringStep): KeyringStep {
       const done = step(keyring, endpoint)
-      for (const key of done.changed) stored.set(`${key.owner} ${key.fingerprint}`, encodeKey(key))
+      // In an application: in one commit with the message, or the scan, that caused the step.
+      for (const key of done.changed) stored.set(`key ${key.owner} ${key.fingerprint}`, encodeKey(key))
+      stored.set('waiting', encodeWaiting(done.keyring.waiting))
       keyring = done.keyring
       return done
     },
@@ -75,7 +82,8 @@ for (const notice of notices.filter(({ to }) => to === juliet)) {
   const sender = { owner: juliet, fingerprint: laptop }
   onTablet.take((k, e) => receiveTrustMessage(k, e, { message, sender, at: now, now }))
 }
-console.log(`tablet: phone ${onTablet.level(phone)}, intruder ${onTablet.level(intruder)}`)
+const restarted = device(tablet, onTablet.stored)
+console.log(`tablet, restarted: phone ${restarted.level(phone)}, intruder ${restarted.level(intruder)}`)
 
 try {
   parseKeyUri(code.replace('romeo@', 'r0meo@'), romeo)

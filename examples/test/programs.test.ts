@@ -51,7 +51,7 @@ const PROGRAMS = [
   [
     'trust',
     'before: encrypts to 2 keys of Romeo, blindly\na code of 41 modules a side\nscanned 2a2a2a2a 2a2a2a2a …\n' +
-      'laptop: phone verified, intruder undecided\ntablet: phone verified, intruder undecided\n' +
+      'laptop: phone verified, intruder undecided\ntablet, restarted: phone verified, intruder undecided\n' +
       'another code: uri-wrong-owner\n',
   ],
   [

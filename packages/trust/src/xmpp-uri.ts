@@ -30,7 +30,8 @@ export interface XmppUri {
  */
 export function parseXmppUri(text: string): XmppUri {
   if (text.length > MAX_URI_LENGTH) throw malformed(`longer than ${MAX_URI_LENGTH} characters`)
-  const [, path = '', query] = /^xmpp:([^?#]*)(?:\?([^#]*))?(?:#.*)?$/is.exec(text) ?? []
+  const [uri, path = '', query] = /^xmpp:([^?#]*)(?:\?([^#]*))?(?:#.*)?$/is.exec(text) ?? []
+  if (uri === undefined) throw malformed('not of the scheme xmpp:')
   const jid = parsePath(path)
   const [first = '', ...rest] = query === undefined ? [] : query.split(';')
   const hasType = !first.includes('=')

@@ -128,6 +128,11 @@ describe('RFC 5122 §2.2', () => {
     expect(formatXmppUri({ jid: bare('[2001:db8::1]'), type: '', pairs: [] })).toBe('xmpp:[2001:db8::1]')
   })
 
+  test('a URI of another scheme is said to be one', () => {
+    for (const uri of ['https://x', 'openpgp4fpr:1357B018', 'xmppx:juliet@capulet.lit', ''])
+      expect(() => parseKeyUri(uri, juliet)).toThrow('uri: not of the scheme xmpp:')
+  })
+
   test('MAX_URI_LENGTH', () => {
     const empty = 'xmpp:romeo@montague.net?x='.length
     const value = 'y'.repeat(MAX_URI_LENGTH - empty)
