@@ -111,7 +111,13 @@ async function xmppjs(
   options: GuardOptions,
 ): Promise<Client> {
   trust(await readFile(ca, 'utf8'))
-  const xmpp = client({ service, domain, username: jid.split('@')[0], password })
+  const username = jid.split('@')[0]
+  // Its SCRAM computes for more than half a second at each login.
+  const xmpp = client({
+    service,
+    domain,
+    credentials: (authenticate) => authenticate({ username, password }, 'PLAIN'),
+  })
   // It can miss the header of a stream, and says so when this is over, though everything works: never, here.
   xmpp.timeout = 600_000
   xmpp.on('error', () => undefined)

@@ -29,8 +29,12 @@ declare module '@xmpp/client' {
   export interface Options {
     readonly service: string
     readonly domain: string
-    readonly username: string | undefined
-    readonly password: string
+    credentials(
+      authenticate: (
+        account: { readonly username: string | undefined; readonly password: string },
+        mechanism: string,
+      ) => Promise<void>,
+    ): Promise<void>
   }
   export function client(options: Options): Client
   export function xml(name: string, attrs: Record<string, string>, ...children: (Element | string)[]): Element
