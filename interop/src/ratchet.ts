@@ -51,8 +51,9 @@ export interface End {
 
 const DEVICE_IDS = [1001, 1002] as const
 
-export const toBase64 = (bytes: Uint8Array): string => Buffer.from(bytes).toString('base64')
-export const fromBase64 = (text: string): Bytes => new Uint8Array(Buffer.from(text, 'base64'))
+const toBase64 = (bytes: Uint8Array): string =>
+  btoa(Array.from(bytes, (byte) => String.fromCharCode(byte)).join(''))
+const fromBase64 = (text: string): Bytes => Uint8Array.from(atob(text), (unit) => unit.charCodeAt(0))
 const toBytes = (text: string): Bytes => new Uint8Array(new TextEncoder().encode(text))
 const toText = (bytes: Uint8Array | undefined): string => new TextDecoder().decode(bytes)
 
@@ -199,7 +200,7 @@ const KEYS = ['namespace', 'device', 'identity', 'prekeys', 'current', 'archived
 function endOf(values: readonly (Bytes | undefined)[]) {
   const [namespace, device, identity, preKeys, current, archived, both, sent, received] = values
   if (!identity || !preKeys || !current || !archived || !both) throw new Error('torn: a record is missing')
-  if (toBase64(both) !== toBase64(Buffer.concat([current, archived])))
+  if (toBase64(both) !== toBase64(joined(current, archived)))
     throw new Error('torn: a session of two commits')
   const end: End = {
     namespace: toText(namespace) as Namespace,
@@ -215,8 +216,15 @@ function sessionPuts({ sessions: { current, archived } }: End): Put[] {
   return [
     ['current', current],
     ['archived', archived],
-    ['both', new Uint8Array(Buffer.concat([current, archived]))],
+    ['both', joined(current, archived)],
   ]
+}
+
+function joined(a: Uint8Array, b: Uint8Array): Bytes {
+  const bytes = new Uint8Array(a.length + b.length)
+  bytes.set(a)
+  bytes.set(b, a.length)
+  return bytes
 }
 
 /** A reading in the middle of an update gives others the time to be faster. */

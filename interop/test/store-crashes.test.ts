@@ -12,13 +12,12 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type DiskStore, openStore } from '../src/disk-stores.ts'
 import { JsonLines, PeerError } from '../src/json-lines.ts'
 import { type PostgresServer, startPostgres } from '../src/postgres-server.ts'
-import { type End, freshEnds, type Journal, type Letter, open, place, seal } from '../src/ratchet.ts'
+import { freshEnds, type Journal, type Letter, place } from '../src/ratchet.ts'
+import { type Peer, WINDOW, Witness } from '../src/ratchet-witness.ts'
 
 const KILLS = 50
 /** In milliseconds: a minute or two on a quiet machine, of which most is starting processes. */
 const PATIENCE = 900_000
-/** Requests that are under way at once, so that one always is when the process is killed. */
-const WINDOW = 4
 
 const WORKER = fileURLToPath(new URL('../dist/ratchet-worker.js', import.meta.url))
 
@@ -35,90 +34,13 @@ afterAll(async () => {
 
 const locate = (kind: DiskStore): string => (kind === 'postgres' ? server.host : directory)
 
-/** The end that keeps running, and all that it knows of the other one. */
-class Witness {
-  #end: End
-  #letters = 0
-  readonly #unsaid = new Set<string>()
-  /** What it wrote and has no acknowledgement of. */
-  readonly unheard = new Map<string, { readonly letter: Letter; readonly body: string }>()
-  /** What the other end has acknowledged, by the number or the id of the message. */
-  readonly sent = new Map<number, string>()
-  readonly received = new Map<string, string>()
-
-  constructor(end: End) {
-    this.#end = end
-  }
-
-  write(): string {
-    const id = `${++this.#letters}`
-    const body = `to the worker, ${id}`
-    const { end, letter } = seal(this.#end, body)
-    this.#end = end
-    this.unheard.set(id, { letter, body })
-    return id
-  }
-
-  /** A key that was used before is an error here. */
-  read(n: number, letter: Letter, body: string): void {
-    const opened = open(this.#end, letter)
-    this.#end = opened.end
-    expect(opened.body).toBe(body)
-    expect(this.sent.has(n)).toBe(false)
-    this.sent.set(n, body)
-  }
-
-  async hear(worker: JsonLines, id: string): Promise<void> {
-    const { letter, body } = this.unheard.get(id)!
-    expect(await worker.request('receive', { key: id, letter })).toBe(body)
-    this.unheard.delete(id)
-    this.received.set(id, body)
-  }
-
-  async ask(worker: JsonLines, body: string): Promise<void> {
-    const { n, letter } = await worker.request<{ n: number; letter: Letter }>('send', { body })
-    this.read(n, letter, body)
-  }
-
-  /**
-   * All that was acknowledged is there, and nothing else but what was under way when the process ended: at most so
-   * much. Says how much that is.
-   */
-  compare({ sent, received }: Journal, underWay: number): number {
-    for (const [n, body] of this.sent) expect(sent[n]).toBe(body)
-    for (const [id, body] of this.received) expect(received[id]).toBe(body)
-    const unsaid = Object.keys(sent).filter((n) => !this.sent.has(Number(n)) && !this.#unsaid.has(n))
-    const unheard = Object.keys(received).filter((id) => !this.received.has(id))
-    for (const id of unheard) expect(received[id]).toBe(this.unheard.get(id)?.body)
-    for (const n of unsaid) this.#unsaid.add(n)
-    expect(Object.keys(sent).map(Number)).toEqual(Object.keys(sent).map((_, i) => i))
-    expect(unsaid.length + unheard.length).toBeLessThanOrEqual(underWay)
-    return unsaid.length + unheard.length
-  }
-}
-
 const start = (kind: DiskStore, name: string) =>
   JsonLines.start(process.execPath, [WORKER, kind, locate(kind), name])
 
-/** Ends when `enough` says so, or when the process has ended. */
-async function converse(
-  worker: JsonLines,
-  witness: Witness,
-  enough: (acks: number) => boolean,
-): Promise<void> {
-  let acks = 0
-  const waiting = [...witness.unheard.keys()]
-  const line = async (): Promise<void> => {
-    while (!enough(acks)) {
-      const again = waiting.shift()
-      if (again !== undefined) await witness.hear(worker, again)
-      else if (randomInt(2) === 0) await witness.hear(worker, witness.write())
-      else await witness.ask(worker, `from the worker, ${randomInt(2 ** 32)}`)
-      acks++
-    }
-  }
-  await Promise.all(Array.from({ length: WINDOW }, line))
-}
+const peerOf = (worker: JsonLines): Peer => ({
+  send: (body) => worker.request<{ n: number; letter: Letter }>('send', { body }),
+  receive: (key, letter) => worker.request<string>('receive', { key, letter }),
+})
 
 const lines: [DiskStore, Namespace][] = [
   ['level', omemo2.namespace],
@@ -145,14 +67,15 @@ describe.concurrent.each(lines)('%s', (kind, namespace) => {
           unsaid += witness.compare(found, WINDOW)
           const last = randomInt(40)
           let due = false
-          await converse(worker, witness, (acks) => {
+          const conversing = witness.converse(peerOf(worker), (acks) => {
             if (acks >= last && !due) {
               due = true
               // Anywhere between two acknowledgements.
               setTimeout(() => process.kill(worker.pid!, 'SIGKILL'), randomInt(5))
             }
             return false
-          }).catch((error: unknown) => {
+          })
+          await conversing.catch((error: unknown) => {
             if (!(error instanceof PeerError && error.code === 'exited')) throw error
           })
         } finally {
@@ -162,7 +85,7 @@ describe.concurrent.each(lines)('%s', (kind, namespace) => {
 
       // The session has outlived it all.
       const worker = await start(kind, name)
-      await converse(worker, witness, (acks) => acks >= 20)
+      await witness.converse(peerOf(worker), (acks) => acks >= 20)
       witness.compare(await worker.request<Journal>('journal', {}), 0)
       await worker.stop()
       console.log(
@@ -192,8 +115,8 @@ test.each(shared)(
     let left = messages
     const line = async (worker: JsonLines): Promise<void> => {
       while (left-- > 0)
-        if (left % 2 === 0) await witness.hear(worker, witness.write())
-        else await witness.ask(worker, `${left}`)
+        if (left % 2 === 0) await witness.hear(peerOf(worker), witness.write())
+        else await witness.ask(peerOf(worker), `${left}`)
     }
     try {
       await Promise.all(workers.flatMap((worker) => [line(worker), line(worker)]))

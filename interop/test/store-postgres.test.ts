@@ -1,6 +1,6 @@
 import { type Store, update } from '@xmpp-e2e/store'
 import { conformance } from '@xmpp-e2e/store/conformance'
-import { type PostgresClient, postgresStore } from '@xmpp-e2e/store/postgres'
+import { HISTORY_CHANGES, type PostgresClient, postgresStore } from '@xmpp-e2e/store/postgres'
 import { Pool } from 'pg'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type PostgresServer, startPostgres } from '../src/postgres-server.ts'
@@ -126,7 +126,7 @@ describe('a store', () => {
     const client = pool('-c synchronous_commit=off')
     const store = await postgresStore(client, { name: fresh() })
     // What a transaction is committed with is the setting at its end.
-    const asked = `SELECT xmpp_e2e_commit_1(id, uid, '[]', '[{"k":"a","o":0,"l":0}]', '', '[]') AS written,
+    const asked = `SELECT xmpp_e2e_commit_1(id, store_uid, '[]', '[{"key":"a","start":0,"length":0}]', '', '[]') AS written,
       current_setting('synchronous_commit') AS before FROM xmpp_e2e_stores LIMIT 1`
     const { rows } = await client.query(`WITH done AS MATERIALIZED (${asked})
       SELECT written, before, current_setting('synchronous_commit') AS after FROM done`)
@@ -136,20 +136,20 @@ describe('a store', () => {
     expect(now).toEqual([{ setting: 'off' }])
   })
 
-  test('remembers deleted keys for 16384 changes, and refuses what it cannot know', async () => {
+  test('remembers deleted keys for HISTORY_CHANGES, and refuses what it cannot know', async () => {
     const client = pool()
     const name = fresh()
     const store = await postgresStore(client, { name })
     const [before] = await store.read(['never written'])
     const keys = (from: number, to: number) => Array.from({ length: to - from }, (_, i) => `k${from + i}`)
-    expect(await store.commit([], { delete: keys(0, 16_384) })).toBe(true)
+    expect(await store.commit([], { delete: keys(0, HISTORY_CHANGES) })).toBe(true)
     expect(await store.commit([before!.token], {})).toBe(true)
-    expect(await store.commit([], { delete: keys(16_384, 16_385) })).toBe(true)
+    expect(await store.commit([], { delete: keys(HISTORY_CHANGES, HISTORY_CHANGES + 1) })).toBe(true)
     expect(await store.commit([before!.token], {})).toBe(false)
-    expect(await store.commit([], { delete: keys(20_000, 20_000 + 16_384) })).toBe(true)
+    expect(await store.commit([], { delete: keys(20_000, 20_000 + HISTORY_CHANGES) })).toBe(true)
     const remembered = `SELECT count(*)::int AS count FROM xmpp_e2e_deleted d
       JOIN xmpp_e2e_stores s ON s.id = d.store WHERE s.name = $1`
-    expect((await client.query(remembered, [name])).rows).toEqual([{ count: 16_384 }])
+    expect((await client.query(remembered, [name])).rows).toEqual([{ count: HISTORY_CHANGES }])
   })
 
   test('cannot be kept where text is not UTF-8', async () => {
@@ -159,13 +159,27 @@ describe('a store', () => {
     await expect(postgresStore(latin)).rejects.toThrow(TypeError)
   })
 
-  test('says so when it was removed from the database', async () => {
-    const client = pool()
-    const name = fresh()
-    const store = await postgresStore(client, { name })
+  test.each([
+    ['its row is deleted', ['DELETE FROM xmpp_e2e_stores']],
+    ['another is in its place', ["UPDATE xmpp_e2e_stores SET store_uid = 'other'"]],
+    ['its tables are dropped', ['stores', 'records', 'deleted'].map((name) => `DROP TABLE xmpp_e2e_${name}`)],
+    ['its schema is dropped', ['DROP SCHEMA vanishing CASCADE']],
+  ])('is evicted, whatever is asked, when %s', async (_, statements) => {
+    const client = pool('-c search_path=vanishing')
+    await client.query('DROP SCHEMA IF EXISTS vanishing CASCADE')
+    await client.query('CREATE SCHEMA vanishing')
+    const store = await postgresStore(client)
+    await store.commit([], { put: [['a', new Uint8Array()]] })
     const [seen] = await store.read(['a'])
-    await client.query('DELETE FROM xmpp_e2e_stores WHERE name = $1', [name])
-    await expect(store.read(['a'])).rejects.toMatchObject({ code: 'store-closed' })
-    expect(await store.commit([seen!.token], { put: [['a', new Uint8Array()]] })).toBe(false)
+    for (const statement of statements) await client.query(statement)
+    const asked = [
+      store.read(['a']),
+      store.list(''),
+      store.commit([seen!.token], {}),
+      store.commit([], { put: [['a', new Uint8Array()]] }),
+      store.commit([seen!.token], { delete: ['a'] }),
+    ]
+    for (const each of await Promise.allSettled(asked))
+      expect(each).toMatchObject({ status: 'rejected', reason: { name: 'StoreError', code: 'evicted' } })
   })
 })

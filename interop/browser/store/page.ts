@@ -3,7 +3,6 @@
  * calls the functions of `storePage`.
  */
 
-import './buffer.ts'
 import { type Store, update } from '@xmpp-e2e/store'
 import { conformance } from '@xmpp-e2e/store/conformance'
 import { encrypted } from '@xmpp-e2e/store/encrypted'
@@ -19,7 +18,8 @@ const open = (name: string, receipt?: string): Promise<IndexeddbStore> =>
 const outcome = (work: Promise<unknown>): Promise<string> =>
   work.then(
     () => 'fulfilled',
-    (error) => String(error.code ?? error.name),
+    // Those of the browser have codes too, which are numbers of old.
+    (error) => String(error instanceof DOMException ? error.name : (error.code ?? error.name)),
   )
 
 const lines: Record<'page' | 'worker', () => Line> = {
@@ -72,6 +72,7 @@ const storePage = {
     return { receipt: held.receipt, isPersisted: await held.persisted }
   },
   close: () => held.close(),
+  committing: (tokens: readonly string[]) => outcome(held.commit(tokens, {})),
   opening: (name: string, receipt?: string) => outcome(open(name, receipt)),
   reading: () => outcome(held.read(['a'])),
   listing: () => outcome(held.list('')),
@@ -120,6 +121,34 @@ const storePage = {
     const transaction = request.result.transaction(['values', 'log', 'meta'], 'readwrite')
     for (const store of transaction.objectStoreNames) transaction.objectStore(store).clear()
     await new Promise((resolve) => transaction.addEventListener('complete', resolve))
+    request.result.close()
+  },
+
+  /** How a commit of two records ends whose second cannot even be asked for, and what is there then. */
+  async tearing() {
+    const value = Uint8Array.of(1)
+    await held.commit([], { put: [['torn/a', value]], delete: ['torn/b'] })
+    const [seen] = await held.read(['torn/a'])
+    const { put } = IDBObjectStore.prototype
+    let puts = 0
+    IDBObjectStore.prototype.put = function (...given) {
+      if (++puts === 2) throw new DOMException('no memory', 'DataCloneError')
+      return put.apply(this, given)
+    }
+    const batch = { put: [['torn/a', Uint8Array.of(2)] as const, ['torn/b', value] as const] }
+    const ended = await outcome(held.commit([seen!.token], batch))
+    IDBObjectStore.prototype.put = put
+    const { entries } = await held.list('torn/')
+    const isCurrent = await held.commit([seen!.token], {})
+    return { ended, entries: entries.map(([key, value]) => [key, ...value]), isCurrent }
+  },
+  /** A database of something else: without stores, or with records of its own. */
+  async foreign(name: string, stores: readonly string[]) {
+    const request = indexedDB.open(name, 1)
+    request.onupgradeneeded = () => {
+      for (const store of stores) request.result.createObjectStore(store).put({ mine: true }, 'store')
+    }
+    await settled(request)
     request.result.close()
   },
 
