@@ -38,7 +38,10 @@ export interface Listener {
 export interface Connection {
   /** The full JID of the session; `undefined` before there is one. */
   readonly jid: string | undefined
-  /** Resolves when the stanza is written to a live stream, and rejects otherwise; it never queues. */
+  /**
+   * Resolves when the stanza is written to a live stream, and rejects otherwise; it never queues. An element of a host
+   * library is none of ours: a `TypeError`.
+   */
   send(stanza: Element): Promise<void>
   /**
    * Resolves to the `<iq type='result'/>`. The `id` of the request is replaced.
@@ -75,6 +78,16 @@ export interface GuardOptions {
   }
 }
 
+/**
+ * Checks what has no default, before the first request needs it.
+ *
+ * @throws {TypeError}
+ */
+export function checkOptions(options: Partial<GuardOptions> | undefined): void {
+  if (typeof options?.random !== 'function') throw new TypeError('connection: expected `random`')
+  if (typeof options.clock?.after !== 'function') throw new TypeError('connection: expected `clock.after`')
+}
+
 /** Why there is no reply: none in time; the session ended; the caller's signal. */
 export type ConnectionCode = 'timeout' | 'lost' | 'aborted'
 
@@ -105,8 +118,11 @@ interface Pending {
  * Makes a connection of what a host library offers. A reply counts if its `id` is that of the request, which nobody
  * can guess, and if it comes from whom the request went to (RFC 6120 §8.2.3, §10.3); others are ignored, and the
  * request goes on waiting.
+ *
+ * @throws {TypeError} without `random` or `clock`
  */
 export function guard(wire: Wire, options: GuardOptions): Connection {
+  checkOptions(options)
   const pending = new Map<string, Pending>()
   let unsubscribe: (() => void) | undefined
 
@@ -163,7 +179,8 @@ export function guard(wire: Wire, options: GuardOptions): Connection {
     get jid() {
       return wire.jid
     },
-    send: (stanza) => wire.send(stanza),
+    send: (stanza) =>
+      isElement(stanza) ? wire.send(stanza) : Promise.reject(new TypeError('send: expected an Element')),
     subscribe: (listener) => wire.subscribe(listener),
     request,
     answer(namespace, respond) {
@@ -185,7 +202,13 @@ export function guard(wire: Wire, options: GuardOptions): Connection {
   }
 }
 
+// Host libraries have elements with a name and attributes, too.
+function isElement(el: Partial<Element> | undefined): boolean {
+  return typeof el?.ns === 'string' && typeof el.attrs === 'object' && Array.isArray(el.children)
+}
+
 function checkRequest(iq: Element): void {
+  if (!isElement(iq)) throw new TypeError('request: expected an Element')
   if (iq.name !== 'iq' || (iq.attrs.type !== 'get' && iq.attrs.type !== 'set'))
     throw new TypeError('request: expected <iq/> of type get or set')
 }

@@ -7,7 +7,7 @@
  *      └────new         └──dropped or ended──► none     └─────dropped or ended─► none      lost
  */
 
-import { ConnectionError, type Listener, type Wire } from './connection.ts'
+import { ConnectionError, checkOptions, type GuardOptions, type Listener, type Wire } from './connection.ts'
 import type { Element } from './element.ts'
 import { XmlError } from './error.ts'
 import { readJid } from './jid.ts'
@@ -32,7 +32,9 @@ export interface HostSession {
   dropped(resumable: boolean): void
 }
 
-export function hostSession(): HostSession {
+/** @throws {TypeError} without what `guard` needs: before anything of the host is changed */
+export function hostSession(options: GuardOptions): HostSession {
+  checkOptions(options)
   let state: 'none' | 'live' | 'suspended' = 'none'
   let jid: string | undefined
   const listeners = new Set<{ readonly listener: Listener }>()

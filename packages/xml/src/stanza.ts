@@ -56,9 +56,11 @@ type Json = Record<string, unknown> & { readonly [FIELD]?: Element }
  *
  * A session counts as lost when it cannot be resumed, or when the host disconnects. Between a broken stream and its
  * resumption, `send` rejects, and requests go on waiting. Stanzas that cannot be read are left out.
+ *
+ * @throws {TypeError} without `random` or `clock`
  */
 export function connection(agent: StanzaAgent, options: GuardOptions): Connection {
-  const session = hostSession()
+  const session = hostSession(options)
   const sending = new Set<{ readonly text: string; written: boolean }>()
   for (const kind of KINDS)
     agent.stanzas.define({
@@ -123,6 +125,14 @@ export function connection(agent: StanzaAgent, options: GuardOptions): Connectio
 
   if (agent.sessionStarted) session.opened(agent.jid, false)
   return guard(session.wire(send), options)
+}
+
+/**
+ * The element that a message, presence or IQ came as, out of what the agent tells its listeners; `undefined` where it
+ * was beyond `LIMITS`, or came before there was a connection of the agent. Those inside of carbons have none.
+ */
+export function elementOf(json: object): Element | undefined {
+  return (json as Json)[FIELD]
 }
 
 const KINDS = ['message', 'presence', 'iq']

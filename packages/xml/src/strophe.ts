@@ -47,14 +47,18 @@ export interface StropheOptions<E, T> extends GuardOptions {
  * A session counts as lost when it cannot be resumed, or when the host disconnects. Between a broken stream and its
  * resumption, `send` rejects, and requests go on waiting. Stanzas that cannot be read are left out. Over BOSH, `send`
  * resolves when strophe.js has got the stanza, which it repeats until the server has it.
+ *
+ * @throws {TypeError} without `random`, `clock` or `document`
  */
 export function connection<E extends DomTarget<E | T>, T>(
   strophe: StropheConnection<NoInfer<E>>,
   options: StropheOptions<E, T>,
 ): Connection {
+  const session = hostSession(options)
+  const { implementation } = (options.document as StropheOptions<E, T>['document'] | undefined) ?? {}
+  if (!implementation) throw new TypeError('connection: expected `document`')
   // A document of its own: HTML documents write some names in capitals.
-  const document = options.document.implementation.createDocument(null, null)
-  const session = hostSession()
+  const document = implementation.createDocument(null, null)
   let resumable = Boolean(strophe.sm?.hasResumableState())
   let hook: StropheHandler | undefined
 

@@ -20,12 +20,15 @@ export interface XmppJs<E> {
   readonly middleware: {
     use(f: (context: { readonly stanza: E }, next: () => Promise<unknown>) => Promise<unknown>): unknown
   }
-  /** Missing in components. */
-  readonly streamManagement?:
-    | { readonly id?: string | undefined; on(event: string, listener: () => void): unknown }
-    | undefined
+  /** Missing in components. An emitter that has an `id` while there is something to resume; published types lack that. */
+  readonly streamManagement?: object | undefined
   on(event: string, listener: (stanza: E) => void): unknown
   send(stanza: E): Promise<unknown>
+}
+
+interface StreamManagement {
+  readonly id?: string | undefined
+  on?(event: 'resumed', listener: () => void): unknown
 }
 
 export interface XmppJsOptions<E> extends GuardOptions {
@@ -39,11 +42,14 @@ export interface XmppJsOptions<E> extends GuardOptions {
  *
  * A session counts as lost when it cannot be resumed, or when the client has been stopped. Between a broken stream
  * and its resumption, `send` rejects, and requests go on waiting. Stanzas that cannot be read are left out.
+ *
+ * @throws {TypeError} without `random`, `clock` or `xml`
  */
 export function connection<E extends LtxElement>(xmpp: XmppJs<E>, options: XmppJsOptions<E>): Connection {
-  const { streamManagement } = xmpp
+  const streamManagement: StreamManagement | undefined = xmpp.streamManagement
   const streamNs = xmpp.NS ?? CLIENT_NAMESPACE
-  const session = hostSession()
+  const session = hostSession(options)
+  if (typeof options.xml !== 'function') throw new TypeError('connection: expected `xml` of @xmpp/client')
   const read = (stanza: E) => readable(() => renamed(fromLtx(stanza, streamNs), streamNs, CLIENT_NAMESPACE))
   const write = (stanza: Element) => toLtx(renamed(stanza, CLIENT_NAMESPACE, streamNs), options.xml)
   const opened = (resumed: boolean) => session.opened(String(xmpp.jid), resumed)
@@ -63,7 +69,7 @@ export function connection<E extends LtxElement>(xmpp: XmppJs<E>, options: XmppJ
     pending = managed
     if (!pending) opened(false)
   })
-  streamManagement?.on('resumed', () => opened(true))
+  streamManagement?.on?.('resumed', () => opened(true))
   xmpp.on('disconnect', () => {
     pending = false
     session.dropped(Boolean(streamManagement?.id))

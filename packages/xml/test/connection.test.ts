@@ -428,3 +428,31 @@ describe('answer', () => {
     await turn()
   })
 })
+
+describe('mistakes of the caller', () => {
+  test('what has no default is missed when the connection is made', () => {
+    const { wire, options } = host()
+    const wrong: [object | undefined, string][] = [
+      [undefined, 'connection: expected `random`'],
+      [{ clock: options.clock }, 'connection: expected `random`'],
+      [{ random: options.random }, 'connection: expected `clock.after`'],
+      [{ random: options.random, clock: {} }, 'connection: expected `clock.after`'],
+    ]
+    for (const [given, message] of wrong)
+      expect(() => guard(wire, given as GuardOptions)).toThrow(new TypeError(message))
+  })
+
+  test.each([
+    ['a name alone', { name: 'message' }],
+    ['an element of ltx', { name: 'iq', attrs: { type: 'get' }, children: [], parent: null }],
+    ['an element of a DOM', { tagName: 'iq', attributes: {}, children: {} }],
+    ['nothing', undefined],
+    ['text', '<message/>'],
+  ])('%s is no Element', async (_, given) => {
+    const { connection, sent } = host()
+    const stanza = given as Partial<Element> as Element
+    await expect(connection.send(stanza)).rejects.toThrow(new TypeError('send: expected an Element'))
+    await expect(connection.request(stanza)).rejects.toThrow(new TypeError('request: expected an Element'))
+    expect(sent).toEqual([])
+  })
+})

@@ -2,8 +2,9 @@ import fc from 'fast-check'
 import { createClient } from 'stanza'
 import { describe, expect, test, vi } from 'vitest'
 import { type Element, element, ns } from '../src/element.ts'
+import { fromJxt } from '../src/jxt.ts'
 import { parse } from '../src/parse.ts'
-import { connection } from '../src/stanza.ts'
+import { connection, elementOf } from '../src/stanza.ts'
 import { startServer } from './hosts/server.ts'
 import { guardOptions, hostSuite, type MakeClient } from './hosts/suite.ts'
 import { tree } from './trees.ts'
@@ -70,6 +71,42 @@ describe('beside the JSON of the host', () => {
     expect((await stream.next()).children).toContainEqual(client('body', {}, 'hi!'))
     const { attrs } = await stream.next()
     expect([attrs.id, attrs.to]).toEqual(['copy', 'x@example.org'])
+    await agent.disconnect()
+    await server.stop()
+  })
+
+  test('elementOf: what a chat came as, where nothing in the JSON says that it is encrypted', async () => {
+    const { server, agent, stream } = await start()
+    const chat = new Promise<object>((resolve) => agent.on('chat', resolve))
+    const encrypted = client('message', { type: 'chat', from: 'x@example.org/x', to: 'me@example.org' }, [
+      client('body', {}, 'fallback'),
+      element('urn:xmpp:omemo:2', 'encrypted'),
+    ])
+    stream.send(encrypted)
+    expect(elementOf(await chat)).toEqual(encrypted)
+    expect(elementOf({ body: 'of the host' })).toBe(undefined)
+    await agent.disconnect()
+    await server.stop()
+  })
+
+  test('the features of the stream, as HOSTS.md reads them', async () => {
+    const server = await startServer()
+    const agent = createClient({
+      jid: 'me@example.org',
+      password: 'secret',
+      transports: { websocket: server.url, bosh: false },
+    })
+    const seen: (Element | undefined)[] = []
+    agent.on('features', (json) => {
+      const features = agent.stanzas.export('features', { ...json })
+      seen.push(features && fromJxt(features))
+    })
+    void agent.connect()
+    await server.session()
+    expect(seen.map((el) => `${el?.name} ${el?.ns}`)).toEqual(
+      Array(2).fill('features http://etherx.jabber.org/streams'),
+    )
+    expect(seen[1]?.children).toContainEqual(element('urn:xmpp:sm:3', 'sm'))
     await agent.disconnect()
     await server.stop()
   })

@@ -1,6 +1,7 @@
 /// <reference lib="dom" />
 import { Strophe } from 'strophe.js'
 import { afterEach, describe, expect, test } from 'vitest'
+import { fromDom } from '../src/dom.ts'
 import { element, ns } from '../src/element.ts'
 import { StanzaError } from '../src/stanza-error.ts'
 import { connection } from '../src/strophe.ts'
@@ -119,4 +120,33 @@ describe('with other handlers of the host', () => {
     await made.send(client('message', { id: 'on' }))
     expect((await stream.next()).attrs.id).toBe('on')
   })
+})
+
+test('options are checked before anything of the host is changed', () => {
+  const strophe = new Strophe.Connection('ws://127.0.0.1:1/')
+  const [handlers, { _changeConnectStatus }] = [strophe.addHandlers.length, strophe]
+  const { options } = guardOptions()
+  const { document } = globalThis
+  const wrong: [object | undefined, string][] = [
+    [undefined, 'connection: expected `random`'],
+    [{ ...options, clock: undefined, document }, 'connection: expected `clock.after`'],
+    [options, 'connection: expected `document`'],
+  ]
+  for (const [given, message] of wrong)
+    expect(() => connection(strophe, given as typeof options & { document: Document })).toThrow(
+      new TypeError(message),
+    )
+  expect([strophe.addHandlers.length, strophe._changeConnectStatus]).toEqual([handlers, _changeConnectStatus])
+})
+
+test('the features of the stream, as HOSTS.md reads them', async () => {
+  const server = await startServer()
+  const strophe = new Strophe.Connection(server.url, { enableStreamManagement: true })
+  strophe.connect('me@example.org', 'secret')
+  await server.session()
+  const features = strophe.features && fromDom(strophe.features)
+  expect(`${features?.name} ${features?.ns}`).toBe('features http://etherx.jabber.org/streams')
+  expect(features?.children).toContainEqual(element('urn:xmpp:sm:3', 'sm'))
+  strophe.disconnect('done')
+  await server.stop()
 })

@@ -111,3 +111,48 @@ test('iqCallee: handlers from before the connection go first, later ones get wha
   await xmpp.stop()
   await server.stop()
 })
+
+test('options are checked before anything of the host is changed', () => {
+  const changed = () => {
+    throw new Error('changed')
+  }
+  const host: XmppJs<ReturnType<typeof xml>> = {
+    status: 'offline',
+    middleware: { use: changed },
+    on: changed,
+    send: changed,
+  }
+  const { options } = guardOptions()
+  const wrong: [object | undefined, string][] = [
+    [undefined, 'connection: expected `random`'],
+    [{ ...options, random: undefined, xml }, 'connection: expected `random`'],
+    [{ ...options, clock: undefined, xml }, 'connection: expected `clock.after`'],
+    [options, 'connection: expected `xml` of @xmpp/client'],
+  ]
+  for (const [given, message] of wrong)
+    expect(() => connection(host, given as Parameters<typeof connection<ReturnType<typeof xml>>>[1])).toThrow(
+      new TypeError(message),
+    )
+})
+
+test.each(['tcp', 'websocket'] as const)(
+  'the features of the stream, as HOSTS.md reads them: %s',
+  async (framing) => {
+    const server = await startServer({ framing })
+    const xmpp = client({ service: server.url, domain: 'example.org' })
+    xmpp.reconnect.stop()
+    xmpp.timeout = 200
+    const seen: string[] = []
+    xmpp.on('nonza', (el) => {
+      if (el.name !== 'stream:features') return
+      const { name, ns: namespace, children } = fromLtx(el)
+      seen.push(name, namespace, ...children.map((child) => (typeof child === 'string' ? child : child.ns)))
+    })
+    await xmpp.start()
+    const [sasl, bind] = ['urn:ietf:params:xml:ns:xmpp-sasl', 'urn:ietf:params:xml:ns:xmpp-bind']
+    const head = ['features', 'http://etherx.jabber.org/streams']
+    expect(seen).toEqual([...head, sasl, ...head, bind, 'urn:xmpp:sm:3'])
+    await xmpp.stop()
+    await server.stop()
+  },
+)

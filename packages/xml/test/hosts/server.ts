@@ -1,22 +1,9 @@
 import { createServer, type Server as HttpServer } from 'node:http'
-import { createRequire } from 'node:module'
 import { type AddressInfo, createServer as createTcpServer, type Server as TcpServer } from 'node:net'
+import { WebSocketServer } from 'ws'
 import { type Element, element, elements, ns } from '../../src/element.ts'
 import { StanzaReader } from '../../src/reader.ts'
 import { serialize } from '../../src/serialize.ts'
-
-// The copy that strophe.js has.
-interface WebSocketLike {
-  on(event: string, listener: (data: { toString(): string }) => void): void
-  send(data: string): void
-  terminate(): void
-}
-const { WebSocketServer } = createRequire(createRequire(import.meta.url).resolve('strophe.js'))('ws') as {
-  WebSocketServer: new (o: {
-    server: HttpServer
-    handleProtocols: () => string
-  }) => { on(event: 'connection', listener: (socket: WebSocketLike) => void): void; close(): void }
-}
 
 const client = ns('jabber:client')
 const sm = ns('urn:xmpp:sm:3')
