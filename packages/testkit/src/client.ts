@@ -1,6 +1,7 @@
 /** One client: what a host library would be. */
 
 import {
+  type BareJid,
   type Connection,
   child,
   type Element,
@@ -49,8 +50,9 @@ export interface Client {
   /** @throws {ConnectionError} `lost`, while it is not online */
   unavailable(): void
   /**
-   * Enters a room (XEP-0045 §7.2); does not wait for its answer.
+   * Enters a room (XEP-0045 §7.2), which is named as for `room`; does not wait for its answer.
    *
+   * @throws {TypeError} on what is not the name of a room
    * @throws {ConnectionError} `lost`, while it is not online
    */
   join(room: string, nick: string): void
@@ -99,6 +101,8 @@ export interface ClientOptions {
   readonly random: Random
   readonly clock: Clock
   readonly streamFeatures: Element
+  /** @throws {TypeError} on what is not the name of a room */
+  roomJid(name: string): BareJid
   failed(error: unknown): void
 }
 
@@ -107,7 +111,14 @@ type Take = (iq: Element) => Promise<Element> | undefined
 /** What the client calls itself in caps; not an address. */
 const CAPS_NODE = 'https://xmpp-e2e.example/client'
 
-export function newClient({ link, random, clock, streamFeatures, failed }: ClientOptions): ClientParts {
+export function newClient({
+  link,
+  random,
+  clock,
+  streamFeatures,
+  roomJid,
+  failed,
+}: ClientOptions): ClientParts {
   const own = new Set<Listener>()
   const onWire = new Set<Listener>()
   const tell = (call: (listener: Listener) => void): void => {
@@ -193,7 +204,7 @@ export function newClient({ link, random, clock, streamFeatures, failed }: Clien
       },
       unavailable: () => link.transmit(element(CLIENT, 'presence', { type: 'unavailable' })),
       join: (room, nick) =>
-        link.transmit(element(CLIENT, 'presence', { to: `${room}/${nick}` }, element(MUC, 'x'))),
+        link.transmit(element(CLIENT, 'presence', { to: `${roomJid(room)}/${nick}` }, element(MUC, 'x'))),
       disconnect: () => link.disconnect(),
       lose: () => link.lose(),
       resume: () => link.resume(),

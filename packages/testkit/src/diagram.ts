@@ -1,6 +1,15 @@
 /** A transcript as a sequence diagram: it is quicker to look than to read. */
 
-import { child, type Element, elements, type FullJid, parseJid, text } from '@xmpp-e2e/xml'
+import {
+  child,
+  type Element,
+  elements,
+  type FullJid,
+  parseJid,
+  STANZA_ERROR_NAMESPACE,
+  text,
+} from '@xmpp-e2e/xml'
+import { readJid } from './stanza.ts'
 import { type Entry, stateOf } from './transcript.ts'
 
 /** How much of a body is shown, in UTF-16 units. */
@@ -23,6 +32,7 @@ export function sequence(transcript: readonly Entry[]): string {
   const middle = (column: number): number => column * width + Math.floor(width / 2)
   const heading = columns.map((name) => centred(name, width)).join('')
   const clients = [...names.keys()]
+  const label = labels(transcript)
   const lines = transcript.map((entry) => {
     const row = Array.from({ length: width * columns.length }, () => ' ')
     for (let column = 0; column < columns.length; column++) row[middle(column)] = '|'
@@ -30,27 +40,27 @@ export function sequence(transcript: readonly Entry[]): string {
     if (entry.kind === 'session') row[at] = SIGNS[entry.state]
     else draw(row, middle(0), at, entry)
     const time = ((entry.at - start) / 1000).toFixed(3).padStart(9)
-    return `${time}  ${row.join('').trimEnd().padEnd(row.length)} ${labelOf(entry)}`.trimEnd()
+    return `${time}  ${row.join('').trimEnd().padEnd(row.length)} ${label(entry)}`.trimEnd()
   })
   return [`${' '.repeat(11)}${heading.trimEnd()}`, ...lines, ''].join('\n')
 }
 
 function draw(row: string[], server: number, client: number, entry: Entry & { kind: 'stanza' }): void {
   for (let i = server + 1; i < client; i++) if (row[i] === ' ') row[i] = '-'
-  const isDropped = entry.fault === 'dropped'
-  if (entry.direction === 'sent') row[server + 1] = isDropped ? 'x' : '<'
-  else row[client - 1] = isDropped ? 'x' : '>'
+  if (entry.direction === 'sent') row[server + 1] = entry.lost ? 'x' : '<'
+  else row[client - 1] = entry.lost ? 'x' : '>'
 }
 
 /** For [Mermaid](https://mermaid.js.org), which many places render. */
 export function mermaid(transcript: readonly Entry[]): string {
   const names = participants(transcript)
   const clients = [...names.keys()]
+  const labelOf = labels(transcript)
   const lines = transcript.map((entry) => {
     const client = `C${clients.indexOf(entry.client) + 1}`
     const label = escaped(labelOf(entry))
     if (entry.kind === 'session') return `Note over ${client}: ${label}`
-    const arrow = entry.fault === 'dropped' ? '-x' : '->>'
+    const arrow = entry.lost ? '-x' : '->>'
     return entry.direction === 'sent' ? `${client}${arrow}S: ${label}` : `S${arrow}${client}: ${label}`
   })
   const heads = [...names.values()].map((name, i) => `participant C${i + 1} as ${escaped(name)}`)
@@ -66,49 +76,83 @@ function escaped(label: string): string {
   return label.replace(/[^\w .,:/@+"'()[\]-]/gu, (character) => `#${character.codePointAt(0)};`)
 }
 
-/** Local part and resource of every client, in order of appearance; the domain, too, where there are several. */
+/** Every client in order of appearance, by its short name. */
 function participants(transcript: readonly Entry[]): ReadonlyMap<FullJid, string> {
-  const clients = [...new Set(transcript.map(({ client }) => client))]
-  const domains = new Set(clients.map((client) => parseJid(client).domain))
-  return new Map(
-    clients.map((client) => {
-      const { local, resource } = parseJid(client)
-      return [client, domains.size > 1 ? client : `${local}/${resource}`]
-    }),
-  )
+  const short = shortNames(transcript)
+  return new Map(transcript.map(({ client }) => [client, short(client)]))
 }
 
-function labelOf(entry: Entry): string {
-  if (entry.kind === 'session') return stateOf(entry)
-  const fault = entry.fault === undefined ? '' : ` (${entry.fault})`
-  return `${stanzaLabel(entry.stanza)}${fault}`
+/** Local part and resource; the domain, too, where clients have several, and of others that are not at theirs. */
+function shortNames(transcript: readonly Entry[]): (address: string) => string {
+  const domains = new Set(transcript.map(({ client }) => parseJid(client).domain))
+  return (address) => {
+    const jid = readJid(address)
+    if (!jid?.local || domains.size > 1 || !domains.has(jid.domain)) return address
+    return jid.resource === undefined ? jid.local : `${jid.local}/${jid.resource}`
+  }
+}
+
+function labels(transcript: readonly Entry[]): (entry: Entry) => string {
+  const short = shortNames(transcript)
+  return (entry) => {
+    if (entry.kind === 'session') return stateOf(entry)
+    const fault = entry.fault === undefined ? '' : ` (${entry.fault})`
+    return `${stanzaLabel(entry, short)}${fault}`
+  }
 }
 
 /** `iq set pubsub publish urn:xmpp:omemo:2:devices`; names and nodes as deep as they say something. */
-function stanzaLabel(stanza: Element): string {
-  const type = stanza.attrs.type ? ` ${stanza.attrs.type}` : ''
+function stanzaLabel(
+  { stanza, direction }: Entry & { readonly kind: 'stanza' },
+  short: (address: string) => string,
+): string {
+  const { type, from, to } = stanza.attrs
+  const head = type === undefined ? stanza.name : `${stanza.name} ${type}`
+  // Of presence it matters most whose it is.
+  const [word, other] = direction === 'sent' ? ['to', to] : ['from', from]
+  const whose = stanza.name === 'presence' && other !== undefined ? [`${word} ${short(other)}`] : []
+  const error = type === 'error' ? child(stanza, 'error') : undefined
   const body = child(stanza, 'body')
-  if (body) {
-    const said = text(body)
-    return `${stanza.name}${type} "${said.length > SHOWN ? `${said.slice(0, SHOWN - 1)}…` : said}"`
-  }
-  const payload = elements(stanza).map(payloadLabel).join(', ')
-  return `${stanza.name}${type}${payload ? ` ${payload}` : ''}`
+  const said = body && !error ? [quoted(text(body))] : []
+  const payload = error ? conditions(error) : said.length > 0 ? [] : payloads(stanza)
+  return [head, ...whose, ...said, ...payload].join(' ')
+}
+
+function quoted(said: string): string {
+  return `"${said.length > SHOWN ? `${said.slice(0, SHOWN - 1)}…` : said}"`
+}
+
+// Servers differ in the order of the children: the one that all have comes first.
+function conditions(error: Element): readonly string[] {
+  const all = elements(error).filter(({ name }) => name !== 'text')
+  const general = all.filter(({ ns }) => ns === STANZA_ERROR_NAMESPACE)
+  return [...general, ...all.filter((el) => !general.includes(el))].map(({ name }) => name)
+}
+
+function payloads(stanza: Element): readonly string[] {
+  const labelled = elements(stanza).map(payloadLabel).join(', ')
+  return labelled === '' ? [] : [labelled]
 }
 
 function payloadLabel(payload: Element): string {
-  const words: string[] = []
+  const words: string[] = payload.name === 'query' ? [protocol(payload.ns)] : []
   // A carbon or archive result shows what it carries.
   for (let el: Element | undefined = payload, depth = 0; el && depth < 4; depth++) {
     words.push(el.name)
     if (el.attrs.node) words.push(el.attrs.node)
     const inner: readonly Element[] = elements(el)
-    el =
-      words.length < 4 && /^(?:pubsub|event|error|result|sent|received|forwarded)$/.test(el.name)
-        ? inner.at(-1)
-        : undefined
+    // Options follow what they are for, and marks precede what is forwarded.
+    const next: Element | undefined = el.name === 'forwarded' ? inner.at(-1) : inner[0]
+    el = words.length < 4 && NESTING.test(el.name) ? next : undefined
   }
   return words.join(' ')
+}
+
+const NESTING = /^(?:pubsub|event|result|sent|received|forwarded)$/
+
+/** The last words of a namespace, without its version: `disco#info`, `mam`. */
+function protocol(ns: string): string {
+  return ns.replace(/:\d+$/, '').split(/[:/]/).at(-1) ?? ns
 }
 
 function centred(name: string, width: number): string {

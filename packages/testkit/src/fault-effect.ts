@@ -25,8 +25,10 @@ export interface Arrival {
   readonly direction: Direction
   readonly stanza: Element
   readonly lane: Lane
-  /** Lets a stanza arrive; `what` is noted in the transcript, and `dropped` goes no further than that. */
+  /** Lets a stanza arrive; `what` is noted in the transcript. */
   arrive(stanza: Element, what?: string): void
+  /** It does not arrive, which is noted, too. */
+  lose(what: string): void
   /** Whether the session that it is of has not ended: nothing arrives from before. */
   isCurrent(): boolean
   disconnect(): void
@@ -46,7 +48,7 @@ export interface FaultEffectOptions {
   readonly delivery: Delivery
   readonly clock: Clock
   readonly quirks: Quirks
-  /** Sends an error to who has sent a stanza. */
+  /** Sends an error to who has sent a stanza, which no other fault happens to. */
   answer(stanza: Element, error: StanzaError): void
 }
 
@@ -71,7 +73,7 @@ export function faultEffects({ delivery, clock, quirks, answer }: FaultEffectOpt
       if (reply) arrival.arrive(reply, 'replaced by an error')
       return
     }
-    arrival.arrive(stanza, 'dropped')
+    arrival.lose('answered with an error')
     const sender = direction === 'sent' ? client : from
     answer(element(CLIENT, stanza.name, { ...stanza.attrs, from: sender }), error)
   }
@@ -82,7 +84,7 @@ export function faultEffects({ delivery, clock, quirks, answer }: FaultEffectOpt
       const later = (what: string): Parcel => ({ stanza, arrive: () => arrival.arrive(stanza, what) })
       switch (fault.kind) {
         case 'drop':
-          arrival.arrive(stanza, 'dropped')
+          arrival.lose('dropped')
           return
         case 'delay':
           clock.after(fault.ms, () => {
@@ -99,7 +101,7 @@ export function faultEffects({ delivery, clock, quirks, answer }: FaultEffectOpt
         case 'tamper': {
           const changed = fault.change(stanza)
           if (changed) arrival.arrive(changed, 'tampered')
-          else arrival.arrive(stanza, 'dropped')
+          else arrival.lose('dropped')
           return
         }
         case 'error':

@@ -2,6 +2,7 @@
 
 import type { Element, FullJid } from '@xmpp-e2e/xml'
 import type { Random } from './random.ts'
+import { isCondition } from './stanza.ts'
 import type { Direction } from './transcript.ts'
 
 /**
@@ -22,11 +23,11 @@ export type Fault =
   | { readonly kind: 'error'; readonly condition: string; readonly details?: readonly Element[] }
   | { readonly kind: 'disconnect'; readonly when: 'before' | 'after' }
 
-/** A fault and the stanzas it happens to; all conditions must hold. */
+/** A fault and the stanzas it happens to; all conditions must hold. Nothing happens to what a fault has made. */
 export interface FaultRule {
   readonly fault: Fault
   readonly direction?: Direction
-  /** A full JID, or a bare one for all clients of an account. */
+  /** A full JID, or a bare one for all clients of an account; `romeo` and `romeo/phone` are at the service's domain. */
   readonly client?: string
   readonly match?: (stanza: Element) => boolean
   /** Only the n-th stanza for which the rest holds, counted from 1. */
@@ -35,21 +36,32 @@ export interface FaultRule {
   readonly probability?: number
 }
 
+/** Stops a fault. */
+export interface FaultStop {
+  (): void
+  /** How many stanzas it has happened to so far. */
+  readonly hits: number
+}
+
 export interface Faults {
-  /** @throws {RangeError} on a number that makes no sense */
-  add(rule: FaultRule): () => void
+  /**
+   * @throws {TypeError} on a kind or condition that does not exist, and on what is missing
+   * @throws {RangeError} on a number that makes no sense
+   */
+  add(rule: FaultRule): FaultStop
   /** The first that happens to a stanza. */
   of(client: FullJid, direction: Direction, stanza: Element): Fault | undefined
 }
 
 export function faults(random: Random): Faults {
-  const rules = new Set<{ readonly rule: FaultRule; seen: number }>()
+  const rules = new Set<{ readonly rule: FaultRule; seen: number; hits: number }>()
   return {
     add(rule) {
       check(rule)
-      const added = { rule, seen: 0 }
+      const added = { rule, seen: 0, hits: 0 }
       rules.add(added)
-      return () => void rules.delete(added)
+      const stop = () => void rules.delete(added)
+      return Object.defineProperty(stop, 'hits', { get: () => added.hits }) as FaultStop
     },
     of(client, direction, stanza) {
       for (const entry of rules) {
@@ -61,6 +73,7 @@ export function faults(random: Random): Faults {
         entry.seen++
         if (rule.nth !== undefined && entry.seen !== rule.nth) continue
         if (rule.probability !== undefined && random.next() >= rule.probability * 2 ** 32) continue
+        entry.hits++
         return rule.fault
       }
       return undefined
@@ -68,15 +81,36 @@ export function faults(random: Random): Faults {
   }
 }
 
-function check({ fault, nth, probability }: FaultRule): void {
-  const count = (value: number | undefined, label: string, min: number) => {
-    if (value !== undefined && !(Number.isSafeInteger(value) && value >= min))
-      throw new RangeError(`${label}: expected an integer of at least ${min}`)
-  }
-  count(nth, 'nth', 1)
-  if (fault.kind === 'reorder') count(fault.by, 'by', 1)
-  if (fault.kind === 'duplicate') count(fault.times, 'times', 2)
-  if (fault.kind === 'delay') count(fault.ms, 'ms', 0)
+function check({ fault, direction, match, nth, probability }: FaultRule): void {
+  if (direction !== undefined) oneOf(direction, DIRECTIONS, 'direction')
+  if (match !== undefined) callable(match, 'match')
+  if (nth !== undefined) count(nth, 'nth', 1)
   if (probability !== undefined && !(probability >= 0 && probability <= 1))
     throw new RangeError('probability: expected 0 to 1')
+  oneOf(fault.kind, KINDS, 'kind')
+  if (fault.kind === 'delay') count(fault.ms, 'ms', 0)
+  else if (fault.kind === 'reorder') count(fault.by, 'by', 1)
+  else if (fault.kind === 'duplicate') count(fault.times ?? 2, 'times', 2)
+  else if (fault.kind === 'tamper') callable(fault.change, 'change')
+  else if (fault.kind === 'disconnect') oneOf(fault.when, MOMENTS, 'when')
+  else if (fault.kind === 'error' && !isCondition(fault.condition))
+    throw new TypeError('condition: expected one of RFC 6120 §8.3.3')
+}
+
+const DIRECTIONS = ['sent', 'received'] as const
+const KINDS = ['drop', 'delay', 'reorder', 'duplicate', 'tamper', 'error', 'disconnect'] as const
+const MOMENTS = ['before', 'after'] as const
+
+function oneOf(value: string, known: readonly string[], label: string): void {
+  if (!known.includes(value)) throw new TypeError(`${label}: expected ${known.join(', ')}`)
+}
+
+function callable(value: unknown, label: string): void {
+  if (typeof value !== 'function') throw new TypeError(`${label}: expected a function`)
+}
+
+function count(value: number, label: string, min: number): void {
+  if (typeof value !== 'number') throw new TypeError(`${label}: expected a number`)
+  if (!(Number.isSafeInteger(value) && value >= min))
+    throw new RangeError(`${label}: expected an integer of at least ${min}`)
 }

@@ -4,7 +4,7 @@ export { atEveryCrash, type Crash, type CrashMode, type CrashOptions, crash } fr
 export { MAX_DELIVERIES, QUIET_TURNS, SETTLED_TURNS } from './delivery.ts'
 export { mermaid, sequence } from './diagram.ts'
 export { TestkitError, type TestkitErrorCode } from './error.ts'
-export type { Fault, FaultRule } from './fault.ts'
+export type { Fault, FaultRule, FaultStop } from './fault.ts'
 export { RESUMPTION_MS } from './network.ts'
 export { MAX_ITEMS } from './pubsub-node.ts'
 export { ejabberd, modern, prosody, type Quirks } from './quirks.ts'

@@ -12,7 +12,15 @@
  * goes on until it is replaced or too old: then others hear of the end, and lanes are emptied.
  */
 
-import { bare, ConnectionError, type Element, element, type FullJid, parseJid } from '@xmpp-e2e/xml'
+import {
+  bare,
+  ConnectionError,
+  type Element,
+  element,
+  type FullJid,
+  parseJid,
+  type StanzaError,
+} from '@xmpp-e2e/xml'
 import type { ClientParts, Link } from './client.ts'
 import type { Delivery, Lane } from './delivery.ts'
 import { dispatch, isStanza } from './dispatch.ts'
@@ -65,7 +73,7 @@ export interface NetworkOptions {
 export function network({ server, delivery, faults, log }: NetworkOptions): Network {
   const streams = new Map<Session, Stream>()
   const { clock } = server
-  const effects = faultEffects({ delivery, clock, quirks: server.quirks, answer })
+  const effects = faultEffects({ delivery, clock, quirks: server.quirks, answer: answerByFault })
 
   /** A new session for a stream. Of one resource there is one session: an older one is replaced (RFC 6120 §7.7.2.2). */
   function bind(stream: Stream): void {
@@ -161,27 +169,42 @@ export function network({ server, delivery, faults, log }: NetworkOptions): Netw
   }
 
   /** To a client here, in the name of whoever it was sent to. */
-  function answer(stanza: Element, error: ReturnType<typeof refusal>): void {
+  function answer(stanza: Element, error: StanzaError, through = transmit): void {
     const reply = bounce(stanza, error, server.quirks)
     const session = reply && findSession(server, parseJid(reply.attrs.to ?? ''))
-    if (session) transmit(session, reply)
+    if (session) through(session, reply)
+  }
+
+  // What a fault has made is out of reach of faults: one for all that is received would happen to its own answer.
+  function answerByFault(stanza: Element, error: StanzaError): void {
+    answer(stanza, error, (session, reply) => {
+      const stream = streams.get(session)
+      if (stream) put(stream, 'received', reply, () => handle(stream, 'received', reply, 'made by a fault'))
+    })
   }
 
   function transmit(session: Session, stanza: Element): void {
     const stream = streams.get(session)
-    if (stream) put(stream, 'received', stanza)
+    if (stream) send(stream, 'received', stanza)
   }
 
-  function put(stream: Stream, direction: Direction, stanza: Element): void {
+  function send(stream: Stream, direction: Direction, stanza: Element): void {
+    put(stream, direction, stanza, () => {
+      const fault = faults.of(stream.jid, direction, stanza)
+      if (fault) applyFault(stream, direction, stanza, fault)
+      else handle(stream, direction, stanza)
+    })
+  }
+
+  function put(stream: Stream, direction: Direction, stanza: Element, arrive: () => void): void {
     const lane = stream[direction]
-    delivery.push(lane, { stanza, arrive: () => arrive(stream, direction, stanza) })
-  }
-
-  function arrive(stream: Stream, direction: Direction, stanza: Element): void {
-    const fault = faults.of(stream.jid, direction, stanza)
-    effects.overtake(stream[direction])
-    if (fault) applyFault(stream, direction, stanza, fault)
-    else handle(stream, direction, stanza)
+    delivery.push(lane, {
+      stanza,
+      arrive() {
+        effects.overtake(lane)
+        arrive()
+      },
+    })
   }
 
   function applyFault(stream: Stream, direction: Direction, stanza: Element, fault: Fault): void {
@@ -192,6 +215,7 @@ export function network({ server, delivery, faults, log }: NetworkOptions): Netw
       stanza,
       lane: stream[direction],
       arrive: (changed, what) => handle(stream, direction, changed, what),
+      lose: (what) => note(stream, direction, stanza, { fault: what, lost: true }),
       isCurrent: () => stream.session === session,
       disconnect: () => suspend(stream),
     })
@@ -201,15 +225,7 @@ export function network({ server, delivery, faults, log }: NetworkOptions): Netw
   function handle(stream: Stream, direction: Direction, stanza: Element, fault?: string): void {
     const { session } = stream
     if (!session) return
-    log({
-      kind: 'stanza',
-      at: clock.now(),
-      client: stream.jid,
-      direction,
-      stanza,
-      ...(fault !== undefined && { fault }),
-    })
-    if (fault === 'dropped') return
+    note(stream, direction, stanza, fault === undefined ? {} : { fault })
     if (direction === 'received') stream.client?.receive(stanza)
     else if (isStanza(stanza)) dispatch(server, session, stanza)
     else {
@@ -217,6 +233,15 @@ export function network({ server, delivery, faults, log }: NetworkOptions): Netw
       lose(stream)
       end(session)
     }
+  }
+
+  function note(
+    { jid: client }: Stream,
+    direction: Direction,
+    stanza: Element,
+    what: { readonly fault?: string; readonly lost?: true },
+  ): void {
+    log({ kind: 'stanza', at: clock.now(), client, direction, stanza, ...what })
   }
 
   return {
@@ -244,7 +269,7 @@ export function network({ server, delivery, faults, log }: NetworkOptions): Netw
         transmit(stanza) {
           // Never queued: who sends has to know whether it was sent.
           if (stream.state !== 'online') throw new ConnectionError('lost', 'there is no connection')
-          put(stream, 'sent', stanza)
+          send(stream, 'sent', stanza)
         },
         disconnect: () => suspend(stream),
         lose: () => lose(stream),

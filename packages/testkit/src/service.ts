@@ -7,7 +7,7 @@ import { delivery, MAX_DELIVERIES } from './delivery.ts'
 import { streamFeatures } from './disco.ts'
 import { route } from './dispatch.ts'
 import { TestkitError } from './error.ts'
-import { type FaultRule, faults } from './fault.ts'
+import { type FaultRule, type FaultStop, faults } from './fault.ts'
 import { network } from './network.ts'
 import { modern, type Quirks } from './quirks.ts'
 import { seeded } from './random.ts'
@@ -57,7 +57,10 @@ export interface TestService {
   random(length: number): Bytes
   /** The JID of an account, which is made on first use; `juliet` is at the service's domain. */
   account(name: string): BareJid
-  /** A client with a bound session, which has not sent presence yet. */
+  /**
+   * A client with a bound session, which has not sent presence yet. Another client of the same resource loses its
+   * session to it (RFC 6120 §7.7.2.2, `conflict`): that is how to start a client anew.
+   */
   connect(name: string, options?: { readonly resource?: string }): Client
   /**
    * The JID of a room, which is made on first use, persistent unless told otherwise, and configured as given. It has no
@@ -81,8 +84,13 @@ export interface TestService {
    * @throws {TestkitError} `unfinished`, when there is no timer, or none in `FINISH_MS`; else as of `settle`
    */
   finish<T>(promise: PromiseLike<T>): Promise<T>
-  /** Makes something go wrong; returns how to stop. */
-  fault(rule: FaultRule): () => void
+  /**
+   * Makes something go wrong; returns how to stop, and how often it did.
+   *
+   * @throws {TypeError} on a kind, condition or client that cannot be, and on what is missing
+   * @throws {RangeError} on a number that makes no sense
+   */
+  fault(rule: FaultRule): FaultStop
 }
 
 export function testService(options: ServiceOptions = {}): TestService {
@@ -128,15 +136,33 @@ export function testService(options: ServiceOptions = {}): TestService {
   const features = streamFeatures()
   let clients = 0
 
-  const accountOf = (name: string): Account => {
+  const accountJid = (name: string): BareJid => {
     const found = bareJid.decode(name.includes('@') ? name : `${name}@${domain}`)
     if (found === undefined) throw new TypeError('account: expected a localpart or a bare JID')
+    return found
+  }
+  const accountOf = (name: string): Account => {
+    const found = accountJid(name)
     const known = server.accounts.get(found)
     if (known) return known
     const account = newAccount(found)
     server.accounts.set(found, account)
     server.domains.add(found.slice(found.indexOf('@') + 1))
     return account
+  }
+
+  // All clients of an account, or one of them, which need not be there yet.
+  const clientOf = (name: string): string => {
+    const [local = '', ...resource] = name.split('/')
+    const found = jid.decode([accountJid(local), ...resource].join('/'))
+    if (found === undefined) throw new TypeError('client: expected an account and a resource')
+    return found
+  }
+  const roomJid = (name: string): BareJid => {
+    const found = bareJid.decode(name.includes('@') ? name : `${name}@${mucDomain({ domain })}`)
+    if (found === undefined || !found.endsWith(`@${mucDomain({ domain })}`))
+      throw new TypeError('room: expected a localpart or the JID of a room of this service')
+    return found
   }
 
   return {
@@ -152,13 +178,11 @@ export function testService(options: ServiceOptions = {}): TestService {
       if (full === undefined) throw new TypeError('resource: cannot be part of a JID')
       const random = source(`client ${number}`)
       return net.connect(account, full as Session['jid'], (link) =>
-        newClient({ link, random, clock, streamFeatures: features, failed: pump.failed }),
+        newClient({ link, random, clock, streamFeatures: features, roomJid, failed: pump.failed }),
       ).client
     },
     room(name, { owners = [], admins = [], members = [], outcasts = [], ...config } = {}) {
-      const found = bareJid.decode(name.includes('@') ? name : `${name}@${mucDomain({ domain })}`)
-      if (found === undefined || !found.endsWith(`@${mucDomain({ domain })}`))
-        throw new TypeError('room: expected a localpart or the JID of a room of this service')
+      const found = roomJid(name)
       const known = server.rooms.get(found)
       const room = known ?? newRoom(server, found)
       configureRoom(server, room, { ...room.config, ...(!known && { persistent: true }), ...config })
@@ -202,6 +226,6 @@ export function testService(options: ServiceOptions = {}): TestService {
         f()
       }
     },
-    fault: (rule) => rules.add(rule),
+    fault: (rule) => rules.add(rule.client === undefined ? rule : { ...rule, client: clientOf(rule.client) }),
   }
 }

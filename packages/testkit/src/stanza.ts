@@ -22,6 +22,7 @@ const TYPES: Readonly<Record<string, StanzaErrorType>> = {
   conflict: 'cancel',
   'feature-not-implemented': 'cancel',
   forbidden: 'auth',
+  gone: 'cancel',
   'internal-server-error': 'cancel',
   'item-not-found': 'cancel',
   'jid-malformed': 'modify',
@@ -30,6 +31,7 @@ const TYPES: Readonly<Record<string, StanzaErrorType>> = {
   'not-authorized': 'auth',
   'policy-violation': 'modify',
   'recipient-unavailable': 'wait',
+  redirect: 'modify',
   'registration-required': 'auth',
   'remote-server-not-found': 'cancel',
   'remote-server-timeout': 'wait',
@@ -43,6 +45,11 @@ const TYPES: Readonly<Record<string, StanzaErrorType>> = {
 /** To be thrown where a request is handled. */
 export function refusal(stanza: Element, condition: string, details: readonly Element[] = []): StanzaError {
   return new StanzaError(stanza, errorType(condition), condition, details)
+}
+
+/** Whether RFC 6120 §8.3.3 has such a condition. */
+export function isCondition(name: string): boolean {
+  return Object.hasOwn(TYPES, name)
 }
 
 /** The type that goes with a condition. */

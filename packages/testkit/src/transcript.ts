@@ -16,6 +16,8 @@ export type Entry =
       readonly stanza: Element
       /** What a fault did to it. */
       readonly fault?: string
+      /** It did not arrive. */
+      readonly lost?: true
     }
   | {
       readonly kind: 'session'

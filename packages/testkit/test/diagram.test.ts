@@ -1,6 +1,7 @@
+import { element } from '@xmpp-e2e/xml'
 import { expect, test } from 'vitest'
-import { mermaid, sequence, testService, written } from '../src/index.ts'
-import { chat, publish } from './support.ts'
+import { mermaid, prosody, sequence, testService, written } from '../src/index.ts'
+import { chat, get, INFO, p, publish } from './support.ts'
 
 async function transcript() {
   const service = testService({ now: 0 })
@@ -63,4 +64,56 @@ test('as XML', async () => {
 
 test('of nothing', () => {
   expect([sequence([]).trim(), written([])]).toEqual(['service', ''])
+})
+
+test('labels say what is asked, what was refused, and whose presence it is', async () => {
+  const service = testService({ now: 0, quirks: prosody })
+  service.subscribeBoth('juliet', 'romeo')
+  const juliet = service.connect('juliet', { resource: 'phone' })
+  const romeo = service.connect('romeo', { resource: 'pc' })
+  const label = async (run: () => unknown) => {
+    const seen = service.transcript.length
+    try {
+      await run()
+    } catch {}
+    await service.settle()
+    const lines = sequence(service.transcript)
+      .split('\n')
+      .slice(seen + 1, -1)
+    return lines.map((line) => line.slice(line.lastIndexOf('|') + 1).trim())
+  }
+  juliet.presence()
+  await service.settle()
+  expect(await label(() => romeo.presence())).toEqual([
+    'presence',
+    'presence from romeo/pc',
+    'presence from romeo/pc',
+    'presence from juliet/phone',
+  ])
+  expect(await label(() => juliet.join('garden', 'J'))).toContain(
+    'presence to garden@muc.capulet.example/J x',
+  )
+  expect(await label(() => get(juliet, 'nobody@capulet.example', element(INFO, 'query')))).toEqual([
+    'iq get disco#info query',
+    'iq error service-unavailable',
+  ])
+  expect(await label(() => get(juliet, undefined, element('urn:xmpp:mam:2', 'query')))).toEqual([
+    'iq get mam query',
+    'iq result mam query',
+  ])
+  await publish(juliet, { node: 'm' })
+  const options = { 'pubsub#access_model': 'open' }
+  expect((await label(() => publish(juliet, { node: 'm', options }))).slice(0, 2)).toEqual([
+    'iq set pubsub publish m',
+    'iq error conflict precondition-not-met',
+  ])
+  expect(await label(() => get(juliet, undefined, p('pubsub', {}, p('items', { node: 'm' }))))).toEqual([
+    'iq get pubsub items m',
+    'iq result pubsub items m',
+  ])
+  service.fault({ fault: { kind: 'error', condition: 'gone' } })
+  expect(await label(() => juliet.connection.send(chat(romeo.jid, 'x')))).toEqual([
+    'message chat "x" (answered with an error)',
+    'message error gone (made by a fault)',
+  ])
 })

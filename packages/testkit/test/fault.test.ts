@@ -149,10 +149,33 @@ describe('when', () => {
     expect(await say('1', '2', '3')).toEqual(['1', '3'])
   })
 
-  test('a client is named by its whole JID', async () => {
-    service.fault({ fault: drop, client: 'romeo@capulet.exampl' })
-    service.fault({ fault: drop, client: 'romeo@capulet.example/' })
-    expect(await say('1')).toEqual(['1'])
+  test.each([
+    ['romeo@capulet.example/r', true],
+    ['romeo/r', true],
+    ['Romeo', true],
+    ['romeo@capulet.exampl', false],
+    ['rom', false],
+    ['romeo/R', false],
+    ['romeo/r/r', false],
+  ])('a client is named as for `account`, with its resource or without: %s', async (client, hit) => {
+    const stop = service.fault({ fault: drop, client, direction: 'received' })
+    expect([await say('1'), stop.hits]).toEqual(hit ? [[], 1] : [['1'], 0])
+  })
+
+  test('hits are counted, and not what only came into question', async () => {
+    const stop = service.fault({ fault: drop, ...to, nth: 2 })
+    await say('1', '2', '3')
+    expect(stop.hits).toBe(1)
+    stop()
+    await say('4')
+    expect(stop.hits).toBe(1)
+  })
+
+  test('not with what a fault has made', async () => {
+    const back = inbox(juliet, 'message')
+    const stop = service.fault({ fault: { kind: 'error', condition: 'gone' } })
+    expect(await say('1')).toEqual([])
+    expect([back.map(({ attrs }) => attrs.type), stop.hits]).toEqual([['error'], 1])
   })
 
   test('by chance, which the seed decides', async () => {
@@ -189,5 +212,23 @@ describe('when', () => {
     { fault: { kind: 'delay', ms: -1 } },
   ])('not with numbers that make no sense: %j', (rule) => {
     expect(() => service.fault(rule)).toThrow(RangeError)
+  })
+
+  test.each<[string, unknown]>([
+    ['kind', { fault: { kind: 'explode' } }],
+    ['ms', { fault: { kind: 'delay' } }],
+    ['by', { fault: { kind: 'reorder' } }],
+    ['change', { fault: { kind: 'tamper' } }],
+    ['condition', { fault: { kind: 'error' } }],
+    ['condition', { fault: { kind: 'error', condition: 'constructor' } }],
+    ['condition', { fault: { kind: 'error', condition: 'closed-node' } }],
+    ['when', { fault: { kind: 'disconnect' } }],
+    ['direction', { fault: drop, direction: 'send' }],
+    ['match', { fault: drop, match: 'iq' }],
+    ['account', { fault: drop, client: 'a@b@c' }],
+    ['client', { fault: drop, client: 'romeo/' }],
+  ])('not with what does not exist or is missing: %s', (label, rule) => {
+    expect(() => service.fault(rule as FaultRule)).toThrow(TypeError)
+    expect(() => service.fault(rule as FaultRule)).toThrow(label)
   })
 })

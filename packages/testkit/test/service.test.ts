@@ -1,7 +1,9 @@
+import { EventEmitter } from 'node:events'
 import { guard, type Wire } from '@xmpp-e2e/xml'
+import { fromLtx, type LtxElement, toLtx } from '@xmpp-e2e/xml/ltx'
 import { describe, expect, expectTypeOf, test } from 'vitest'
 import { type Client, testService } from '../src/index.ts'
-import { chat, inbox, words } from './support.ts'
+import { c, chat, inbox, ping, words } from './support.ts'
 
 describe('names', () => {
   test('are canonical, wherever they come from', () => {
@@ -17,6 +19,7 @@ describe('names', () => {
     ['account', () => testService().account('a@b@c')],
     ['account', () => testService().account('romeo@capulet.example/orchard')],
     ['room', () => testService().room('garden@elsewhere.example')],
+    ['room', () => testService().connect('romeo').join('garden@elsewhere.example', 'Romeo')],
     ['resource', () => testService().connect('romeo', { resource: '' })],
   ])('that are none are refused: %s', (label, call) => {
     expect(call).toThrow(TypeError)
@@ -52,4 +55,37 @@ test('clock, random and wire fit the ports of xml', () => {
   const client = service.connect('juliet')
   expectTypeOf<Client['wire']>().toExtend<Wire>()
   expect(guard(client.wire, { random: service.random, clock: service.clock }).jid).toBe(client.jid)
+})
+
+test('a client of xmpp.js is stood in for by the lines of the README', async () => {
+  const xml = (name: string, attrs: object, ...children: (LtxElement | string)[]): LtxElement => ({
+    name,
+    attrs: { ...attrs },
+    children,
+  })
+  const service = testService()
+  const [client, romeo] = [service.connect('juliet'), service.connect('romeo')]
+  const xmpp = Object.assign(new EventEmitter(), {
+    jid: client.jid,
+    send: async (el: LtxElement) => client.wire.send(fromLtx(el)),
+    iqCaller: {
+      request: async (el: LtxElement) => toLtx(await client.connection.request(fromLtx(el)), xml),
+    },
+  })
+  client.wire.subscribe({
+    stanza: (stanza) => xmpp.emit('stanza', toLtx(stanza, xml)),
+    session: (state) => state !== 'resumed' && xmpp.emit(state === 'lost' ? 'offline' : 'online'),
+  })
+  const events: string[] = []
+  xmpp.on('stanza', ({ name, attrs }: LtxElement) => events.push(`${name} ${attrs.type}`))
+  for (const event of ['online', 'offline']) xmpp.on(event, () => events.push(event))
+  const got = inbox(romeo, 'message')
+  await xmpp.send(toLtx(chat(romeo.jid, 'hello'), xml))
+  await xmpp.iqCaller.request(toLtx(c('iq', { type: 'get' }, ping), xml))
+  await romeo.connection.send(chat(client.jid, 'hello'))
+  await service.settle()
+  client.disconnect()
+  client.resume()
+  client.reconnect()
+  expect([words(got), events]).toEqual([['hello'], ['iq result', 'message chat', 'offline', 'online']])
 })
