@@ -34,15 +34,16 @@ const PROGRAMS = [
   ],
   [
     'testkit',
-    'no answer: lost\n' +
+    'online: false\n' +
       'then: resumed\n' +
-      'dropped: timeout\n' +
+      'answered: result\n' +
+      'dropped: timeout 1\n' +
       '               service      romeo/orchard   juliet/balcony\n' +
       '    0.000          |-------------->|               |        message headline event items http://jabber.org/protocol/mood\n' +
       '    0.000          |---------------|-------------->|        iq result pubsub publish http://jabber.org/protocol/mood\n' +
       '    0.000          |<--------------|---------------|        iq set pubsub publish http://jabber.org/protocol/mood\n' +
       '    0.000          |-------------->|               |        message headline event items http://jabber.org/protocol/mood\n' +
-      '    0.000          |               |               x        lost\n' +
+      '    0.000          |               |               x        suspended\n' +
       '    0.000          |               |               o        resumed\n' +
       '    0.000          |---------------|-------------->|        iq result pubsub publish http://jabber.org/protocol/mood (redelivered)\n' +
       '    0.000          |x--------------|---------------|        iq set pubsub publish http://jabber.org/protocol/mood (dropped)\n' +
