@@ -87,6 +87,7 @@ function check({ fault, direction, match, nth, probability }: FaultRule): void {
   if (nth !== undefined) count(nth, 'nth', 1)
   if (probability !== undefined && !(probability >= 0 && probability <= 1))
     throw new RangeError('probability: expected 0 to 1')
+  if (typeof fault !== 'object') throw new TypeError('fault: expected an object with a kind')
   oneOf(fault.kind, KINDS, 'kind')
   if (fault.kind === 'delay') count(fault.ms, 'ms', 0)
   else if (fault.kind === 'reorder') count(fault.by, 'by', 1)

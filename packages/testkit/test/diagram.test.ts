@@ -1,6 +1,6 @@
 import { element } from '@xmpp-e2e/xml'
 import { expect, test } from 'vitest'
-import { mermaid, prosody, sequence, testService, written } from '../src/index.ts'
+import { ejabberd, mermaid, sequence, testService, written } from '../src/index.ts'
 import { chat, get, INFO, p, publish } from './support.ts'
 
 async function transcript() {
@@ -67,7 +67,7 @@ test('of nothing', () => {
 })
 
 test('labels say what is asked, what was refused, and whose presence it is', async () => {
-  const service = testService({ now: 0, quirks: prosody })
+  const service = testService({ now: 0, quirks: ejabberd })
   service.subscribeBoth('juliet', 'romeo')
   const juliet = service.connect('juliet', { resource: 'phone' })
   const romeo = service.connect('romeo', { resource: 'pc' })

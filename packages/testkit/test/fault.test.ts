@@ -215,6 +215,8 @@ describe('when', () => {
   })
 
   test.each<[string, unknown]>([
+    ['fault', {}],
+    ['fault', { fault: 'drop' }],
     ['kind', { fault: { kind: 'explode' } }],
     ['ms', { fault: { kind: 'delay' } }],
     ['by', { fault: { kind: 'reorder' } }],
