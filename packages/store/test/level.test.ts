@@ -107,7 +107,9 @@ describe('a directory', () => {
     const script = `import { ClassicLevel } from 'classic-level'
       new ClassicLevel(${JSON.stringify(location)}).open().then(() => console.log('open'), (e) => console.log(e.cause.code))`
     const child = ['--input-type=module', '-e', script]
-    expect(execFileSync(process.execPath, child, { encoding: 'utf8' }).trim()).toBe('LEVEL_LOCKED')
+    expect(execFileSync(process.execPath, child, { encoding: 'utf8', cwd: import.meta.dirname }).trim()).toBe(
+      'LEVEL_LOCKED',
+    )
     expect(await store.commit([], { put: [['a', one]] })).toBe(true)
     await store.close()
   })
