@@ -72,7 +72,7 @@ test.each(['worker', 'page'] as const)(
 test('two pages that count at once take every number once', async () => {
   const both = [await visit(), await visit()]
   for (const page of both) await page.evaluate(() => storePage.open('counter'))
-  const taken = await Promise.all(both.map((page) => page.evaluate(() => storePage.count(100))))
+  const taken = await Promise.all(both.map((page) => page.evaluate(() => storePage.count(100, 2))))
   expect(taken.flat().sort((a, b) => a - b)).toEqual(Array.from({ length: 200 }, (_, i) => i + 1))
   // They were at it at the same time.
   expect(Math.min(...taken[1]!)).toBeLessThan(Math.max(...taken[0]!))

@@ -85,10 +85,18 @@ const storePage = {
     ),
   keys: async () => (await held.list('')).entries.map(([key]) => key),
 
-  /** Takes the next number of a counter so many times, together with others, and says which. */
-  async count(times: number) {
+  /** When so many pages have come, takes the next number of a counter so many times, and says which. */
+  async count(times: number, pages: number) {
+    await held.commit([], { put: [[`here/${random(4)}`, new Uint8Array()]] })
+    while ((await held.list('here/')).entries.length < pages);
     const taken: number[] = []
-    for (let i = 0; i < times; i++) taken.push(await next(held))
+    while (taken.length < times) {
+      // A page in the background is slower, and may lose every race of an update to one that never pauses.
+      const number = await next(held).catch((error) => {
+        if (error.code !== 'conflict') throw error
+      })
+      if (number !== undefined) taken.push(number)
+    }
     return taken
   },
 
