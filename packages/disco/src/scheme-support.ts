@@ -30,8 +30,9 @@ export interface RegressionEvent {
 
 export interface SchemeSupport {
   /**
-   * Which schemes a contact supports; what it has supported is remembered from here on. `jid` is its own address, not that of an occupant of a room. What goes wrong is
-   * evidence in the answer; only the caller's signal and the store reject.
+   * Which schemes a contact supports; what it has supported is remembered from here on. `jid` is its own address, not
+   * that of an occupant of a room. What goes wrong is evidence in the answer; only the caller's signal and the store
+   * reject.
    *
    * @throws {ConnectionError} `aborted`
    * @throws {JidError} when `jid` is none

@@ -5,7 +5,8 @@ import { type Batch, type Bytes, checkBatch, isRefusal, type Store } from './sto
 
 /**
  * How often a lost race is run again. Whenever one is lost another is won, so this many tabs or workers can
- * each make one change to the same record at once and all get through.
+ * each make one change to the same record at once and all get through. One that never pauses between its changes can
+ * still win every race against a slower one, a tab in the background: that one gets `conflict`, and tries again.
  */
 export const UPDATE_ATTEMPTS = 32
 
