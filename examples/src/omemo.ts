@@ -28,7 +28,7 @@ import {
   run,
   verifyBundle,
   withInitiated,
-} from '@xmpp-e2e/omemo'
+} from '@xmpp-e2e/omemo/primitives'
 import { memoryStore, type Put, scoped, update } from '@xmpp-e2e/store'
 import { bareJid, child, element, parse, serialize, text, withContent } from '@xmpp-e2e/xml'
 

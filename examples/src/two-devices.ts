@@ -12,7 +12,7 @@ import {
   run,
   verifyBundle,
   withInitiated,
-} from '@xmpp-e2e/omemo'
+} from '@xmpp-e2e/omemo/primitives'
 
 const utf8 = new TextEncoder()
 const text = new TextDecoder()

@@ -47,7 +47,7 @@ import {
   signedLabel,
   verifyBundle,
   withInitiated,
-} from '@xmpp-e2e/omemo'
+} from '@xmpp-e2e/omemo/primitives'
 import { type BareJid, bare, element, parse, serialize, text } from '@xmpp-e2e/xml'
 import { AXOLOTL, type Bytes, type Namespace, OMEMO_2, type Published } from './python-omemo.ts'
 

@@ -29,7 +29,7 @@ import {
   type StoredSessions,
   verifyBundle,
   withInitiated,
-} from '@xmpp-e2e/omemo'
+} from '@xmpp-e2e/omemo/primitives'
 import { type Put, type Reader, type Store, update } from '@xmpp-e2e/store'
 
 type Bytes = ReturnType<typeof Uint8Array.of>

@@ -1,4 +1,4 @@
-import { importCurve25519 } from '@xmpp-e2e/omemo'
+import { importCurve25519 } from '@xmpp-e2e/omemo/primitives'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type Correspondent, each, freshJid, isKeyExchange, pairOf, publish } from '../src/correspondent.ts'
 import { OwnDevice } from '../src/own-device.ts'

@@ -1,6 +1,6 @@
 import { randomInt } from 'node:crypto'
 import { setTimeout } from 'node:timers/promises'
-import { omemo2 } from '@xmpp-e2e/omemo'
+import { omemo2 } from '@xmpp-e2e/omemo/primitives'
 import { memoryStore } from '@xmpp-e2e/store'
 import { conformance } from '@xmpp-e2e/store/conformance'
 import { LOG_CHANGES } from '@xmpp-e2e/store/indexeddb'

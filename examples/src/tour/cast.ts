@@ -1,5 +1,5 @@
 /** Who takes part: two accounts, three devices. One of them runs another implementation, where there is one. */
-import { type Namespace, protocols } from '@xmpp-e2e/omemo'
+import { type Namespace, protocols } from '@xmpp-e2e/omemo/primitives'
 import { memoryStore, scoped } from '@xmpp-e2e/store'
 import { type BareJid, bare } from '@xmpp-e2e/xml'
 import { PythonDevice } from './python-device.ts'

@@ -1,5 +1,5 @@
 /** What the tour asks of a device, whoever has written the program that runs on it. */
-import type { Namespace } from '@xmpp-e2e/omemo'
+import type { Namespace } from '@xmpp-e2e/omemo/primitives'
 import type { BareJid, Element } from '@xmpp-e2e/xml'
 
 /** Where devices find each other: what accounts have published on their server. */

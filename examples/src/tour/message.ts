@@ -1,5 +1,5 @@
 /** Message stanzas around `<encrypted/>`, and the copies that a server makes of them (XEP-0280). */
-import { messageChildren } from '@xmpp-e2e/omemo'
+import { messageChildren } from '@xmpp-e2e/omemo/primitives'
 import { type BareJid, type Element, element } from '@xmpp-e2e/xml'
 
 const CLIENT = 'jabber:client'

@@ -21,7 +21,7 @@ import {
   protocols,
   refillPreKeys,
   run,
-} from '@xmpp-e2e/omemo'
+} from '@xmpp-e2e/omemo/primitives'
 import { type Put, type Store, update } from '@xmpp-e2e/store'
 import { type BareJid, parseJid, type Received, text } from '@xmpp-e2e/xml'
 import type { Reading } from './device.ts'

@@ -12,7 +12,7 @@ import {
   type Namespace,
   omemo2,
   protocols,
-} from '@xmpp-e2e/omemo'
+} from '@xmpp-e2e/omemo/primitives'
 import { type BareJid, bare, type Element, parse, parseJid, receive, serialize } from '@xmpp-e2e/xml'
 import type { Device, Directory, Reading, Written } from './device.ts'
 import { messageStanza } from './message.ts'

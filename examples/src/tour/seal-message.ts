@@ -22,7 +22,7 @@ import {
   type VerifiedBundle,
   verifyBundle,
   withInitiated,
-} from '@xmpp-e2e/omemo'
+} from '@xmpp-e2e/omemo/primitives'
 import type { Put, Reader } from '@xmpp-e2e/store'
 import { type BareJid, type Element, element } from '@xmpp-e2e/xml'
 import type { Directory, Written } from './device.ts'

@@ -20,7 +20,7 @@ import {
   protocols,
   publishedBundle,
   run,
-} from '@xmpp-e2e/omemo'
+} from '@xmpp-e2e/omemo/primitives'
 import { type Store, update } from '@xmpp-e2e/store'
 import { type BareJid, type Element, receive } from '@xmpp-e2e/xml'
 import type { Device, Directory, Reading, Stored, Written } from './device.ts'

@@ -1,6 +1,6 @@
 /** What the package offers at run time. A name that is missing here was removed: a breaking change. */
 import { expect, test } from 'vitest'
-import * as omemo from '../src/index.ts'
+import * as omemo from '../src/primitives.ts'
 
 test('exports', () => {
   expect(Object.keys(omemo).sort()).toMatchInlineSnapshot(`

@@ -43,7 +43,7 @@ import {
   type StoredSessions,
   verifyBundle,
   withInitiated,
-} from '../src/index.ts'
+} from '../src/primitives.ts'
 
 const PRE_KEYS = 25
 

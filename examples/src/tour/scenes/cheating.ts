@@ -6,7 +6,7 @@ import {
   omemo2,
   publishedBundle,
   run,
-} from '@xmpp-e2e/omemo'
+} from '@xmpp-e2e/omemo/primitives'
 import type { Element } from '@xmpp-e2e/xml'
 import { bad, misdeed, seen } from '../block.ts'
 import { fact } from '../fact.ts'

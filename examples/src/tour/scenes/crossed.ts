@@ -1,4 +1,4 @@
-import { encryptedElements, encryptedFormats } from '@xmpp-e2e/omemo'
+import { encryptedElements, encryptedFormats } from '@xmpp-e2e/omemo/primitives'
 import type { Element } from '@xmpp-e2e/xml'
 import { act, remark } from '../block.ts'
 import { fact } from '../fact.ts'

@@ -1,4 +1,4 @@
-import { encryptedElements, encryptedFormats, protocols } from '@xmpp-e2e/omemo'
+import { encryptedElements, encryptedFormats, protocols } from '@xmpp-e2e/omemo/primitives'
 import type { Element } from '@xmpp-e2e/xml'
 import { act, bad, good, seen, waits } from '../block.ts'
 import { fact } from '../fact.ts'

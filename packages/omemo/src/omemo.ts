@@ -1,0 +1,353 @@
+/** The façade: one device of one account, in both namespaces. The only place that holds anything in memory. */
+import { randomBytes } from '@noble/hashes/utils.js'
+import { notify, onEvents, type PepEvent } from '@xmpp-e2e/disco/pep'
+import {
+  effectQueue,
+  type HandleOptions,
+  type QueuedEffect,
+  type Signal,
+  type Store,
+  scoped,
+} from '@xmpp-e2e/store'
+import type { Evidence, Key, KeyRef, Level } from '@xmpp-e2e/trust'
+import { type BareJid, bareJid, type Element, type Received } from '@xmpp-e2e/xml'
+import type { Account } from './account.ts'
+import { type Closing, closing } from './closing.ts'
+import { nobleCurve } from './curve.ts'
+import { announce, handlePublishBundle, onOwnEvent, PUBLISH_BUNDLE } from './device/announcement.ts'
+import { onListEvent } from './device/device-lists.ts'
+import { maintain } from './device/maintenance.ts'
+import { type OwnDevice, openDevice } from './device/own-device.ts'
+import { leave, removeDevices, reset, setLabel } from './device/own-devices.ts'
+import type { OmemoEvent } from './event.ts'
+import { decide, keysOf, scan } from './keyring.ts'
+import { beginCatchUp, endCatchUp, tickCatchUp } from './message/catch-up.ts'
+import { explain } from './message/explain.ts'
+import { handleSendEmpty, replaceSession, SEND_EMPTY } from './message/follow-up.ts'
+import { settle, unsettled } from './message/kept.ts'
+import { decrypt } from './message/receiving.ts'
+import { encrypt } from './message/sending.ts'
+import type { OmemoOptions } from './options.ts'
+import type { Decrypted, DecryptedMessage, DeviceRef, Encrypted } from './outcome.ts'
+import { type Namespace, protocols } from './protocol.ts'
+import { type Audience, audienceOf } from './room.ts'
+import { deviceLists } from './stanza/device-list.ts'
+import { encryptedElements } from './stanza/message.ts'
+import { handleSendTrust, SEND_TRUST } from './trust-messages.ts'
+
+/** For everything that may take long. */
+export interface Abortable {
+  readonly signal?: Signal | undefined
+}
+
+type Handler = (account: Account, effect: QueuedEffect, options: HandleOptions) => Promise<void>
+
+/** What may wait in the queue, by kind. */
+const HANDLERS: Readonly<Record<string, Handler>> = {
+  [PUBLISH_BUNDLE]: handlePublishBundle,
+  [SEND_EMPTY]: handleSendEmpty,
+  [SEND_TRUST]: handleSendTrust,
+}
+
+const BOTH = Object.keys(protocols) as readonly Namespace[]
+
+/** The features to announce for being notified of device lists (XEP-0384 §5.2): for `disco`, or for hosts that answer it themselves. */
+export const features: readonly string[] = BOTH.map((namespace) => notify(deviceLists[namespace].node))
+
+/**
+ * OMEMO for one device of one account: XEP-0384 in both namespaces at once.
+ *
+ * What peers, servers and people cause comes back as a value; what is thrown is misuse (`TypeError`, `RangeError`), a
+ * failing store (`StoreError`), damaged state (`OmemoError` `state-malformed`), or, where a method says so, the network.
+ */
+export class Omemo {
+  readonly #account: Account
+  readonly #listeners = new Set<(event: OmemoEvent) => void>()
+  readonly #closing: Closing = closing()
+  #device: OwnDevice
+  #stopListening: (() => void) | undefined
+  #work: Promise<void> = Promise.resolve()
+  #hasMoreWork = false
+  #isWorking = false
+
+  private constructor(options: OmemoOptions, store: Store, device: OwnDevice) {
+    const { account: jid, connection, policy, clock, random = randomBytes, curve = nobleCurve } = options
+    this.#device = device
+    const self = () => this.#device
+    const account: Account = {
+      jid,
+      store,
+      connection,
+      policy,
+      clock,
+      random,
+      curve,
+      namespaces: options.namespaces ?? BOTH,
+      get self() {
+        return self()
+      },
+      adopt: (device) => {
+        this.#device = device
+      },
+      expose: (element) => options.expose?.(element) ?? false,
+      closing: this.#closing.signal,
+      effects: effectQueue({
+        store,
+        clock,
+        random,
+        handle: async (effect, handling) => HANDLERS[effect.kind]?.(account, effect, handling),
+      }),
+      emit: (event) => this.#emit(event),
+      kick: () => this.#kick(),
+    }
+    this.#account = account
+  }
+
+  /**
+   * Opens the account's device in the store, or makes it. Never touches the network.
+   *
+   * @throws {OmemoError} `state-malformed`, `state-version-unknown`: never go on with a new device silently
+   * @throws {TypeError} on options that are none
+   */
+  static async open(options: OmemoOptions): Promise<Omemo> {
+    if (bareJid.decode(options.account) !== options.account)
+      throw new TypeError('account: expected a canonical bare JID')
+    if (typeof options.policy?.first !== 'function') throw new TypeError('policy: expected a Policy')
+    const store = scoped(scoped(options.store, 'omemo'), options.account)
+    const { clock, random = randomBytes } = options
+    return new Omemo(options, store, await openDevice({ store, clock, random }, options.label))
+  }
+
+  /** 1 … 2³¹ − 1. Another one after `reset`. */
+  get deviceId(): number {
+    return this.#device.deviceId
+  }
+
+  /** Of this device, 64 digits of lower-case hex; `formatFingerprint` of trust makes it readable. */
+  get fingerprint(): string {
+    return this.#device.fingerprint
+  }
+
+  /**
+   * Listens for device lists, makes prekeys, publishes what is missing (XEP-0384 §5.3) and does what was left to be done.
+   * Call it when there is a session; each new session of the connection is taken care of from then on.
+   *
+   * @throws {PepError} when it could not be published: everything else works, and the next session tries again
+   */
+  async start({ signal }: Abortable = {}): Promise<void> {
+    this.#assertOpen()
+    this.#stopListening ??= this.#listen()
+    await announce(this.#account, { signal })
+    await this.#account.effects.retry()
+    this.#kick()
+  }
+
+  /** Whether a stanza has something for `decrypt`. */
+  claims(stanza: Element): boolean {
+    return encryptedElements(stanza).length > 0
+  }
+
+  /**
+   * Encrypts a whole message for all devices of the recipients, and for the account's other ones. Messages of type
+   * `groupchat` go to a room, and `to` are the real addresses of its members (`audience`). Send `stanzas` as they are.
+   *
+   * @throws the signal's reason
+   */
+  async encrypt(message: Element, to: readonly BareJid[], { signal }: Abortable = {}): Promise<Encrypted> {
+    this.#assertOpen()
+    return encrypt(this.#account, message, to, { signal })
+  }
+
+  /**
+   * Opens what `receive` or `vouch` of `@xmpp-e2e/xml` have established. What comes of it stays in the store until it is
+   * settled: decrypting the same stanza again gives the same answer, after a crash and in another tab.
+   */
+  async decrypt(received: Received): Promise<Decrypted> {
+    this.#assertOpen()
+    return decrypt(this.#account, received)
+  }
+
+  /** Messages that the application has saved: they are deleted here, and their stanzas are duplicates from now on. */
+  async settle(refs: readonly string[]): Promise<void> {
+    this.#assertOpen()
+    await settle(this.#account, refs)
+  }
+
+  /** Messages that were opened and not settled, oldest first: look here when the application starts. */
+  async unsettled(): Promise<readonly DecryptedMessage[]> {
+    this.#assertOpen()
+    return unsettled(this.#account)
+  }
+
+  /** Returns how to stop. */
+  on(listener: (event: OmemoEvent) => void): () => void {
+    const entry = (event: OmemoEvent) => listener(event)
+    this.#listeners.add(entry)
+    return () => void this.#listeners.delete(entry)
+  }
+
+  /** Does what is due; call it at `nextDue`, or every minute or so. Where nobody calls, the next use of the account does it. */
+  async tick(): Promise<{ readonly nextDue?: Date }> {
+    this.#assertOpen()
+    const dates = [await maintain(this.#account), await tickCatchUp(this.#account)]
+    dates.push((await this.#account.effects.run({ signal: this.#closing.signal })).nextDue)
+    const times = dates.flatMap((date) => (date === undefined ? [] : [date.getTime()]))
+    return times.length > 0 ? { nextDue: new Date(Math.min(...times)) } : {}
+  }
+
+  /** Stops listening and working. What waits in the queue waits for the next time. */
+  async close(): Promise<void> {
+    this.#stopListening?.()
+    this.#stopListening = undefined
+    this.#closing.close()
+    await this.#work
+  }
+
+  /**
+   * Forgets everything about the account: keys, sessions, trust, also messages that were not settled. With `server`
+   * first takes the device off the account's lists, as far as the network lets it.
+   */
+  async erase({ server, signal }: { readonly server: boolean } & Abortable): Promise<void> {
+    if (server) await leave(this.#account, { signal }).catch(() => {})
+    await this.close()
+    const { store } = this.#account
+    for (;;) {
+      const { entries, token } = await store.list('')
+      if (entries.length === 0 || (await store.commit([token], { delete: entries.map(([key]) => key) })))
+        return
+    }
+  }
+
+  /** The keys of an account, the own one's other devices included, or all that are known. */
+  keys(owner?: BareJid): Promise<readonly Key[]> {
+    return keysOf(this.#account, owner)
+  }
+
+  /**
+   * What a person has decided about a key.
+   *
+   * @throws {RangeError} for this device's own key
+   */
+  decide(key: KeyRef, level: Level, by: Evidence): Promise<Key> {
+    return decide(this.#account, key, level, by)
+  }
+
+  /**
+   * Takes in a scanned URI about keys of `expected`, and verifies those that it names.
+   *
+   * @throws {TrustError} `uri-malformed`, `uri-without-keys`, `uri-wrong-owner`
+   */
+  scan(uri: string, expected: BareJid | undefined): Promise<readonly Key[]> {
+    return scan(this.#account, uri, expected)
+  }
+
+  /** Call it before a page of an archive is read, and `endCatchUp` after the last one: see the README. */
+  beginCatchUp(): Promise<void> {
+    return beginCatchUp(this.#account)
+  }
+
+  endCatchUp(): Promise<void> {
+    return endCatchUp(this.#account)
+  }
+
+  /** Asks a room whether its messages can be encrypted, and to whom. */
+  audience(room: BareJid, { signal }: Abortable = {}): Promise<Audience> {
+    return audienceOf(this.#account, room, { signal })
+  }
+
+  /** For a person who sees that messages with a device fail: opens a new session, and tells the device. */
+  replaceSession(device: DeviceRef): Promise<void> {
+    return replaceSession(this.#account, device)
+  }
+
+  /** Others see it after it is published. `undefined` takes it away. @throws {RangeError} as `signedLabel` */
+  setLabel(label: string | undefined): Promise<void> {
+    return setLabel(this.#account, label)
+  }
+
+  /** Takes other devices of this account off its lists: messages are no longer encrypted to them. @throws {PepError} */
+  removeDevices(ids: readonly number[], { signal }: Abortable = {}): Promise<void> {
+    return removeDevices(this.#account, ids, { signal })
+  }
+
+  /** Starts over with a new device id, new prekeys and no sessions; with `keepIdentity` the fingerprint stays. @throws {PepError} */
+  reset(options: { readonly keepIdentity: boolean }): Promise<void> {
+    return reset(this.#account, options)
+  }
+
+  /** Says in words why a stanza can or cannot be read. Changes nothing. */
+  explain(received: Received): Promise<string> {
+    return explain(this.#account, received)
+  }
+
+  #listen(): () => void {
+    const { connection, jid } = this.#account
+    const own = ({ owner }: PepEvent) => owner === jid
+    const nodes = BOTH.flatMap((namespace) => [deviceLists[namespace].node])
+    const stopEvents = onEvents(connection, nodes, (event) =>
+      this.#inBackground(() =>
+        own(event) ? onOwnEvent(this.#account, event) : onListEvent(this.#account, event),
+      ),
+    )
+    const stopSessions = connection.subscribe({
+      session: (state) => {
+        if (state === 'lost') return
+        this.#inBackground(async () => {
+          if (state === 'new') await announce(this.#account, { signal: this.#closing.signal })
+          await this.#account.effects.retry()
+          this.#kick()
+        })
+      },
+    })
+    return () => {
+      stopEvents()
+      stopSessions()
+    }
+  }
+
+  #emit(event: OmemoEvent): void {
+    for (const listener of [...this.#listeners]) {
+      try {
+        listener(event)
+      } catch (error) {
+        // The host hears of it as of any error that nobody handles; it is not a failure of what is going on here.
+        void Promise.reject(error)
+      }
+    }
+  }
+
+  #kick(): void {
+    this.#hasMoreWork = true
+    if (this.#isWorking) return
+    this.#isWorking = true
+    this.#inBackground(async () => {
+      try {
+        while (this.#hasMoreWork && !this.#closing.signal.aborted) {
+          this.#hasMoreWork = false
+          const { failed } = await this.#account.effects.run({ signal: this.#closing.signal })
+          for (const { effect, error } of failed)
+            this.#emit({
+              kind: 'follow-up-failed',
+              what: effect.kind,
+              to: effect.key,
+              error,
+              parked: effect.parked,
+            })
+        }
+      } finally {
+        this.#isWorking = false
+      }
+    })
+  }
+
+  /** What nobody waits for. A failure of the network or the store is met again by who needs them next. */
+  #inBackground(work: () => Promise<void>): void {
+    if (this.#closing.signal.aborted) return
+    const done = work().catch(() => {})
+    this.#work = Promise.all([this.#work, done]).then(() => {})
+  }
+
+  #assertOpen(): void {
+    if (this.#closing.signal.aborted) throw new TypeError('omemo: it was closed')
+  }
+}

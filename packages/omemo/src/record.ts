@@ -1,0 +1,45 @@
+/**
+ * Where everything is in the store, within the scope of one account:
+ *
+ *     device                                   our device                              device/own-device.ts
+ *     pre-keys/<ns>                            our prekeys in one namespace            pre-keys.ts
+ *     spent/<ns>                               used ones kept until catch-up ends      message/catch-up.ts
+ *     catch-up                                 since when                              message/catch-up.ts
+ *     contact/<jid>                            lists and devices of an account         device/contact.ts
+ *     keys/<jid>                               its keys and what is thought of them    keyring.ts
+ *     waiting                                  trust messages that must wait           keyring.ts
+ *     session/<ns>/<jid>/<id>/<fingerprint>    the current session                     session-records.ts
+ *     archived/<ns>/<jid>/<id>/<fingerprint>   those before it                         session-records.ts
+ *     kept/<ref>                               a message that is not settled           message/kept.ts
+ *     room/<jid>                               to whom a room's messages went last     room.ts
+ *     effects/…                                what remains to be done                 follow-up.ts
+ *
+ * A bare JID has no slash, so that names are unambiguous.
+ */
+import type { BareJid } from '@xmpp-e2e/xml'
+import type { DeviceRef } from './outcome.ts'
+import type { Namespace } from './protocol.ts'
+
+/** @internal */
+export const records = {
+  device: 'device',
+  preKeys: (namespace: Namespace) => `pre-keys/${namespace}`,
+  spent: (namespace: Namespace) => `spent/${namespace}`,
+  catchUp: 'catch-up',
+  contact: (jid: BareJid) => `contact/${jid}`,
+  allContacts: 'contact/',
+  keysOf: (owner: BareJid) => `keys/${owner}`,
+  allKeys: 'keys/',
+  waiting: 'waiting',
+  session: (namespace: Namespace, { jid, id }: DeviceRef, fingerprint: string) =>
+    `session/${namespace}/${jid}/${id}/${fingerprint}`,
+  sessionsOf: (namespace: Namespace, { jid, id }: DeviceRef) => `session/${namespace}/${jid}/${id}/`,
+  archived: (namespace: Namespace, { jid, id }: DeviceRef, fingerprint: string) =>
+    `archived/${namespace}/${jid}/${id}/${fingerprint}`,
+  archivedOf: (namespace: Namespace, { jid, id }: DeviceRef) => `archived/${namespace}/${jid}/${id}/`,
+  allSessions: ['session/', 'archived/'],
+  kept: (ref: string) => `kept/${ref}`,
+  allKept: 'kept/',
+  room: (room: BareJid) => `room/${room}`,
+  allRooms: 'room/',
+} as const
