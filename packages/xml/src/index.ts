@@ -60,6 +60,7 @@ export {
   parseJid,
 } from './jid.ts'
 export { LIMITS, type Limits } from './limits.ts'
+export { MAX_OCCUPANTS, type Occupants, occupants } from './occupants.ts'
 export { parse } from './parse.ts'
 export type { StreamEvent } from './parse-tree.ts'
 export { StanzaReader, type StanzaReaderOptions } from './reader.ts'
