@@ -2,6 +2,7 @@ export { CHANGE_ATTEMPTS } from './account.ts'
 export { OmemoError, type OmemoErrorCode } from './error.ts'
 export type { OmemoEvent } from './event.ts'
 export { CATCH_UP_MS } from './message/catch-up.ts'
+export type { Arrived, ListenOptions } from './message/listening.ts'
 export { type Abortable, features, Omemo } from './omemo.ts'
 export type { OmemoOptions } from './options.ts'
 export type {

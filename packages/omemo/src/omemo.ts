@@ -25,6 +25,7 @@ import { beginCatchUp, endCatchUp, tickCatchUp } from './message/catch-up.ts'
 import { explain } from './message/explain.ts'
 import { handleSendEmpty, replaceSession, SEND_EMPTY } from './message/follow-up.ts'
 import { settle, unsettled } from './message/kept.ts'
+import { type Arrived, type ListenOptions, listen } from './message/listening.ts'
 import { decrypt } from './message/receiving.ts'
 import { encrypt } from './message/sending.ts'
 import type { OmemoOptions } from './options.ts'
@@ -140,6 +141,32 @@ export class Omemo {
     await announce(this.#account, { signal })
     await this.#account.effects.retry()
     this.#kick()
+  }
+
+  /**
+   * `encrypt`, and sends what comes of it.
+   *
+   * @throws what the connection's `send` rejects with. The message was encrypted then, and can be encrypted again.
+   */
+  async send(message: Element, to: readonly BareJid[], options: Abortable = {}): Promise<Encrypted> {
+    const encrypted = await this.encrypt(message, to, options)
+    if (encrypted.kind === 'encrypted')
+      for (const stanza of encrypted.stanzas) await this.#account.connection.send(stanza)
+    return encrypted
+  }
+
+  /**
+   * Opens the encrypted messages that come in on the connection, and gives them one after another, those first that were
+   * opened before and not settled. When the promise of `handle` resolves, the message is settled; when it rejects, the
+   * message is given again the next time. `received` says how it came; it is absent for those of before.
+   * Returns how to stop. Hosts that need more control call `decrypt` and `settle` themselves.
+   */
+  listen(
+    handle: (arrived: Arrived, received: Received | undefined) => unknown,
+    options: ListenOptions = {},
+  ): () => void {
+    this.#assertOpen()
+    return listen(this.#account, handle, options)
   }
 
   /** Whether a stanza has something for `decrypt`. */
