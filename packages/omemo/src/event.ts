@@ -1,5 +1,5 @@
 /** What happens besides sending and receiving; plain data, told after what caused it is stored. */
-import type { Contest, Key } from '@xmpp-e2e/trust'
+import type { Contest, Key, KeyRef } from '@xmpp-e2e/trust'
 import type { BareJid } from '@xmpp-e2e/xml'
 import type { DeviceRef } from './outcome.ts'
 import type { Namespace } from './protocol.ts'
@@ -11,6 +11,8 @@ export type OmemoEvent =
   | { readonly kind: 'key-changed'; readonly key: Key }
   /** A trust message contradicts a person: ask them. */
   | { readonly kind: 'key-contested'; readonly contest: Contest }
+  /** So much waited for a decision that trust messages about these keys were given up: decide about them by hand. */
+  | { readonly kind: 'trust-dropped'; readonly about: readonly KeyRef[] }
   /** A device that had another key before. It was reset, or somebody else speaks under its id. */
   | {
       readonly kind: 'identity-changed'

@@ -4,8 +4,7 @@ import type { Element } from '@xmpp-e2e/xml'
 import type { Account } from './account.ts'
 import type { Meeting } from './keyring.ts'
 
-/** @internal Kind of the effect that sends a trust message (XEP-0450). */
-export const SEND_TRUST = 'send-trust'
+export { SEND_TRUST } from './trust-notices.ts'
 /** @internal */
 export async function handleSendTrust(
   _account: Account,
