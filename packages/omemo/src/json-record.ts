@@ -1,9 +1,11 @@
 /**
  * Records that are JSON, version 1: what they hold is checked field by field when they are read, since a store may have
- * been damaged, or written by a later version.
+ * been damaged, or written by a later version. Of objects only fields with names of our own are looked at; whatever has foreign names is an
+ * array.
  */
 import { bytesToUtf8 } from '@noble/ciphers/utils.js'
 import { utf8ToBytes } from '@noble/hashes/utils.js'
+import { hex } from '@xmpp-e2e/xml'
 import type { Bytes } from './bytes.ts'
 import { OmemoError } from './error.ts'
 
@@ -48,4 +50,97 @@ function parsed(bytes: Uint8Array): unknown {
   } catch {
     return undefined
   }
+}
+
+/** @internal Reads one value. @throws OmemoError `state-malformed` */
+export type Shape<T> = (value: unknown, at: string) => T
+
+/** @internal */
+export const isText: Shape<string> = (value, at) => {
+  if (typeof value !== 'string') throw malformed(at, 'text')
+  return value
+}
+
+/** @internal */
+export const isFlag: Shape<boolean> = (value, at) => {
+  if (typeof value !== 'boolean') throw malformed(at, 'true or false')
+  return value
+}
+
+/** @internal An integer in a range. */
+export function isWhole(min = 0, max: number = Number.MAX_SAFE_INTEGER): Shape<number> {
+  return (value, at) => {
+    if (typeof value !== 'number' || !Number.isSafeInteger(value) || value < min || value > max)
+      throw malformed(at, `an integer from ${min} to ${max}`)
+    return value
+  }
+}
+
+/** @internal Milliseconds since 1970, as an application's clock gives them. */
+export const isTime: Shape<number> = (value, at) => {
+  if (typeof value !== 'number' || !Number.isFinite(value)) throw malformed(at, 'milliseconds')
+  return value
+}
+
+/** @internal Bytes in hex, as `hex` of xml writes them. */
+export function isHex(length?: number): Shape<Bytes> {
+  return (value, at) => {
+    const bytes = typeof value === 'string' ? hex.decode(value) : undefined
+    if (bytes === undefined || (length !== undefined && bytes.length !== length))
+      throw malformed(at, `${length ?? 'some'} bytes in hex`)
+    return bytes
+  }
+}
+
+/** @internal */
+export function isOneOf<T extends string>(values: readonly T[]): Shape<T> {
+  return (value, at) => {
+    const found = values.find((known) => known === value)
+    if (found === undefined) throw malformed(at, values.join(', '))
+    return found
+  }
+}
+
+/** @internal */
+export function isList<T>(shape: Shape<T>): Shape<readonly T[]> {
+  return (value, at) => {
+    if (!Array.isArray(value)) throw malformed(at, 'an array')
+    return value.map((item: unknown, i) => shape(item, `${at}[${i}]`))
+  }
+}
+
+/** @internal */
+export function isMaybe<T>(shape: Shape<T>): Shape<T | undefined> {
+  return (value, at) => (value === undefined ? undefined : shape(value, at))
+}
+
+type Shapes = Readonly<Record<string, Shape<unknown>>>
+type Fields<S extends Shapes> = { readonly [K in keyof S]: ReturnType<S[K]> }
+
+/** @internal An object; fields without a shape are not looked at. */
+export function isObject<const S extends Shapes>(shapes: S): Shape<Fields<S>> {
+  return (value, at) => {
+    if (typeof value !== 'object' || value === null) throw malformed(at, 'an object')
+    const values = new Map<string, unknown>(Object.entries(value))
+    const read = Object.entries(shapes).map(([name, shape]) => [
+      name,
+      shape(values.get(name), `${at}.${name}`),
+    ])
+    return Object.fromEntries(read) as Fields<S>
+  }
+}
+
+/** @internal `undefined` fields are left out. */
+export function encodeRecord(fields: JsonObject): Bytes {
+  return encodeJson(fields)
+}
+
+/** @internal @throws OmemoError `state-malformed`, `state-version-unknown` */
+export function decodeRecord<T>(bytes: Uint8Array, what: string, shape: Shape<T>): T {
+  return shape(decodeJson(bytes, what), what)
+}
+
+/** @internal */
+export function malformed(at: string, expected: string): OmemoError {
+  return new OmemoError('state-malformed', `${at}: expected ${expected}`, { path: at })
 }
