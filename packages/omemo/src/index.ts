@@ -1,9 +1,10 @@
 export { CHANGE_ATTEMPTS } from './account.ts'
 export { OmemoError, type OmemoErrorCode } from './error.ts'
 export type { OmemoEvent } from './event.ts'
+export { ARCHIVE_PAGE } from './message/archive.ts'
 export { CATCH_UP_MS } from './message/catch-up.ts'
-export type { Arrived, ListenOptions } from './message/listening.ts'
-export { type Abortable, features, Omemo } from './omemo.ts'
+export type { Abortable, Arrived, Handle, ListenOptions } from './message/listening.ts'
+export { features, Omemo } from './omemo.ts'
 export type { OmemoOptions } from './options.ts'
 export type {
   Decrypted,

@@ -10,7 +10,7 @@ import {
   scoped,
 } from '@xmpp-e2e/store'
 import type { Evidence, Key, KeyRef, Level } from '@xmpp-e2e/trust'
-import { type BareJid, bareJid, type Element, type Received } from '@xmpp-e2e/xml'
+import { type BareJid, bareJid, type Connection, type Element, type Received } from '@xmpp-e2e/xml'
 import type { Account } from './account.ts'
 import { type Closing, closing } from './closing.ts'
 import { nobleCurve } from './curve.ts'
@@ -25,7 +25,7 @@ import { beginCatchUp, endCatchUp, tickCatchUp } from './message/catch-up.ts'
 import { explain } from './message/explain.ts'
 import { handleSendEmpty, replaceSession, SEND_EMPTY } from './message/follow-up.ts'
 import { settle, unsettled } from './message/kept.ts'
-import { type Arrived, type ListenOptions, listen } from './message/listening.ts'
+import { type Abortable, type Handle, type Inbox, inbox, type ListenOptions } from './message/listening.ts'
 import { decrypt } from './message/receiving.ts'
 import { encrypt } from './message/sending.ts'
 import type { OmemoOptions } from './options.ts'
@@ -36,9 +36,22 @@ import { deviceLists } from './stanza/device-list.ts'
 import { encryptedElements } from './stanza/message.ts'
 import { handleSendTrust, SEND_TRUST } from './trust-messages.ts'
 
-/** For everything that may take long. */
-export interface Abortable {
-  readonly signal?: Signal | undefined
+/** Resolves when there is a session, perhaps at once; rejects with the reason of whichever signal aborts first. */
+async function session(connection: Connection, signals: readonly (Signal | undefined)[]): Promise<void> {
+  if (connection.jid !== undefined) return
+  const cleanups: (() => void)[] = []
+  await new Promise<void>((resolve, reject) => {
+    cleanups.push(connection.subscribe({ session: (state) => state !== 'lost' && resolve() }))
+    for (const signal of signals) {
+      if (signal === undefined) continue
+      const abort = () => reject(signal.reason)
+      if (signal.aborted) abort()
+      signal.addEventListener('abort', abort)
+      cleanups.push(() => signal.removeEventListener('abort', abort))
+    }
+  }).finally(() => {
+    for (const cleanup of cleanups) cleanup()
+  })
 }
 
 type Handler = (account: Account, effect: QueuedEffect, options: HandleOptions) => Promise<void>
@@ -65,6 +78,7 @@ export class Omemo {
   readonly #account: Account
   readonly #listeners = new Set<(event: OmemoEvent) => void>()
   readonly #closing: Closing = closing()
+  readonly #inbox: Inbox
   #device: OwnDevice
   #stopListening: (() => void) | undefined
   #work: Promise<void> = Promise.resolve()
@@ -102,6 +116,7 @@ export class Omemo {
       kick: () => this.#kick(),
     }
     this.#account = account
+    this.#inbox = inbox(account)
   }
 
   /**
@@ -131,12 +146,14 @@ export class Omemo {
 
   /**
    * Listens for device lists, makes prekeys, publishes what is missing (XEP-0384 §5.3) and does what was left to be done.
-   * Call it when there is a session; each new session of the connection is taken care of from then on.
+   * Waits until there is a session; each later one of the connection is taken care of from then on.
    *
    * @throws {PepError} when it could not be published: everything else works, and the next session tries again
+   * @throws the signal's reason
    */
   async start({ signal }: Abortable = {}): Promise<void> {
     this.#assertOpen()
+    await session(this.#account.connection, [signal, this.#closing.signal])
     this.#stopListening ??= this.#listen()
     await announce(this.#account, { signal })
     await this.#account.effects.retry()
@@ -161,12 +178,21 @@ export class Omemo {
    * message is given again the next time. `received` says how it came; it is absent for those of before.
    * Returns how to stop. Hosts that need more control call `decrypt` and `settle` themselves.
    */
-  listen(
-    handle: (arrived: Arrived, received: Received | undefined) => unknown,
-    options: ListenOptions = {},
-  ): () => void {
+  listen(handle: Handle, options: ListenOptions = {}): () => void {
     this.#assertOpen()
-    return listen(this.#account, handle, options)
+    return this.#inbox.listen(handle, options)
+  }
+
+  /**
+   * Reads from the account's archive what has come since the last time, for those who listen, in catch-up mode. The first
+   * time it only remembers where the archive ends. Call it in each new session, before presence is sent.
+   *
+   * @throws {StanzaError | ConnectionError} `feature-not-implemented`, `service-unavailable` where there is no archive.
+   *   Catch-up stays open then, until the next time or for `CATCH_UP_MS`
+   */
+  catchUp({ signal }: Abortable = {}): Promise<void> {
+    this.#assertOpen()
+    return this.#inbox.catchUp({ signal })
   }
 
   /** Whether a stanza has something for `decrypt`. */
@@ -268,7 +294,7 @@ export class Omemo {
     return scan(this.#account, uri, expected)
   }
 
-  /** Call it before a page of an archive is read, and `endCatchUp` after the last one: see the README. */
+  /** For hosts that read the archive themselves: before the first page, and `endCatchUp` after the last one. */
   beginCatchUp(): Promise<void> {
     return beginCatchUp(this.#account)
   }

@@ -12,6 +12,7 @@
  *     archived/<ns>/<jid>/<id>/<fingerprint>   those before it                         session-records.ts
  *     kept/<ref>                               a message that is not settled           message/kept.ts
  *     room/<jid>                               to whom a room's messages went last     room.ts
+ *     archive                                  to where it was read                    message/archive.ts
  *     effects/…                                what remains to be done                 follow-up.ts
  *
  * A bare JID has no slash, so that names are unambiguous.
@@ -40,6 +41,7 @@ export const records = {
   allSessions: ['session/', 'archived/'],
   kept: (ref: string) => `kept/${ref}`,
   allKept: 'kept/',
+  archive: 'archive',
   room: (room: BareJid) => `room/${room}`,
   allRooms: 'room/',
 } as const

@@ -1,55 +1,88 @@
 /** Messages as a program wants them: opened, in order, each until it was dealt with. */
-import { type Element, type Received, type ReceiveOptions, receive } from '@xmpp-e2e/xml'
+import type { Signal } from '@xmpp-e2e/store'
+import { type BareJid, type Element, type Received, type ReceiveOptions, receive } from '@xmpp-e2e/xml'
 import type { Account } from '../account.ts'
 import type { Decrypted, DecryptedMessage } from '../outcome.ts'
 import { encryptedElements } from '../stanza/message.ts'
+import { newQueryId, readArchive } from './archive.ts'
+import { beginCatchUp, endCatchUp } from './catch-up.ts'
 import { settle, unsettled } from './kept.ts'
 import { decrypt } from './receiving.ts'
 
-/** What `receive` of `@xmpp-e2e/xml` needs to know for archives and rooms. */
+/** For everything that may take long. */
+export interface Abortable {
+  readonly signal?: Signal | undefined
+}
+
+/** What `receive` of `@xmpp-e2e/xml` needs to know: of archive queries of the program's own, and of rooms. */
 export type ListenOptions = Omit<ReceiveOptions, 'account'>
 
 /** What a listener is given. */
 export type Arrived = DecryptedMessage | Extract<Decrypted, { readonly kind: 'unreadable' }>
 
-/**
- * @internal Gives every encrypted message that comes in, one after another. A message is settled when `handle` has
- * resolved; one that it has rejected is given again when somebody listens anew. Returns how to stop.
- */
-export function listen(
-  account: Account,
-  handle: (arrived: Arrived, received: Received | undefined) => unknown,
-  options: ListenOptions,
-): () => void {
-  let isStopped = false
-  const give = async (arrived: Arrived, received: Received | undefined): Promise<void> => {
-    if (isStopped) return
-    await handle(arrived, received)
-    if (arrived.kind === 'message') await settle(account, [arrived.ref])
-  }
-  const open = async (stanza: Element): Promise<void> => {
-    const received = receive(stanza, { ...options, account: account.jid })
-    if (received.kind !== 'message' || encryptedElements(received.stanza).length === 0) return
-    const decrypted = await decrypt(account, received)
-    if (decrypted.kind !== 'silent') await give(decrypted, received)
-  }
-  // What fails is the program's handler or its store: the host hears of it as of any error that nobody handles.
+/** `received` says how it came; it is absent for what was opened before the program was started. */
+export type Handle = (arrived: Arrived, received: Received | undefined) => unknown
+
+/** @internal */
+export interface Inbox {
+  listen(handle: Handle, options: ListenOptions): () => void
+  catchUp(options: Abortable): Promise<void>
+}
+
+/** @internal What comes in is opened and handled one after another, whoever listens. */
+export function inbox(account: Account): Inbox {
+  const queries = new Map<string, BareJid>()
   let turn: Promise<void> = Promise.resolve()
   const inTurn = (work: () => Promise<void>): void => {
     turn = turn.then(async () => {
       try {
-        if (!isStopped) await work()
+        await work()
       } catch (error) {
+        // The program's handler, or its store: the host hears of it as of any error that nobody handles.
         void Promise.reject(error)
       }
     })
   }
-  inTurn(async () => {
-    for (const message of await unsettled(account)) await give(message, undefined)
-  })
-  const stop = account.connection.subscribe({ stanza: (stanza) => inTurn(() => open(stanza)) })
-  return () => {
-    isStopped = true
-    stop()
+  return {
+    listen(handle, options) {
+      let isStopped = false
+      const give = async (arrived: Arrived, received: Received | undefined): Promise<void> => {
+        if (isStopped) return
+        await handle(arrived, received)
+        if (arrived.kind === 'message') await settle(account, [arrived.ref])
+      }
+      const open = async (received: Received): Promise<void> => {
+        if (isStopped) return
+        const decrypted = await decrypt(account, received)
+        if (decrypted.kind !== 'silent') await give(decrypted, received)
+      }
+      const stanza = (el: Element): void => {
+        // At once, and not in turn: who is in a room changes, and queries end.
+        const known = new Map([...(options.queries ?? []), ...queries])
+        const received = receive(el, { ...options, account: account.jid, queries: known })
+        if (received.kind === 'message' && encryptedElements(received.stanza).length > 0)
+          inTurn(() => open(received))
+      }
+      inTurn(async () => {
+        for (const message of await unsettled(account)) await give(message, undefined)
+      })
+      const stop = account.connection.subscribe({ stanza })
+      return () => {
+        isStopped = true
+        stop()
+      }
+    },
+
+    async catchUp(options) {
+      const queryId = newQueryId(account)
+      queries.set(queryId, account.jid)
+      try {
+        await beginCatchUp(account)
+        await readArchive(account, queryId, () => turn, options)
+        await endCatchUp(account)
+      } finally {
+        queries.delete(queryId)
+      }
+    },
   }
 }
