@@ -59,14 +59,17 @@ export function decodeStatements(bytes: Uint8Array | undefined): Waiting {
   return bytes === undefined ? [] : trusted('waiting', () => decodeWaiting(bytes))
 }
 
-/** @internal All keys that are stored, of one owner or of all. */
+/** @internal All keys that are stored, of one owner or of all, owner by owner. */
 export async function storedKeys(store: Store, owner: BareJid | undefined): Promise<readonly Key[]> {
   const values: (StoreBytes | undefined)[] =
     owner === undefined
-      ? (await store.list(records.allKeys)).entries.map(([, value]) => value)
+      ? [...(await store.list(records.allKeys)).entries].sort(byName).map(([, value]) => value)
       : (await store.read([records.keysOf(owner)])).map(({ value }) => value)
   return values.flatMap(decodeKeys)
 }
+
+const byName = ([one]: readonly [string, unknown], [other]: readonly [string, unknown]): number =>
+  one < other ? -1 : 1
 
 function trusted<T>(what: string, read: () => T): T {
   try {

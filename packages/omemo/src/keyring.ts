@@ -254,7 +254,7 @@ export async function openBook(
       notices.push(...done.notices)
     },
     close(introduced) {
-      const devices = new Map(introduced.map((one) => [idOf(one), one.device]))
+      const devices = new Map(introduced.flatMap((one) => (one.device ? [[idOf(one), one.device]] : [])))
       const events: OmemoEvent[] = []
       const written = new Set<BareJid>()
       for (const id of changed) {

@@ -1,27 +1,237 @@
+/**
+ * Rooms (XEP-0384 §5.8): what a room is, and who is to get its messages.
+ *
+ *     disco#info  → muc_nonanonymous, muc_membersonly          XEP-0045 §6.4, §15.3
+ *     muc#admin   → members (§9.5), admins (§10.8), owners (§10.5), by real address, who is offline included
+ *
+ * The room's server says both and could lie about either, so that people are told of every change before anything is
+ * encrypted to somebody new. An anonymous room is refused: nobody in it can say whose keys to use. So is one that anybody
+ * may join: its lists do not say who reads it.
+ */
 import type { Put, Reader, Signal } from '@xmpp-e2e/store'
-import type { BareJid } from '@xmpp-e2e/xml'
-import type { Account } from './account.ts'
+import {
+  type BareJid,
+  bareJid,
+  ConnectionError,
+  child,
+  children,
+  type Element,
+  element,
+  parseJid,
+  StanzaError,
+} from '@xmpp-e2e/xml'
+import { type Account, change } from './account.ts'
 import type { OmemoEvent } from './event.ts'
+import { records } from './record.ts'
+import { decodeRoom, encodeRoom, type RoomAnswer, type RoomRecord } from './room-record.ts'
 
 /** What a room is, and who is to get its messages (XEP-0384 §5.8.1). */
 export type Audience =
-  | { readonly kind: 'members'; readonly room: BareJid; readonly jids: readonly BareJid[] }
-  | { readonly kind: 'refused'; readonly code: 'room-anonymous' | 'room-open' | 'room-unreachable' }
+  | {
+      readonly kind: 'members'
+      readonly room: BareJid
+      /** Each once, without the own account. */
+      readonly jids: readonly BareJid[]
+      /** Lists that the room does not show to the account: who is on no other is not among `jids`. */
+      readonly hidden: readonly Affiliation[]
+    }
+  | { readonly kind: 'refused'; readonly code: RoomRefusal }
 
-/** @internal Asks the room: disco#info, and the lists of members, admins and owners. */
-export async function audienceOf(
-  _account: Account,
-  _room: BareJid,
-  _options: { readonly signal?: Signal | undefined },
-): Promise<Audience> {
-  throw new Error('to be written')
+/**
+ * - `room-anonymous`: real addresses are not disclosed to everybody. `room-open`: anybody may join.
+ * - `room-unreachable`: it did not answer, is no room, or shows no list.
+ * - `recipients-too-many`: more than `MAX_AUDIENCE`.
+ */
+export type RoomRefusal = 'room-anonymous' | 'room-open' | 'room-unreachable' | 'recipients-too-many'
+
+export type Affiliation = 'member' | 'admin' | 'owner'
+
+export interface AudienceOptions {
+  readonly signal?: Signal | undefined
+  /** Asks the room in any case, and not only when the last answer is older than `AUDIENCE_MS`. */
+  readonly fresh?: boolean | undefined
+  /** Real addresses of who is there, as `occupants` of `@xmpp-e2e/xml` knows them: they are recipients, too. */
+  readonly present?: readonly BareJid[] | undefined
 }
+
+/**
+ * Milliseconds for which an answer of a room is believed: four requests a minute, and not with each message. What the room
+ * says of its own accord ends it earlier.
+ */
+export const AUDIENCE_MS = 60_000
+/** Accounts that messages of a room go to: as many as keys in a stanza (`MAX_KEYS`), since each has a device or more. */
+export const MAX_AUDIENCE = 1000
+
+const LISTS = ['owner', 'admin', 'member'] as const satisfies readonly Affiliation[]
+const INFO = 'http://jabber.org/protocol/disco#info'
+const MUC = 'http://jabber.org/protocol/muc'
+const MUC_ADMIN = 'http://jabber.org/protocol/muc#admin'
+const MUC_USER = 'http://jabber.org/protocol/muc#user'
+
+/** @internal Asks the room, or takes what it has just said. @throws the signal's reason */
+export async function audienceOf(
+  account: Account,
+  room: BareJid,
+  { signal, fresh = false, present = [] }: AudienceOptions = {},
+): Promise<Audience> {
+  const answer = (fresh ? undefined : await rememberedAnswer(account, room)) ?? (await ask())
+  async function ask(): Promise<RoomAnswer | undefined> {
+    const asked = await askRoom(account, room, signal)
+    // Of a room that does not answer nothing is known, and the next message asks again.
+    if (asked !== undefined) await remember(account, room, asked)
+    return asked
+  }
+  if (answer === undefined) return { kind: 'refused', code: 'room-unreachable' }
+  if (answer.kind === 'refused') return answer
+  const jids = others(account, [...answer.jids, ...present])
+  if (jids.length > MAX_AUDIENCE) return { kind: 'refused', code: 'recipients-too-many' }
+  if (answer.hidden.length === LISTS.length && jids.length === 0)
+    return { kind: 'refused', code: 'room-unreachable' }
+  return { kind: 'members', room, jids, hidden: answer.hidden }
+}
+
 /** @internal Within a change: to whom the messages of a room went last, and what is different now. */
 export async function compareAudience(
-  _account: Account,
-  _reader: Reader,
-  _room: BareJid,
-  _jids: readonly BareJid[],
+  account: Account,
+  reader: Reader,
+  room: BareJid,
+  jids: readonly BareJid[],
 ): Promise<{ readonly put: readonly Put[]; readonly events: readonly OmemoEvent[] }> {
-  throw new Error('to be written')
+  const name = records.room(room)
+  const [bytes] = await reader.read([name])
+  const record = decodeRoom(bytes)
+  const [now, before] = [others(account, jids), record.last]
+  const [isNow, wasBefore] = [new Set(now), new Set(before)]
+  const added = now.filter((jid) => !wasBefore.has(jid))
+  const removed = (before ?? []).filter((jid) => !isNow.has(jid))
+  if (before !== undefined && added.length === 0 && removed.length === 0) return { put: [], events: [] }
+  return {
+    put: [[name, encodeRoom({ ...record, last: now })]],
+    // The first message to a room changes nothing.
+    events: before === undefined ? [] : [{ kind: 'audience-changed', room, added, removed }],
+  }
+}
+
+/**
+ * @internal Whether a stanza says of a room that is remembered what its last answer does not: somebody comes or goes who
+ * has an affiliation (XEP-0045 §9.3), or the room is configured anew (§10.2.1). The next message asks it again then.
+ */
+export async function onRoomStanza(account: Account, stanza: Element): Promise<void> {
+  const x = child(stanza, 'x', MUC_USER)
+  const room = x && roomOf(stanza)
+  if (x === undefined || room === undefined) return
+  const [reading] = await account.store.read([records.room(room)])
+  const { answer } = decodeRoom(reading?.value)
+  if (answer === undefined || !contradicts(answer, x)) return
+  await change(account, [records.room(room)], ([bytes]) => {
+    const record = decodeRoom(bytes)
+    return { put: [[records.room(room), encodeRoom({ ...record, answer: undefined })]], result: undefined }
+  })
+}
+
+function roomOf({ attrs }: Element): BareJid | undefined {
+  try {
+    return attrs.from === undefined ? undefined : parseJid(attrs.from).bare
+  } catch {
+    return undefined
+  }
+}
+
+/** §15.6.2 of the registrar: 104 is a configuration that changed, 170 to 174 what privacy depends on. */
+const RECONFIGURED = /^(?:104|17[0-4])$/
+
+function contradicts(answer: RoomAnswer, x: Element): boolean {
+  if (children(x, 'status').some(({ attrs }) => RECONFIGURED.test(attrs.code ?? ''))) return true
+  if (answer.kind === 'refused') return false
+  const isListed = new Set(answer.jids)
+  return children(x, 'item').some(({ attrs }) => {
+    const who = bareOf(attrs.jid)
+    if (who === undefined) return false
+    const belongs = LISTS.some((affiliation) => affiliation === attrs.affiliation)
+    return belongs !== isListed.has(who)
+  })
+}
+
+async function rememberedAnswer(account: Account, room: BareJid): Promise<RoomAnswer | undefined> {
+  const [reading] = await account.store.read([records.room(room)])
+  const { answer } = decodeRoom(reading?.value)
+  const age = answer === undefined ? Number.NaN : account.clock.now() - answer.at
+  return age >= 0 && age < AUDIENCE_MS ? answer : undefined
+}
+
+async function remember(account: Account, room: BareJid, answer: RoomAnswer): Promise<void> {
+  await change(account, [records.room(room)], ([bytes]) => {
+    const record: RoomRecord = { ...decodeRoom(bytes), answer }
+    return { put: [[records.room(room), encodeRoom(record)]], result: undefined }
+  })
+}
+
+async function askRoom(
+  account: Account,
+  room: BareJid,
+  signal: Signal | undefined,
+): Promise<RoomAnswer | undefined> {
+  const at = account.clock.now()
+  try {
+    const info = await request(account, room, element(INFO, 'query'), signal)
+    const features = new Set(children(info, 'feature').map(({ attrs }) => attrs.var))
+    if (!features.has(MUC)) return undefined
+    if (!features.has('muc_nonanonymous')) return { kind: 'refused', code: 'room-anonymous', at }
+    if (!features.has('muc_membersonly')) return { kind: 'refused', code: 'room-open', at }
+    const lists = await Promise.all(LISTS.map((affiliation) => listOf(account, room, affiliation, signal)))
+    // An owner who lists no own account is one who lists nobody: `jids` are checked by who asks.
+    const jids = [...new Set(lists.flatMap((list) => list ?? []))]
+    if (jids.length > MAX_AUDIENCE + 1) return { kind: 'refused', code: 'recipients-too-many', at }
+    return { kind: 'members', jids, hidden: LISTS.filter((_, i) => lists[i] === undefined), at }
+  } catch (error) {
+    if (signal?.aborted) throw signal.reason
+    if (error instanceof StanzaError || error instanceof ConnectionError) return undefined
+    throw error
+  }
+}
+
+/** Nothing for a list that is not shown to the account; servers show them to members, or to admins only. */
+async function listOf(
+  account: Account,
+  room: BareJid,
+  affiliation: Affiliation,
+  signal: Signal | undefined,
+): Promise<readonly BareJid[] | undefined> {
+  try {
+    const asked = element(MUC_ADMIN, 'query', {}, element(MUC_ADMIN, 'item', { affiliation }))
+    const query = await request(account, room, asked, signal)
+    return children(query, 'item').flatMap(({ attrs }) =>
+      // Some say all that they have: an outcast is on no list of ours.
+      attrs.affiliation === undefined || attrs.affiliation === affiliation ? (bareOf(attrs.jid) ?? []) : [],
+    )
+  } catch (error) {
+    if (error instanceof StanzaError && NOT_SHOWN.includes(error.condition)) return undefined
+    throw error
+  }
+}
+
+const NOT_SHOWN: readonly string[] = ['forbidden', 'not-allowed', 'not-authorized', 'feature-not-implemented']
+
+/** The `<query/>` of the answer; an empty one where there is none. */
+async function request(
+  { connection }: Account,
+  to: BareJid,
+  query: Element,
+  signal: Signal | undefined,
+): Promise<Element> {
+  const iq = element('jabber:client', 'iq', { type: 'get', to }, query)
+  const reply = await connection.request(iq, { signal })
+  return child(reply, 'query', query.ns) ?? element(query.ns, 'query')
+}
+
+function bareOf(text: string | undefined): BareJid | undefined {
+  try {
+    return text === undefined ? undefined : parseJid(text).bare
+  } catch {
+    return undefined
+  }
+}
+
+function others({ jid }: Account, jids: readonly BareJid[]): readonly BareJid[] {
+  return [...new Set(jids)].filter((one) => one !== jid && bareJid.decode(one) === one)
 }
