@@ -22,6 +22,7 @@ import { leave, removeDevices, reset, setLabel } from './device/own-devices.ts'
 import type { OmemoEvent } from './event.ts'
 import { decide, keysOf, scan } from './keyring.ts'
 import { beginCatchUp, endCatchUp, tickCatchUp } from './message/catch-up.ts'
+import { isExposable } from './message/content.ts'
 import { explain } from './message/explain.ts'
 import { handleSendEmpty, replaceSession, SEND_EMPTY } from './message/follow-up.ts'
 import { settle, unsettled } from './message/kept.ts'
@@ -104,7 +105,7 @@ export class Omemo {
       adopt: (device) => {
         this.#device = device
       },
-      expose: (element) => options.expose?.(element) ?? false,
+      expose: (element) => (options.expose ?? isExposable)(element),
       closing: this.#closing.signal,
       effects: effectQueue({
         store,

@@ -1,0 +1,430 @@
+/**
+ * One payload for many devices: what they need is fetched and computed first, then all sessions advance in one commit.
+ *
+ *     lists    of all accounts                                        network
+ *     look     what is stored → a step for each device                pure
+ *     bundles  of devices without a session                           network
+ *     sessions X3DH with each bundle whose key may be sent to         seconds, for hundreds
+ *     change   look again, encrypt for every device, commit           nothing has left before it
+ *
+ * A lost race repeats the last line alone: sessions that were opened are values, and an attempt that wrote nothing has
+ * used none of their keys. Where another tab has opened a session meanwhile, that one is used.
+ */
+import { type Effect, type Put, type Reader, type Signal, StoreError } from '@xmpp-e2e/store'
+import type { Key } from '@xmpp-e2e/trust'
+import type { BareJid, Element } from '@xmpp-e2e/xml'
+import { type Account, change, compute, type Decision, pause } from '../account.ts'
+import { type Bytes, sameBytes } from '../bytes.ts'
+import { type FetchedBundle, fetchBundles } from '../device/bundle-fetch.ts'
+import {
+  type Contact,
+  encodeContact,
+  MAX_DEVICES_PER_ACCOUNT,
+  readContacts,
+  withIdentity,
+} from '../device/contact.ts'
+import { refreshLists } from '../device/device-lists.ts'
+import { deviceOf, type OwnDevice } from '../device/own-device.ts'
+import { OmemoError } from '../error.ts'
+import type { OmemoEvent } from '../event.ts'
+import { type Introduction, type Meeting, meet } from '../keyring.ts'
+import type { Reached, RefusalCode, SkipCode, Skipped } from '../outcome.ts'
+import { MAX_PAYLOAD_LENGTH } from '../payload.ts'
+import { type Namespace, protocols } from '../protocol.ts'
+import { records } from '../record.ts'
+import { initiateSession, type Session } from '../session.ts'
+import { encryptMessage, type SessionList, withInitiated } from '../session-list.ts'
+import { putList, readLists } from '../session-records.ts'
+import { type EncryptedKey, encryptedFormats, MAX_KEYS } from '../stanza/encrypted.ts'
+import {
+  edwardsIn,
+  fingerprintIn,
+  type Known,
+  listedDevices,
+  listsOf,
+  nameOfBundle,
+  nameOfKey,
+  nameOfList,
+  type Step,
+  stepsFor,
+  type Wanted,
+} from './recipients.ts'
+
+/** @internal What all devices of one namespace get: a payload, or a key alone. */
+export interface Sealed {
+  /** What the ratchets carry. */
+  readonly keyMaterial: Bytes
+  readonly iv?: Bytes | undefined
+  readonly payload?: Bytes | undefined
+}
+
+/** @internal */
+export interface FanOut extends Pick<Wanted, 'isMeant' | 'isMeantKey' | 'isFresh'> {
+  /** Whose devices it is for; it is refused when none of them can be reached. */
+  readonly to: readonly BareJid[]
+  /** Whether the account's other devices get it too. */
+  readonly withOwn: boolean
+  /** Namespaces that cannot carry it are absent. */
+  readonly sealed: ReadonlyMap<Namespace, Sealed>
+  readonly signal?: Signal | undefined
+  /** A contact who has opted out is refused, unless it does not matter. */
+  readonly heedsOptOut?: boolean | undefined
+  /** What has to be done about it, in the same commit. */
+  effects?(encrypted: Extract<FannedOut, { readonly kind: 'encrypted' }>): readonly Effect[]
+}
+
+/** @internal */
+export type FannedOut =
+  | {
+      readonly kind: 'encrypted'
+      /** `<encrypted/>`, at most one of each namespace, the better one first. */
+      readonly elements: readonly Element[]
+      readonly reached: readonly Reached[]
+      readonly skipped: readonly Skipped[]
+    }
+  | {
+      readonly kind: 'refused'
+      readonly code: RefusalCode
+      readonly ask: readonly Key[]
+      readonly skipped: readonly Skipped[]
+    }
+
+/** How often what was prepared may be outdated when it is to be committed: then something is fetched without end. */
+const MAX_ROUNDS = 5
+
+/** Sessions opened between two pauses: 8 × 8 ms, four frames of a page. */
+const SESSIONS_AT_ONCE = 8
+
+/** Messages encrypted between two pauses: 0.1 ms each, or 3 ms where a ratchet turns. */
+const MESSAGES_AT_ONCE = 32
+
+/** @internal @throws the signal's reason; as `update` */
+export async function fanOut(account: Account, order: FanOut): Promise<FannedOut> {
+  const { signal } = order
+  const to = [...new Set(order.to)]
+  const accounts = order.withOwn ? [...new Set([...to, account.jid])] : to
+  const unavailable = await refreshLists(account, accounts, { signal })
+  const prepared: Prepared = { bundles: new Map(), sessions: new Map() }
+  for (let round = 1; ; round++) {
+    const { self } = account
+    const wanted: Wanted = {
+      ...(order.isMeant && { isMeant: order.isMeant }),
+      ...(order.isMeantKey && { isMeantKey: order.isMeantKey }),
+      isFresh: order.isFresh,
+      accounts,
+      spoken: account.namespaces,
+      namespaces: account.namespaces.filter((namespace) => order.sealed.has(namespace)),
+      self: { jid: account.jid, id: self.deviceId },
+      maxDevices: MAX_DEVICES_PER_ACCOUNT,
+    }
+    await prepare(account, wanted, prepared, signal)
+    const done = await change(
+      account,
+      [],
+      (_, reader) => commit(account, reader, { order, to, wanted, self, prepared, unavailable }),
+      { signal },
+    )
+    if (done !== undefined) return done
+    if (round === MAX_ROUNDS)
+      throw new StoreError('conflict', `sessions changed ${MAX_ROUNDS} times meanwhile`)
+  }
+}
+
+/** What was fetched and computed, by `nameOfBundle`. */
+interface Prepared {
+  readonly bundles: Map<string, FetchedBundle>
+  readonly sessions: Map<string, Session>
+}
+
+/** Fetches and computes until every device has a session, stored or new, or a reason why not. */
+async function prepare(
+  account: Account,
+  wanted: Wanted,
+  { bundles, sessions }: Prepared,
+  signal: Signal | undefined,
+): Promise<void> {
+  const { self } = account
+  for (;;) {
+    // Not consistent, and need not be: what is decided by it is decided again within the change.
+    const { steps } = await look(account, unchecked(account), wanted, bundles)
+    const missing = steps.filter((step) => step.kind === 'fetch')
+    if (missing.length > 0) {
+      for (const fetched of await fetchBundles(account, missing, { signal }))
+        bundles.set(nameOfBundle(fetched.namespace, fetched.device), fetched)
+      continue
+    }
+    const unopened = steps.filter(
+      (step) => step.kind === 'open' && !sessions.has(nameOfBundle(step.namespace, step.device)),
+    ) as readonly Extract<Step, { kind: 'open' }>[]
+    if (unopened.length === 0) return
+    const opened = await openSessions(account, self, unopened, signal)
+    for (const [name, session] of opened.sessions) sessions.set(name, session)
+    for (const failed of opened.failed) bundles.set(nameOfBundle(failed.namespace, failed.device), failed)
+  }
+}
+
+async function openSessions(
+  account: Account,
+  self: OwnDevice,
+  unopened: readonly Extract<Step, { kind: 'open' }>[],
+  signal: Signal | undefined,
+): Promise<{ readonly sessions: ReadonlyMap<string, Session>; readonly failed: readonly FetchedBundle[] }> {
+  const sessions = new Map<string, Session>()
+  const failed: FetchedBundle[] = []
+  const total = unopened.length
+  for (const [i, { device, namespace, bundle }] of unopened.entries()) {
+    if (i > 0 && i % SESSIONS_AT_ONCE === 0) {
+      account.emit({ kind: 'progress', work: 'sessions', done: i, total })
+      await pause(account, 0)
+    }
+    if (signal?.aborted) throw signal.reason
+    try {
+      const step = initiateSession(protocols[namespace], self, bundle, account.clock.now(), account.random)
+      sessions.set(nameOfBundle(namespace, device), await compute(account, step))
+    } catch (cause) {
+      if (!(cause instanceof OmemoError)) throw cause
+      failed.push({ device, namespace, code: skipCodeOf(cause), cause })
+    }
+  }
+  if (total > SESSIONS_AT_ONCE) account.emit({ kind: 'progress', work: 'sessions', done: total, total })
+  return { sessions, failed }
+}
+
+function skipCodeOf({ code }: OmemoError): SkipCode {
+  return code === 'identity-mismatch' ? code : 'key-invalid'
+}
+
+/** Reads the store without claiming that nothing changes. */
+function unchecked({ store }: Account): Reader {
+  return {
+    read: async (keys) => (await store.read(keys)).map(({ value }) => value),
+    list: async (prefix) => (await store.list(prefix)).entries,
+  }
+}
+
+interface View extends Pick<Known, 'contacts' | 'keys'> {
+  readonly steps: readonly Step[]
+  readonly meeting: Meeting
+}
+
+async function look(
+  account: Account,
+  reader: Reader,
+  wanted: Wanted,
+  bundles: ReadonlyMap<string, FetchedBundle>,
+): Promise<View> {
+  const contacts = await readContacts(reader, wanted.accounts)
+  const found = await readLists(reader, listsOf(contacts, wanted))
+  const introduced = introductions(contacts, wanted, bundles)
+  const meeting = await meet(account, reader, introduced)
+  const known: Known = {
+    contacts: new Map(contacts.map((contact) => [contact.jid, contact])),
+    lists: new Map(found.flatMap((list) => (list === undefined ? [] : [[nameOfList(list.ref), list]]))),
+    keys: new Map(meeting.keys.map((key) => [nameOfKey(key.owner, key.fingerprint), key])),
+    bundles,
+    maySend: ({ level }) => account.policy.maySend(level),
+  }
+  return { contacts: known.contacts, keys: known.keys, steps: stepsFor(wanted, known), meeting }
+}
+
+function introductions(
+  contacts: readonly Contact[],
+  wanted: Wanted,
+  bundles: ReadonlyMap<string, FetchedBundle>,
+): readonly Introduction[] {
+  const known = contacts.flatMap((contact) => {
+    const owner = contact.jid
+    return listedDevices(contact, wanted).flatMap(({ id, identities }) =>
+      identities.map(({ fingerprint }) => ({ owner, fingerprint, device: { jid: owner, id } })),
+    )
+  })
+  const fetched = [...bundles.values()].flatMap(({ bundle, device }) =>
+    bundle === undefined ? [] : [{ owner: device.jid, fingerprint: fingerprintIn(bundle), device }],
+  )
+  return [...known, ...fetched]
+}
+
+interface Preparation {
+  readonly order: FanOut
+  readonly to: readonly BareJid[]
+  readonly wanted: Wanted
+  readonly self: OwnDevice
+  readonly prepared: Prepared
+  readonly unavailable: ReadonlyMap<BareJid, SkipCode>
+}
+
+/** Within the change. `undefined` when something has to be prepared again. */
+async function commit(
+  account: Account,
+  reader: Reader,
+  { order, to, wanted, self, prepared, unavailable }: Preparation,
+): Promise<Decision<FannedOut | undefined>> {
+  const stored = await deviceOf(reader)
+  if (stored.deviceId !== self.deviceId || stored.fingerprint !== self.fingerprint) {
+    account.adopt(stored)
+    return { result: undefined }
+  }
+  const view = await look(account, reader, wanted, prepared.bundles)
+  const { contacts, steps, meeting } = view
+  const isPrepared = (step: Step): boolean =>
+    step.kind !== 'fetch' &&
+    (step.kind !== 'open' || prepared.sessions.has(nameOfBundle(step.namespace, step.device)))
+  if (!steps.every(isPrepared)) return { result: undefined }
+
+  const shown = withShown(account, view, prepared.bundles)
+  const learnt = { put: [...meeting.put, ...shown.put], effects: meeting.effects }
+  const events = [...meeting.events, ...shown.events]
+  const skipped = [...missingDevices(account, to, steps, unavailable), ...steps.flatMap(asSkipped)]
+  const ways = steps.filter((step) => step.kind === 'send' || step.kind === 'open')
+  const reached = ways.map(({ device, key, namespace }) => ({ device, key, protocol: namespace }))
+  const refused = (code: RefusalCode, ask: readonly Key[] = []): Decision<FannedOut> => {
+    return { ...learnt, events, result: { kind: 'refused', code, ask, skipped } }
+  }
+
+  const others = to.filter((jid) => jid !== account.jid)
+  if (order.heedsOptOut && others.some((jid) => contacts.get(jid)?.optedOut !== undefined))
+    return refused('opted-out')
+  const recipients = others.length > 0 ? others : [account.jid]
+  if (!reached.some(({ device }) => recipients.includes(device.jid))) {
+    const ask = skipped.flatMap(({ owner, key, code }) =>
+      key !== undefined && code === 'key-undecided' && recipients.includes(owner) ? [key] : [],
+    )
+    return ask.length > 0 ? refused('keys-undecided', ask) : refused('recipients-unreachable')
+  }
+  if (reached.length > MAX_KEYS) return refused('recipients-too-many')
+  const used = wanted.namespaces.filter((namespace) => ways.some((way) => way.namespace === namespace))
+  const length = used.reduce((sum, namespace) => sum + (order.sealed.get(namespace)?.payload?.length ?? 0), 0)
+  if (length > MAX_PAYLOAD_LENGTH) return refused('content-too-long')
+
+  const encrypted = await encryptForAll(account, self, ways, order.sealed, prepared.sessions, order.signal)
+  const elements = used.map((namespace) => {
+    const { iv, payload } = order.sealed.get(namespace) as Sealed
+    const keys = encrypted.keys.get(namespace) ?? []
+    return encryptedFormats[namespace].encode({
+      sid: self.deviceId,
+      keys,
+      ...(iv && { iv }),
+      ...(payload && { payload }),
+    })
+  })
+  const result = { kind: 'encrypted', elements, reached, skipped } as const
+  return {
+    put: [...learnt.put, ...encrypted.put],
+    effects: [...learnt.effects, ...(order.effects?.(result) ?? [])],
+    events: [...events, ...ways.flatMap(eventsOf)],
+    result,
+  }
+}
+
+type Way = Extract<Step, { kind: 'send' | 'open' }>
+
+function asSkipped(step: Step): readonly Skipped[] {
+  if (step.kind !== 'skip') return []
+  const { kind: _, ...skipped } = step
+  return [skipped]
+}
+
+/** Accounts without a device, and those of which nobody knows. */
+function missingDevices(
+  account: Account,
+  to: readonly BareJid[],
+  steps: readonly Step[],
+  unavailable: ReadonlyMap<BareJid, SkipCode>,
+): readonly Skipped[] {
+  const found = new Set(steps.map((step) => (step.kind === 'skip' ? step.owner : step.device.jid)))
+  const silent = [...new Set([...to, ...unavailable.keys()])].filter((jid) => !found.has(jid))
+  return silent.flatMap((owner): readonly Skipped[] => {
+    const code = unavailable.get(owner)
+    if (code !== undefined) return [{ owner, code }]
+    return owner === account.jid && to.some((jid) => jid !== owner)
+      ? []
+      : [{ owner, code: 'devices-missing' }]
+  })
+}
+
+/** What bundles have shown of the identities of devices. */
+function withShown(
+  account: Account,
+  { contacts, keys, steps }: View,
+  bundles: ReadonlyMap<string, FetchedBundle>,
+): { readonly put: readonly Put[]; readonly events: readonly OmemoEvent[] } {
+  const now = account.clock.now()
+  const changed = new Map<BareJid, Contact>()
+  const events: OmemoEvent[] = []
+  const isOpened = new Set(
+    steps.flatMap((step) => (step.kind === 'open' ? nameOfBundle(step.namespace, step.device) : [])),
+  )
+  // Those that sessions are opened with last: they are to be the newest.
+  const all = [...bundles.values()]
+  const opened = ({ namespace, device }: FetchedBundle) => isOpened.has(nameOfBundle(namespace, device))
+  for (const { bundle, device, namespace } of [...all.filter((one) => !opened(one)), ...all.filter(opened)]) {
+    const before = changed.get(device.jid) ?? contacts.get(device.jid)
+    if (bundle === undefined || before === undefined) continue
+    const fingerprint = fingerprintIn(bundle)
+    const { contact, previous } = withIdentity(
+      before,
+      device.id,
+      { fingerprint, ...edwardsIn(namespace, bundle) },
+      now,
+    )
+    if (contact !== before) changed.set(device.jid, contact)
+    const key = keys.get(nameOfKey(device.jid, fingerprint))
+    if (previous !== undefined && key !== undefined)
+      events.push({ kind: 'identity-changed', device, key, previous })
+  }
+  const put = [...changed.values()].map(
+    (contact): Put => [records.contact(contact.jid), encodeContact(contact)],
+  )
+  return { put, events }
+}
+
+async function encryptForAll(
+  account: Account,
+  self: OwnDevice,
+  ways: readonly Way[],
+  sealed: ReadonlyMap<Namespace, Sealed>,
+  sessions: ReadonlyMap<string, Session>,
+  signal: Signal | undefined,
+): Promise<{
+  readonly put: readonly Put[]
+  readonly keys: ReadonlyMap<Namespace, readonly EncryptedKey[]>
+}> {
+  const put: Put[] = []
+  const keys = new Map<Namespace, EncryptedKey[]>()
+  for (const [i, way] of ways.entries()) {
+    if (i > 0 && i % MESSAGES_AT_ONCE === 0) {
+      await pause(account, 0)
+      if (signal?.aborted) throw signal.reason
+    }
+    const { namespace, device, key } = way
+    const { keyMaterial } = sealed.get(namespace) as Sealed
+    const before = sessionsFor(way, sessions)
+    const { random } = account
+    const next = await compute(account, encryptMessage(self, before, keyMaterial, { random }))
+    put.push(...putList({ namespace, device, fingerprint: key.fingerprint }, next.sessions, way.list))
+    const written = keys.get(namespace) ?? []
+    const { data, keyExchange } = next.message
+    written.push({ jid: device.jid, rid: device.id, keyExchange, data })
+    keys.set(namespace, written)
+  }
+  return { put, keys }
+}
+
+function sessionsFor(way: Way, sessions: ReadonlyMap<string, Session>): SessionList {
+  if (way.kind === 'send') return way.list.sessions
+  const session = sessions.get(nameOfBundle(way.namespace, way.device)) as Session
+  const stored = way.list?.sessions
+  // Stored by a commit that did not say so: from its beginning, it would use its first key again.
+  const isStored = [stored?.current, ...(stored?.archived ?? [])].some(
+    (other) => other !== undefined && sameBytes(other.ephemeralKey, session.ephemeralKey),
+  )
+  return stored !== undefined && isStored ? stored : withInitiated(stored, session)
+}
+
+function eventsOf(way: Way): readonly OmemoEvent[] {
+  const { device, namespace, key, kind, isDowngraded } = way
+  return [
+    ...(kind === 'open' ? [{ kind: 'session', device, protocol: namespace, what: 'opened' } as const] : []),
+    ...(isDowngraded ? [{ kind: 'downgraded', device, key } as const] : []),
+  ]
+}
