@@ -27,7 +27,7 @@ import { explain } from './message/explain.ts'
 import { handleSendEmpty, replaceSession, SEND_EMPTY } from './message/follow-up.ts'
 import { settle, unsettled } from './message/kept.ts'
 import { type Abortable, type Handle, type Inbox, inbox, type ListenOptions } from './message/listening.ts'
-import { decrypt } from './message/receiving.ts'
+import { decrypt, handleRefreshList, REFRESH_LIST } from './message/receiving.ts'
 import { encrypt } from './message/sending.ts'
 import type { OmemoOptions } from './options.ts'
 import type { Decrypted, DecryptedMessage, DeviceRef, Encrypted } from './outcome.ts'
@@ -62,6 +62,7 @@ const HANDLERS: Readonly<Record<string, Handler>> = {
   [PUBLISH_BUNDLE]: handlePublishBundle,
   [SEND_EMPTY]: handleSendEmpty,
   [SEND_TRUST]: handleSendTrust,
+  [REFRESH_LIST]: handleRefreshList,
 }
 
 const BOTH = Object.keys(protocols) as readonly Namespace[]
