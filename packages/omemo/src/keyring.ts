@@ -142,6 +142,7 @@ export interface Book {
   known(ref: KeyRef): Key | undefined
   /** The same of a key that certainly was. */
   find(ref: KeyRef): Key
+  keysOf(owner: BareJid): readonly Key[]
   waiting(): Waiting
   /** Reads the keys of more owners. */
   include(owners: readonly BareJid[]): Promise<void>
@@ -216,6 +217,7 @@ export async function openBook(
       if (key === undefined) throw new TypeError('key: it was not met')
       return key
     },
+    keysOf: (owner) => byOwner.get(owner) ?? [],
     waiting: () => waiting,
     include: async (more) => void (await include(more)),
     async concerned(owner) {

@@ -5,6 +5,7 @@
  * Ed25519 form of the identity key, as omemo:2 shows it; keys are known by their Montgomery form here.
  */
 import { sha256 } from '@noble/hashes/sha2.js'
+import { bytesToHex, utf8ToBytes } from '@noble/hashes/utils.js'
 import type { Effect } from '@xmpp-e2e/store'
 import type { Key, KeyRef, TrustNotice } from '@xmpp-e2e/trust'
 import { type BareJid, bareJid, hex } from '@xmpp-e2e/xml'
@@ -50,9 +51,12 @@ function effectsOf(notice: PendingNotice): readonly Effect[] {
     const half = about.length >> 1
     return [about.slice(0, half), about.slice(half)].flatMap((part) => effectsOf({ ...notice, about: part }))
   }
-  const key = hex.encode(sha256(payload).slice(0, 16))
-  return [{ lane: `${SEND_TRUST} ${to}`, kind: SEND_TRUST, key, payload }]
+  // The address is in the name once: twice, a long one would not fit.
+  const name = `${to} ${digest(payload)}`
+  return [{ lane: `${SEND_TRUST} ${digest(utf8ToBytes(to))}`, kind: SEND_TRUST, key: name, payload }]
 }
+
+const digest = (bytes: Uint8Array): string => bytesToHex(sha256(bytes).subarray(0, 16))
 
 /** @internal */
 export function encodeNotice({ to, recipients, trust, about }: PendingNotice): Bytes {
