@@ -24,7 +24,14 @@ import { decide, keysOf, scan } from './keyring.ts'
 import { beginCatchUp, endCatchUp, tickCatchUp } from './message/catch-up.ts'
 import { isExposable } from './message/content.ts'
 import { explain } from './message/explain.ts'
-import { handleSendEmpty, replaceSession, SEND_EMPTY } from './message/follow-up.ts'
+import {
+  handleSendEmpty,
+  handleSendStanza,
+  type Replaced,
+  replaceSession,
+  SEND_EMPTY,
+  SEND_STANZA,
+} from './message/follow-up.ts'
 import { settle, unsettled } from './message/kept.ts'
 import { type Abortable, type Handle, type Inbox, inbox, type ListenOptions } from './message/listening.ts'
 import { decrypt, handleRefreshList, REFRESH_LIST } from './message/receiving.ts'
@@ -61,6 +68,7 @@ type Handler = (account: Account, effect: QueuedEffect, options: HandleOptions) 
 const HANDLERS: Readonly<Record<string, Handler>> = {
   [PUBLISH_BUNDLE]: handlePublishBundle,
   [SEND_EMPTY]: handleSendEmpty,
+  [SEND_STANZA]: handleSendStanza,
   [SEND_TRUST]: handleSendTrust,
   [REFRESH_LIST]: handleRefreshList,
 }
@@ -311,7 +319,7 @@ export class Omemo {
   }
 
   /** For a person who sees that messages with a device fail: opens a new session, and tells the device. */
-  replaceSession(device: DeviceRef): Promise<void> {
+  replaceSession(device: DeviceRef): Promise<Replaced> {
     return replaceSession(this.#account, device)
   }
 

@@ -103,7 +103,7 @@ export async function fanOut(account: Account, order: FanOut): Promise<FannedOut
   const { signal } = order
   const to = [...new Set(order.to)]
   const accounts = order.withOwn ? [...new Set([...to, account.jid])] : to
-  const unavailable = await refreshLists(account, accounts, { signal })
+  const unavailable = await refreshLists(account, accounts, { signal, fresh: order.isFresh })
   const prepared: Prepared = { bundles: new Map(), sessions: new Map() }
   for (let round = 1; ; round++) {
     const { self } = account

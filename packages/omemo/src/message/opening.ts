@@ -17,7 +17,15 @@ import type { BareJid, Element } from '@xmpp-e2e/xml'
 import { type Account, compute } from '../account.ts'
 import { type Bytes, sameBytes } from '../bytes.ts'
 import { publishBundle } from '../device/announcement.ts'
-import { type Contact, decodeContact, encodeContact, newContact, withIdentity } from '../device/contact.ts'
+import {
+  type Contact,
+  decodeContact,
+  encodeContact,
+  type KnownIdentity,
+  newContact,
+  withDevice,
+  withIdentity,
+} from '../device/contact.ts'
 import { OmemoError } from '../error.ts'
 import type { OmemoEvent } from '../event.ts'
 import { fingerprint } from '../identity-key.ts'
@@ -84,6 +92,7 @@ export interface OpenedElement<T> {
   readonly list: SessionListRef
   readonly before: StoredList | undefined
   readonly opened: Opened
+  readonly arrival: Arrival
   readonly contact: Contact
   readonly storedContact: Bytes | undefined
   /** Puts and deletes of prekeys and of lists that had to go. */
@@ -215,8 +224,8 @@ async function open<T>(
       payload,
       iv,
     })
-    const { storedContact } = attempt
-    return { kind: 'opened', value, candidate, contact, storedContact, ...result }
+    const { storedContact, arrival } = attempt
+    return { kind: 'opened', value, candidate, arrival, contact, storedContact, ...result }
   } catch (error) {
     if (!(error instanceof OmemoError) || isOfState(error)) throw error
     return failed(error.code, error.path)
@@ -340,7 +349,7 @@ export async function settleOpened(
   reader: Reader,
   element: Pick<
     OpenedElement<unknown>,
-    'candidate' | 'list' | 'before' | 'opened' | 'contact' | 'storedContact' | 'put' | 'delete' | 'effects'
+    'list' | 'before' | 'opened' | 'arrival' | 'contact' | 'storedContact' | 'put' | 'delete' | 'effects'
   >,
   options: {
     readonly introduce?: ((reader: Reader) => Promise<Meeting>) | undefined
@@ -356,7 +365,7 @@ export async function settleOpened(
   const protocol = protocols[namespace]
   const { edwards } = protocol.readIdentity(opened.theirIdentity)
   const shown = { fingerprint: list.fingerprint, ...(namespace === OMEMO_2 && { edwards }) }
-  const noted = withIdentity(element.contact, device.id, shown, account.clock.now())
+  const noted = noteIdentity(element.contact, device.id, shown, account.clock.now(), element.arrival)
   const contact = encodeContact(options.note?.(noted.contact, key) ?? noted.contact)
   const isSame = storedContact !== undefined && sameBytes(contact, storedContact)
   const events: OmemoEvent[] = [...meeting.events]
@@ -381,4 +390,23 @@ export async function settleOpened(
     events,
     effects: [...element.effects, ...meeting.effects],
   }
+}
+
+/** What an archive brings is no news: the identity that showed itself last stays the first. */
+function noteIdentity(
+  contact: Contact,
+  id: number,
+  shown: Omit<KnownIdentity, 'at'>,
+  at: number,
+  { channel }: Arrival,
+): ReturnType<typeof withIdentity> {
+  const noted = withIdentity(contact, id, shown, at)
+  const [before, after] = [contact, noted.contact].map(({ devices }) => devices.find((one) => one.id === id))
+  if (channel === 'live' || before === undefined || after === undefined) return noted
+  const rank = ({ fingerprint }: KnownIdentity) => {
+    const index = before.identities.findIndex((one) => one.fingerprint === fingerprint)
+    return index < 0 ? before.identities.length : index
+  }
+  const identities = [...after.identities].sort((a, b) => rank(a) - rank(b))
+  return { ...noted, contact: withDevice(noted.contact, { ...after, identities }) }
 }
