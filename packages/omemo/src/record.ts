@@ -2,6 +2,7 @@
  * Where everything is in the store, within the scope of one account:
  *
  *     device                                   our device                              device/own-device.ts
+ *     upkeep                                   when it was last looked after           device/upkeep.ts
  *     pre-keys/<ns>                            our prekeys in one namespace            pre-keys.ts
  *     spent/<ns>                               used ones kept until catch-up ends      message/catch-up.ts
  *     catch-up                                 since when                              message/catch-up.ts
@@ -24,6 +25,7 @@ import type { Namespace } from './protocol.ts'
 /** @internal */
 export const records = {
   device: 'device',
+  upkeep: 'upkeep',
   preKeys: (namespace: Namespace) => `pre-keys/${namespace}`,
   spent: (namespace: Namespace) => `spent/${namespace}`,
   catchUp: 'catch-up',

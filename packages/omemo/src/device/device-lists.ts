@@ -167,7 +167,7 @@ function store(account: Account, answers: readonly Answer[]): Promise<ReadonlyMa
       for (const { namespace, isFinal } of isKnown ? failures : [])
         after = withRetry(after, namespace, now + (isFinal ? LIST_FRESH_MS : LIST_RETRY_MS))
       if (after !== before) put.push([records.contact(before.jid), encodeContact(after)])
-      events.push(...devicesChanged(before, after))
+      events.push(...devicesChanged(account, before, after))
     }
     return { put, events, result: failed }
   })
@@ -177,10 +177,12 @@ function withRetry(contact: Contact, namespace: Namespace, at: number): Contact 
   return { ...contact, retryAt: { ...contact.retryAt, [namespace]: at } }
 }
 
-/** @internal Tells nothing of an account whose devices were not known before: all its keys are met anyway. */
-export function devicesChanged(before: Contact, after: Contact): readonly OmemoEvent[] {
+/** Tells nothing of an account whose devices were not known before: all its keys are met anyway. Nor of this device. */
+function devicesChanged({ jid, self }: Account, before: Contact, after: Contact): readonly OmemoEvent[] {
   const isNew = Object.keys(before.lists).length === 0
-  const { added, removed } = changedDevices(before, after)
+  const others = (ids: readonly number[]) => ids.filter((id) => before.jid !== jid || id !== self.deviceId)
+  const changed = changedDevices(before, after)
+  const [added, removed] = [others(changed.added), others(changed.removed)]
   if (isNew || (added.length === 0 && removed.length === 0)) return []
   return [{ kind: 'devices-changed', jid: before.jid, added, removed }]
 }
@@ -258,7 +260,7 @@ export function storeList(
       return { result: undefined }
     return {
       put: [[records.contact(jid), encodeContact(after)]],
-      events: devicesChanged(before as Contact, after),
+      events: devicesChanged(account, before as Contact, after),
       result: undefined,
     }
   })
