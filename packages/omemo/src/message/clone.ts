@@ -47,8 +47,8 @@ async function findClone(
   return undefined
 }
 
-/** What anybody can read of a ratchet message. */
-function headerOf({ wire }: Protocol, data: Uint8Array): RatchetMessage | undefined {
+/** @internal What anybody can read of a ratchet message, also one in a key exchange. */
+export function headerOf({ wire }: Protocol, data: Uint8Array): RatchetMessage | undefined {
   try {
     const encoded = wire.isKeyExchange(data) ? wire.decodeKeyExchange(data).message : data
     return wire.decodeRatchetMessage(wire.decodeAuthenticated(encoded).message)

@@ -63,6 +63,8 @@ export interface KeptMessage {
   readonly sentAt: number | undefined
   /** When it was opened, milliseconds since 1970. */
   readonly openedAt: number
+  /** Of the ratchet message: two can be opened in one millisecond. */
+  readonly counter: number
   readonly warnings: readonly WarningCode[]
   /** The decrypted payload: an envelope, or a body. */
   readonly plaintext: Bytes
@@ -185,6 +187,7 @@ const keptMessage = isObject({
   own: isFlag,
   sentAt: isMaybe(isTime),
   openedAt: isTime,
+  counter: isWhole(),
   warnings: isList(isOneOf(WARNINGS)),
   plaintext: isBytes,
   shell: isXml,
@@ -231,7 +234,7 @@ export async function settle(account: Account, refs: readonly string[]): Promise
   }
 }
 
-/** @internal Oldest first, each with its key as it is now; without those that the policy does not show. */
+/** @internal By the time they were sent, the oldest first; each with its key as it is now; without those that the policy does not show. */
 export async function unsettled(account: Account): Promise<readonly DecryptedMessage[]> {
   const { entries } = await account.store.list(records.allKept)
   const all = entries.map(([name, value]) => [name.slice(records.allKept.length), decodeKept(value)] as const)
@@ -261,5 +264,5 @@ type Entry = readonly [ref: string, kept: KeptMessage]
 
 function inOrder([a, one]: Entry, [b, other]: Entry): number {
   const sent = (one.sentAt ?? one.openedAt) - (other.sentAt ?? other.openedAt)
-  return one.openedAt - other.openedAt || sent || (a < b ? -1 : 1)
+  return sent || one.openedAt - other.openedAt || one.counter - other.counter || (a < b ? -1 : 1)
 }

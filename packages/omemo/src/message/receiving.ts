@@ -21,14 +21,14 @@ import type { OmemoEvent } from '../event.ts'
 import { meet } from '../keyring.ts'
 import type { Decrypted, WarningCode } from '../outcome.ts'
 import { payloadCiphers } from '../payload.ts'
-import { AXOLOTL, OMEMO_2 } from '../protocol.ts'
+import { AXOLOTL, OMEMO_2, protocols } from '../protocol.ts'
 import { records } from '../record.ts'
 import type { Arrival } from '../session-list.ts'
 import { encryptedElements } from '../stanza/message.ts'
 import { receiveTrust } from '../trust-messages.ts'
 import { isOwnEcho, MAX_SENDERS, type Reading, readElements, refOf, statedSenders } from './candidate.ts'
 import { isOver, openedAt, tickCatchUp } from './catch-up.ts'
-import { lookForClone } from './clone.ts'
+import { headerOf, lookForClone } from './clone.ts'
 import { isControl, isOptOut, isTrustMessage, reasonOf } from './control.ts'
 import { sendEmpty } from './follow-up.ts'
 import { contentOf, encodeKept, type KeptMessage, keyRefOf, messageOf, outsideOf, readKept } from './kept.ts'
@@ -226,6 +226,7 @@ async function stored(
     own: received.own || device.jid === account.jid,
     sentAt: received.sentAt?.getTime(),
     openedAt: now,
+    counter: headerOf(protocols[namespace], candidate.key.data)?.counter ?? 0,
     warnings: [
       ...meaning.warnings,
       ...(isDowngraded ? (['namespace-downgraded'] as const) : []),
