@@ -100,10 +100,9 @@ export async function announce(
 ): Promise<void> {
   await adoptStored(account)
   await makePreKeys(account, signal)
-  if (!account.self.announced) await settleDeviceId(account, signal)
-  const found = await settled(account, (namespace) =>
-    fetchOwnBundle(account, namespace, account.self.deviceId, { signal }),
-  )
+  const found = account.self.announced
+    ? await findBundles(account, signal)
+    : await settleDeviceId(account, signal)
   await judge(account, found.values, signal)
   const upkeep = await change(account, [], async (_, reader) => ({ result: await upkeepOf(reader) }))
   const published = await settled(account, async (namespace) => {
@@ -154,23 +153,31 @@ async function settled<T>(account: Account, work: (namespace: Namespace) => Prom
   return { values, failures }
 }
 
+function findBundles(account: Account, signal: Signal | undefined): Promise<Settled<PublishedBundle>> {
+  const { deviceId } = account.self
+  return settled(account, (namespace) => fetchOwnBundle(account, namespace, deviceId, { signal }))
+}
+
 /**
- * XEP-0384 §6: an id that was never published must be in no list, and under no bundle. From then on it is ours.
+ * XEP-0384 §6: an id that was never published must be in no list, and under no bundle but ours: then the device has left,
+ * or its store is from before it was published. From then on the id is ours.
  *
+ * @returns what is published under it
  * @throws {PepError} when nothing can be found out
  */
-async function settleDeviceId(account: Account, signal: Signal | undefined): Promise<void> {
+async function settleDeviceId(
+  account: Account,
+  signal: Signal | undefined,
+): Promise<Settled<PublishedBundle>> {
   const lists = await settled(account, (namespace) => fetchList(account, account.jid, namespace, { signal }))
   if (signal?.aborted) throw signal.reason
   if (lists.values.size === 0) throw lists.failures[0]
   const taken = new Set([...lists.values.values()].flatMap(({ devices }) => devices.map(({ id }) => id)))
   for (;;) {
     const { deviceId } = account.self
-    const found = await settled(account, (namespace) =>
-      fetchOwnBundle(account, namespace, deviceId, { signal }),
-    )
+    const found = await findBundles(account, signal)
     if (signal?.aborted) throw signal.reason
-    const isFree = !taken.has(deviceId) && [...found.values.values()].every(({ kind }) => kind === 'none')
+    const isFree = isOurs(account.self, found.values) ?? !taken.has(deviceId)
     const device = await change(account, [], async (_, reader) => {
       const stored = await deviceOf(reader)
       // Another tab was faster.
@@ -181,8 +188,17 @@ async function settleDeviceId(account: Account, signal: Signal | undefined): Pro
       return { put: [[records.device, encodeDevice(next)]], result: next }
     })
     account.adopt(device)
-    if (device.announced) return
+    if (device.announced) return device.deviceId === deviceId ? found : findBundles(account, signal)
   }
+}
+
+/** Whose bundles they are; `undefined` when there is none. */
+function isOurs(device: OwnDevice, found: ReadonlyMap<Namespace, PublishedBundle>): boolean | undefined {
+  const present = [...found].filter(([, { kind }]) => kind !== 'none')
+  if (present.length === 0) return undefined
+  return present.every(
+    ([namespace, one]) => one.kind === 'bundle' && !isForeign(device, namespace, one.bundle),
+  )
 }
 
 /** Looks at what is published under our id: a later state of this store, or somebody else's. */
