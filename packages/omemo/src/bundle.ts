@@ -22,13 +22,16 @@ export interface VerifiedBundle {
   readonly preKeys: readonly PublicPreKey[]
 }
 
-/** What to publish for this device. The signature is deterministic: the same keys give the same bundle. */
+/**
+ * What to publish for this device. The signature is deterministic: the same keys give the same bundle. A prekey with id 0
+ * is not in it: another program has made it, key exchanges with it may be under way, and §5.3.2 forbids that id.
+ */
 export function publishedBundle(protocol: Protocol, identity: Identity, preKeys: PreKeys): Bundle {
   const { id, publicKey } = preKeys.signed
   return {
     identityKey: protocol.identityBytes(identity),
     signedPreKey: { id, publicKey, signature: sign(identity, protocol.signedBytes(publicKey)) },
-    preKeys: preKeys.oneTime.map(({ id, publicKey }) => ({ id, publicKey })),
+    preKeys: preKeys.oneTime.filter(({ id }) => id > 0).map(({ id, publicKey }) => ({ id, publicKey })),
   }
 }
 

@@ -12,6 +12,7 @@ import {
   type Endpoint,
   type Evidence,
   encodeWaiting,
+  formatKeyUri,
   type Key,
   type KeyClaim,
   type KeyRef,
@@ -83,6 +84,14 @@ export async function scan(
   const verdicts = claims.flatMap((claim) => verdictOf(claim, jid, known))
   if (verdicts.length === 0) throw new TrustError('uri-without-keys', 'uri: it says nothing about OMEMO keys')
   return decideAll(account, verdicts, 'scan')
+}
+
+/** @internal What names this device, for others to scan. */
+export function keyUri({ jid, self }: Account): string {
+  return formatKeyUri({
+    jid,
+    claims: [{ kind: 'omemo', device: self.deviceId, fingerprint: self.fingerprint }],
+  })
 }
 
 interface Verdict {

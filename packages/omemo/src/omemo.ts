@@ -14,13 +14,22 @@ import { type BareJid, bareJid, type Connection, type Element, type Received } f
 import type { Account } from './account.ts'
 import { type Closing, closing } from './closing.ts'
 import { nobleCurve } from './curve.ts'
-import { announce, handlePublishBundle, onOwnEvent, PUBLISH_BUNDLE } from './device/announcement.ts'
+import {
+  ANNOUNCE,
+  announce,
+  handleAnnounce,
+  handlePublishBundle,
+  onOwnEvent,
+  PUBLISH_BUNDLE,
+} from './device/announcement.ts'
+import { type DeviceInfo, devicesOf } from './device/device-info.ts'
 import { onListEvent } from './device/device-lists.ts'
 import { maintain } from './device/maintenance.ts'
 import { type OwnDevice, openDevice } from './device/own-device.ts'
 import { leave, removeDevices, reset, setLabel } from './device/own-devices.ts'
 import type { OmemoEvent } from './event.ts'
-import { decide, keysOf, scan } from './keyring.ts'
+import { type Dropped, type ForeignDevice, importDevice } from './foreign-device.ts'
+import { decide, keysOf, keyUri, scan } from './keyring.ts'
 import { beginCatchUp, endCatchUp, tickCatchUp } from './message/catch-up.ts'
 import { isExposable } from './message/content.ts'
 import { explain } from './message/explain.ts'
@@ -34,12 +43,13 @@ import {
 } from './message/follow-up.ts'
 import { settle, unsettled } from './message/kept.ts'
 import { type Abortable, type Handle, type Inbox, inbox, type ListenOptions } from './message/listening.ts'
-import { decrypt, handleRefreshList, REFRESH_LIST } from './message/receiving.ts'
+import { handleRefreshList, REFRESH_LIST } from './message/healing.ts'
+import { decrypt } from './message/receiving.ts'
 import { encrypt } from './message/sending.ts'
 import type { OmemoOptions } from './options.ts'
 import type { Decrypted, DecryptedMessage, DeviceRef, Encrypted } from './outcome.ts'
 import { type Namespace, protocols } from './protocol.ts'
-import { type Audience, audienceOf } from './room.ts'
+import { type Audience, type AudienceOptions, audienceOf, isAboutRoom, onRoomStanza } from './room.ts'
 import { deviceLists } from './stanza/device-list.ts'
 import { encryptedElements } from './stanza/message.ts'
 import { handleSendTrust, SEND_TRUST } from './trust-messages.ts'
@@ -67,6 +77,7 @@ type Handler = (account: Account, effect: QueuedEffect, options: HandleOptions) 
 /** What may wait in the queue, by kind. */
 const HANDLERS: Readonly<Record<string, Handler>> = {
   [PUBLISH_BUNDLE]: handlePublishBundle,
+  [ANNOUNCE]: handleAnnounce,
   [SEND_EMPTY]: handleSendEmpty,
   [SEND_STANZA]: handleSendStanza,
   [SEND_TRUST]: handleSendTrust,
@@ -74,6 +85,18 @@ const HANDLERS: Readonly<Record<string, Handler>> = {
 }
 
 const BOTH = Object.keys(protocols) as readonly Namespace[]
+
+/** What came of an import: `device-exists` when the store has a device of the account already. */
+export type Imported =
+  | { readonly kind: 'imported'; readonly omemo: Omemo; readonly dropped: readonly Dropped[] }
+  | { readonly kind: 'refused'; readonly code: 'device-exists' }
+
+/** The account's part of the store. @throws {TypeError} on options that are none */
+function storeOf({ account, policy, store }: OmemoOptions): Store {
+  if (bareJid.decode(account) !== account) throw new TypeError('account: expected a canonical bare JID')
+  if (typeof policy?.first !== 'function') throw new TypeError('policy: expected a Policy')
+  return scoped(scoped(store, 'omemo'), account)
+}
 
 /** The features to announce for being notified of device lists (XEP-0384 §5.2): for `disco`, or for hosts that answer it themselves. */
 export const features: readonly string[] = BOTH.map((namespace) => notify(deviceLists[namespace].node))
@@ -136,12 +159,22 @@ export class Omemo {
    * @throws {TypeError} on options that are none
    */
   static async open(options: OmemoOptions): Promise<Omemo> {
-    if (bareJid.decode(options.account) !== options.account)
-      throw new TypeError('account: expected a canonical bare JID')
-    if (typeof options.policy?.first !== 'function') throw new TypeError('policy: expected a Policy')
-    const store = scoped(scoped(options.store, 'omemo'), options.account)
+    const store = storeOf(options)
     const { clock, random = randomBytes } = options
     return new Omemo(options, store, await openDevice({ store, clock, random }, options.label))
+  }
+
+  /**
+   * Takes over the device of another program, once and for all: it must not go on using it. Then opens it; `dropped` is
+   * what could not be taken over. Never touches the network.
+   *
+   * @throws as `open`; {RangeError} for an identity that is not 32 bytes
+   */
+  static async import(options: OmemoOptions, data: ForeignDevice): Promise<Imported> {
+    const { account, clock, random = randomBytes, curve = nobleCurve } = options
+    const dropped = await importDevice({ account, store: storeOf(options), clock, random, curve }, data)
+    if (dropped === undefined) return { kind: 'refused', code: 'device-exists' }
+    return { kind: 'imported', omemo: await Omemo.open(options), dropped }
   }
 
   /** 1 … 2³¹ − 1. Another one after `reset`. */
@@ -281,6 +314,20 @@ export class Omemo {
     }
   }
 
+  /**
+   * The devices of an account, the own one included: those in its lists, then those known from before. `refresh` asks its
+   * server first; where it does not answer, what is known counts.
+   *
+   * @throws the signal's reason
+   */
+  async devices(
+    jid: BareJid,
+    options: { readonly refresh?: boolean } & Abortable = {},
+  ): Promise<readonly DeviceInfo[]> {
+    this.#assertOpen()
+    return devicesOf(this.#account, jid, options)
+  }
+
   /** The keys of an account, the own one's other devices included, or all that are known. */
   keys(owner?: BareJid): Promise<readonly Key[]> {
     return keysOf(this.#account, owner)
@@ -304,6 +351,11 @@ export class Omemo {
     return scan(this.#account, uri, expected)
   }
 
+  /** What others scan to verify this device: show it as a QR code (`@xmpp-e2e/trust/qr`), and nowhere that others can change. */
+  get uri(): string {
+    return keyUri(this.#account)
+  }
+
   /** For hosts that read the archive themselves: before the first page, and `endCatchUp` after the last one. */
   beginCatchUp(): Promise<void> {
     return beginCatchUp(this.#account)
@@ -313,9 +365,9 @@ export class Omemo {
     return endCatchUp(this.#account)
   }
 
-  /** Asks a room whether its messages can be encrypted, and to whom. */
-  audience(room: BareJid, { signal }: Abortable = {}): Promise<Audience> {
-    return audienceOf(this.#account, room, { signal })
+  /** Asks a room whether its messages can be encrypted, and to whom. @throws the signal's reason */
+  audience(room: BareJid, options: AudienceOptions = {}): Promise<Audience> {
+    return audienceOf(this.#account, room, options)
   }
 
   /** For a person who sees that messages with a device fail: opens a new session, and tells the device. */
@@ -353,6 +405,9 @@ export class Omemo {
       ),
     )
     const stopSessions = connection.subscribe({
+      stanza: (stanza) => {
+        if (isAboutRoom(stanza)) this.#inBackground(() => onRoomStanza(this.#account, stanza))
+      },
       session: (state) => {
         if (state === 'lost') return
         this.#inBackground(async () => {

@@ -112,6 +112,11 @@ export async function compareAudience(
   }
 }
 
+/** @internal Whether it may be for `onRoomStanza`. */
+export function isAboutRoom(stanza: Element): boolean {
+  return stanza.ns === 'jabber:client' && child(stanza, 'x', MUC_USER) !== undefined
+}
+
 /**
  * @internal Whether a stanza says of a room that is remembered what its last answer does not: somebody comes or goes who
  * has an affiliation (XEP-0045 §9.3), or the room is configured anew (§10.2.1). The next message asks it again then.

@@ -17,7 +17,7 @@ import type { Account } from './account.ts'
 import type { Bytes } from './bytes.ts'
 import { decodeContact } from './device/contact.ts'
 import { storedKeys } from './key-records.ts'
-import { introduce, type Meeting, openBook } from './keyring.ts'
+import { type Introduction, introduce, type Meeting, openBook } from './keyring.ts'
 import { type FannedOut, fanOut } from './message/fan-out.ts'
 import { sealedEnvelope } from './message/sending.ts'
 import type { SkipCode } from './outcome.ts'
@@ -36,7 +36,7 @@ export { SEND_TRUST } from './trust-notices.ts'
 export async function receiveTrust(
   account: Account,
   reader: Reader,
-  sender: KeyRef,
+  sender: Introduction,
   { element, at }: { readonly element: Element; readonly at: Date | undefined },
 ): Promise<Meeting> {
   const book = await openBook(account, reader, [sender.owner])
