@@ -4,44 +4,27 @@
  *     change(account, [], async (_, reader) => {
  *       const opened = await openElement(account, reader, { element, senders, arrival }, interpret)
  *       if (opened.kind === 'failed') return { result: … opened.code … }
- *       const { keys, ...decided } = await settleOpened(account, reader, opened)
- *       return { ...decided, result: … opened.value, keys[0] … }
+ *       const { key, ...decided } = await settleOpened(account, reader, opened)
+ *       return { ...decided, result: … opened.value, key … }
  *     })
  *
  * `interpret` gets what the ratchet carried and the payload beside it, and says what it means; what it throws, an
  * `OmemoError`, is a failure like that of a MAC: nothing of the store changes.
  */
 import type { Effect, Put, Reader } from '@xmpp-e2e/store'
-import type { Key } from '@xmpp-e2e/trust'
 import type { BareJid, Element } from '@xmpp-e2e/xml'
 import { type Account, compute } from '../account.ts'
 import { type Bytes, sameBytes } from '../bytes.ts'
 import { publishBundle } from '../device/announcement.ts'
-import {
-  type Contact,
-  decodeContact,
-  encodeContact,
-  type KnownIdentity,
-  newContact,
-  withDevice,
-  withIdentity,
-} from '../device/contact.ts'
+import { type Contact, decodeContact, newContact } from '../device/contact.ts'
 import { OmemoError } from '../error.ts'
-import type { OmemoEvent } from '../event.ts'
 import { fingerprint } from '../identity-key.ts'
-import { type Meeting, meet } from '../keyring.ts'
 import type { DeviceRef, UnreadableCode } from '../outcome.ts'
 import { consumePreKey, decodePreKeys, encodePreKeys, type PreKeys } from '../pre-keys.ts'
-import { type Namespace, OMEMO_2, protocols } from '../protocol.ts'
+import { type Namespace, protocols } from '../protocol.ts'
 import { records } from '../record.ts'
 import { type Arrival, decryptMessage, type Opened } from '../session-list.ts'
-import {
-  putList,
-  readListsOf,
-  recordsOfList,
-  type SessionListRef,
-  type StoredList,
-} from '../session-records.ts'
+import { readListsOf, recordsOfList, type SessionListRef, type StoredList } from '../session-records.ts'
 import type { KeyExchange } from '../wire/wire.ts'
 import { type Candidate, type Reading, type Recipient, readElements } from './candidate.ts'
 import {
@@ -62,6 +45,8 @@ import {
  * first that nobody has answered. Each session costs a Diffie-Hellman to try, so 8 × 9 × 1.2 ms.
  */
 export const MAX_LISTS_PER_DEVICE = 8
+
+export { settleOpened } from './opened.ts'
 
 /** @internal What is to be opened. */
 export interface Opening {
@@ -329,84 +314,4 @@ function surplusOf(lists: readonly StoredList[]): readonly StoredList[] {
   const surplus = lists.length + 1 - MAX_LISTS_PER_DEVICE
   if (surplus <= 0) return []
   return [...lists].sort((a, b) => isUsed(a) - isUsed(b) || age(a) - age(b)).slice(0, surplus)
-}
-
-/** @internal What is to be written, told and done about an element that was opened, and whose key it is. */
-export interface SettledElement {
-  readonly key: Key
-  readonly put: readonly Put[]
-  readonly delete: readonly string[]
-  readonly events: readonly OmemoEvent[]
-  readonly effects: readonly Effect[]
-}
-
-/**
- * @internal Within the same change: meets the sender's key, unless `introduce` does something else instead, and notes
- * the identity of the device. `note` may change the contact further.
- */
-export async function settleOpened(
-  account: Account,
-  reader: Reader,
-  element: Pick<
-    OpenedElement<unknown>,
-    'list' | 'before' | 'opened' | 'arrival' | 'contact' | 'storedContact' | 'put' | 'delete' | 'effects'
-  >,
-  options: {
-    readonly introduce?: ((reader: Reader) => Promise<Meeting>) | undefined
-    readonly note?: ((contact: Contact, key: Key) => Contact) | undefined
-  } = {},
-): Promise<SettledElement> {
-  const { list, before, opened, storedContact } = element
-  const { namespace, device } = list
-  const owner = device.jid
-  const introduced = { owner, fingerprint: list.fingerprint, device }
-  const meeting = await (options.introduce?.(reader) ?? meet(account, reader, [introduced]))
-  const key = meeting.keys[0] as Key
-  const protocol = protocols[namespace]
-  const { edwards } = protocol.readIdentity(opened.theirIdentity)
-  const shown = { fingerprint: list.fingerprint, ...(namespace === OMEMO_2 && { edwards }) }
-  const noted = noteIdentity(element.contact, device.id, shown, account.clock.now(), element.arrival)
-  const contact = encodeContact(options.note?.(noted.contact, key) ?? noted.contact)
-  const isSame = storedContact !== undefined && sameBytes(contact, storedContact)
-  const events: OmemoEvent[] = [...meeting.events]
-  if (noted.previous !== undefined)
-    events.push({ kind: 'identity-changed', device, key, previous: noted.previous })
-  if (opened.usedPreKeyId !== undefined)
-    events.push({
-      kind: 'session',
-      device,
-      protocol: namespace,
-      what: before === undefined ? 'accepted' : 'replaced',
-    })
-  return {
-    key,
-    put: [
-      ...putList(list, opened.sessions, before),
-      ...element.put,
-      ...meeting.put,
-      ...(isSame ? [] : [[records.contact(owner), contact] as const]),
-    ],
-    delete: element.delete,
-    events,
-    effects: [...element.effects, ...meeting.effects],
-  }
-}
-
-/** What an archive brings is no news: the identity that showed itself last stays the first. */
-function noteIdentity(
-  contact: Contact,
-  id: number,
-  shown: Omit<KnownIdentity, 'at'>,
-  at: number,
-  { channel }: Arrival,
-): ReturnType<typeof withIdentity> {
-  const noted = withIdentity(contact, id, shown, at)
-  const [before, after] = [contact, noted.contact].map(({ devices }) => devices.find((one) => one.id === id))
-  if (channel === 'live' || before === undefined || after === undefined) return noted
-  const rank = ({ fingerprint }: KnownIdentity) => {
-    const index = before.identities.findIndex((one) => one.fingerprint === fingerprint)
-    return index < 0 ? before.identities.length : index
-  }
-  const identities = [...after.identities].sort((a, b) => rank(a) - rank(b))
-  return { ...noted, contact: withDevice(noted.contact, { ...after, identities }) }
 }

@@ -9,19 +9,16 @@
  * One commit has the plaintext, the sessions, the prekey that was used, the sender's key and identity, and what must be
  * sent because of it. Opening other things than messages: `opening.ts`.
  */
-import type { Effect, HandleOptions, Put, QueuedEffect, Reader } from '@xmpp-e2e/store'
+import { type Effect, type Put, type Reader, StoreError } from '@xmpp-e2e/store'
 import type { Key } from '@xmpp-e2e/trust'
-import { type BareJid, type Element, elements, type Received, withContent } from '@xmpp-e2e/xml'
+import type { BareJid, Received } from '@xmpp-e2e/xml'
 import { type Account, change, type Decision } from '../account.ts'
-import { type Contact, decodeContact, encodeContact, withDevice } from '../device/contact.ts'
-import { refreshLists } from '../device/device-lists.ts'
-import { decodeEnvelope } from '../envelope.ts'
-import { checkAffixes } from '../envelope-affixes.ts'
+import { PUBLISH_BUNDLE } from '../device/announcement.ts'
+import { type Contact, decodeContact } from '../device/contact.ts'
 import type { OmemoEvent } from '../event.ts'
 import { meet } from '../keyring.ts'
-import type { Decrypted, WarningCode } from '../outcome.ts'
-import { payloadCiphers } from '../payload.ts'
-import { AXOLOTL, OMEMO_2, protocols } from '../protocol.ts'
+import type { Decrypted } from '../outcome.ts'
+import { AXOLOTL, protocols } from '../protocol.ts'
 import { records } from '../record.ts'
 import type { Arrival } from '../session-list.ts'
 import { encryptedElements } from '../stanza/message.ts'
@@ -29,23 +26,13 @@ import { receiveTrust } from '../trust-messages.ts'
 import { isOwnEcho, MAX_SENDERS, type Reading, readElements, refOf, statedSenders } from './candidate.ts'
 import { isOver, openedAt, tickCatchUp } from './catch-up.ts'
 import { headerOf, lookForClone } from './clone.ts'
-import { isControl, isOptOut, isTrustMessage, reasonOf } from './control.ts'
+import { isOptOut, isTrustMessage, reasonOf } from './control.ts'
 import { sendEmpty } from './follow-up.ts'
-import { contentOf, encodeKept, type KeptMessage, keyRefOf, messageOf, outsideOf, readKept } from './kept.ts'
-import {
-  type FailedElement,
-  type Inside,
-  type OpenedElement,
-  openFirst,
-  recipientOf,
-  settleOpened,
-} from './opening.ts'
-
-/** XEP-0384 §6 lets us open a session when there is none: once a day for each device, or failures could be made to loop. */
-export const HEAL_MS = 86_400_000
-
-/** How old a list may be before a message of a device that is not in it has it read again: ten minutes. */
-export const UNLISTED_REFRESH_MS = 600_000
+import { healed, isStale, refreshList } from './healing.ts'
+import { encodeKept, type KeptMessage, keyRefOf, messageOf, outsideOf, readKept } from './kept.ts'
+import { beside, type Meaning, meaningOf } from './meaning.ts'
+import { settleOpened } from './opened.ts'
+import { type FailedElement, type OpenedElement, openFirst, recipientOf } from './opening.ts'
 
 /** @internal */
 export async function decrypt(account: Account, received: Received): Promise<Decrypted> {
@@ -60,14 +47,32 @@ export async function decrypt(account: Account, received: Received): Promise<Dec
     await lookForClone(account, reading, chat)
     return { kind: 'silent', why: 'own' }
   }
-  const bySession = received.sender.known === 'no'
-  const senders = stated.length > 0 ? stated : await accountsWithDevice(account, reading)
-  const message: Message = { received, reading, senders, bySession }
-  const { answer, isOverdue } = await change(account, [records.catchUp], ([catchUp], reader) =>
-    decide(account, reader, message, openedAt(catchUp)),
-  )
+  const senders = await sendersOf(account, received, reading)
+  const message: Message = { received, reading, senders, bySession: received.sender.known === 'no' }
+  const run = (only?: string) =>
+    change(account, [records.catchUp], async ([catchUp], reader) => {
+      const decision = await decide(account, reader, message, openedAt(catchUp))
+      return only === undefined
+        ? decision
+        : { ...decision, effects: decision.effects?.filter(({ kind }) => kind === only) }
+    })
+  // Where a peer has filled the queue, what it is to be sent must not cost what it has said.
+  const { answer, isOverdue } = await run().catch((error: unknown) => {
+    if (error instanceof StoreError && error.code === 'lane-full') return run(PUBLISH_BUNDLE)
+    throw error
+  })
   if (isOverdue) await tickCatchUp(account)
   return answer
+}
+
+/** @internal Accounts to try. */
+export async function sendersOf(
+  account: Account,
+  received: Received,
+  reading: Reading,
+): Promise<readonly BareJid[]> {
+  const stated = statedSenders(received)
+  return stated.length > 0 ? stated : accountsWithDevice(account, reading)
 }
 
 interface Message {
@@ -128,53 +133,11 @@ async function first(
     : failed(account, reader, received, bySession, isCatchingUp, result)
 }
 
-function arrivalOf({ channel, sentAt }: Received, now: number): Arrival {
+/** @internal */
+export function arrivalOf({ channel, sentAt }: Received, now: number): Arrival {
   return {
     channel: channel === 'archive' ? 'archive' : 'live',
     sentAt: Math.min(sentAt?.getTime() ?? now, now),
-  }
-}
-
-/** What is inside: nothing, or something for people, for trust, for this package. */
-interface Meaning {
-  /** Of a message with content that is to be shown. */
-  readonly plaintext?: Inside['keyMaterial'] | undefined
-  readonly warnings: readonly WarningCode[]
-  /** Neither empty nor a key: answering one that is with one that is could go on for ever. */
-  readonly isEmpty: boolean
-  readonly control: readonly Element[]
-  readonly time: Date | undefined
-}
-
-const NOTHING: Meaning = { warnings: [], isEmpty: true, control: [], time: undefined }
-
-/** @throws OmemoError when the payload is not what the key is for, or not for this stanza */
-function meaningOf(account: Account, received: Received, inside: Inside): Meaning {
-  const { namespace, keyMaterial, payload, iv, sender } = inside
-  const cipher = payloadCiphers[namespace]
-  const purpose = cipher.classify({ hasPayload: payload !== undefined, keyMaterial })
-  if (purpose !== 'message' || payload === undefined) return NOTHING
-  const plaintext = cipher.open({ payload, keyMaterial, iv })
-  if (namespace === AXOLOTL) {
-    contentOf(namespace, plaintext)
-    return { ...NOTHING, isEmpty: false, plaintext }
-  }
-  const envelope = decodeEnvelope(plaintext)
-  const { stanza, chat, channel, sentAt } = received
-  const { content, warnings } = checkAffixes(envelope, {
-    kind: stanza.attrs.type === 'groupchat' ? 'groupchat' : 'chat',
-    account: account.jid,
-    chat,
-    sender: sender.jid,
-    sentAt: sentAt ?? (channel === 'live' ? new Date(account.clock.now()) : undefined),
-  })
-  const hasContent = content.some((el) => !isControl(el))
-  return {
-    isEmpty: false,
-    warnings,
-    control: content.filter(isControl),
-    time: envelope.time,
-    plaintext: hasContent ? plaintext : undefined,
   }
 }
 
@@ -191,11 +154,10 @@ async function stored(
   const isGroup = received.stanza.attrs.type === 'groupchat'
   const trust = isGroup ? undefined : meaning.control.find(isTrustMessage)
   const optOut = isGroup || received.own ? undefined : meaning.control.find(isOptOut)
+  const sender = { owner: device.jid, fingerprint, device }
   const isOptedOut = (key: Key) => optOut !== undefined && account.policy.mayShow(key.level)
   const { key, ...settled } = await settleOpened(account, reader, element, {
-    introduce:
-      trust &&
-      ((by) => receiveTrust(account, by, unmet(account, element), { element: trust, at: meaning.time })),
+    introduce: trust && ((by) => receiveTrust(account, by, sender, { element: trust, at: meaning.time })),
     note: (noted, key) =>
       isOptedOut(key) && optOut ? { ...noted, optedOut: { at: now, reason: reasonOf(optOut) } } : noted,
   })
@@ -241,12 +203,6 @@ async function stored(
   return { ...decision, put, result: shown(account, received, ref, kept, key) }
 }
 
-/** Who a trust message comes from, before its key was met. */
-function unmet({ jid }: Account, { list }: OpenedElement<unknown>): Key {
-  const owner = list.device.jid
-  return { owner, fingerprint: list.fingerprint, protocol: OMEMO_2, level: 'undecided', own: owner === jid }
-}
-
 function hasSpokenOmemo2(contact: Contact, id: number, fingerprint: string): boolean {
   const device = contact.devices.find((known) => known.id === id)
   return device?.identities.some((one) => one.fingerprint === fingerprint && one.edwards) ?? false
@@ -258,48 +214,6 @@ function isMissing({ lists }: Contact, id: number): boolean | undefined {
   if (known.length === 0) return undefined
   return !known.some(({ devices }) => devices.some((device) => device.id === id))
 }
-
-function isStale({ lists, retryAt = {} }: Contact, now: number): boolean {
-  const isRecent = (at: number) => at <= now && now - at < UNLISTED_REFRESH_MS
-  if (Object.values(lists).some(({ at }) => isRecent(at))) return false
-  return !Object.values(retryAt).some((at) => at > now)
-}
-
-/** @internal Kind of the effect that reads the lists of an account again. */
-export const REFRESH_LIST = 'refresh-list'
-
-function refreshList(jid: BareJid): Effect {
-  return { lane: `lists of ${jid}`, kind: REFRESH_LIST, key: jid, payload: new Uint8Array() }
-}
-
-/** @internal Handles `REFRESH_LIST`, as far as it goes now: the next message of such a device asks again. */
-export async function handleRefreshList(
-  account: Account,
-  { key }: QueuedEffect,
-  { signal }: HandleOptions,
-): Promise<void> {
-  await refreshLists(account, [key as BareJid], { fresh: true, signal })
-}
-
-/** What a message of 0.3 says outside of its payload. What only tells how it travelled, and its fallback, says nothing. */
-function beside(stanza: Element): readonly Element[] {
-  const harmless = new Set(elements(withContent(stanza, [])))
-  const isOfOmemo = new Set(encryptedElements(stanza).map(({ element }) => element))
-  return elements(stanza).filter((el) => {
-    if (harmless.has(el) || isOfOmemo.has(el)) return false
-    if (el.ns === 'jabber:client' && el.name === 'body') return false
-    return !OUTSIDE.has(el.ns)
-  })
-}
-
-const OUTSIDE: ReadonlySet<string> = new Set([
-  // Occupants and their roles; fallback for a body that nobody shows.
-  'http://jabber.org/protocol/muc#user',
-  'urn:xmpp:fallback:0',
-  'urn:xmpp:hints',
-  'urn:xmpp:omemo:2',
-  'eu.siacs.conversations.axolotl',
-])
 
 function shown(account: Account, received: Received, ref: string, kept: KeptMessage, key: Key): Decrypted {
   if (account.policy.mayShow(key.level)) return messageOf(ref, kept, key)
@@ -346,32 +260,6 @@ async function failed(
   const result = unreadable(received, failure, retry)
   if (code !== 'session-missing' || bySession) return { result }
   return { ...(await healed(account, reader, failure)), result }
-}
-
-/** XEP-0384 §6: of no session, and of nothing else, a device is told by a new one. */
-async function healed(
-  account: Account,
-  reader: Reader,
-  { device, namespace, contact }: FailedElement,
-): Promise<Omit<Decision<unknown>, 'result'>> {
-  if (device === undefined || namespace === undefined || contact === undefined) return {}
-  const now = account.clock.now()
-  const isListed = contact.lists[namespace]?.devices.some(({ id }) => id === device.id) ?? false
-  const known = contact.devices.find(({ id }) => id === device.id)
-  if (!isListed) return isStale(contact, now) ? { effects: [refreshList(device.jid)] } : {}
-  const last = known?.healedAt
-  if (last !== undefined && last <= now && now - last < HEAL_MS) return {}
-  // The bundle says whose key it is now, and is asked again; but of one that is not sent to, nothing is asked.
-  const newest = known?.identities[0]
-  if (newest !== undefined) {
-    const [met] = (await meet(account, reader, [{ owner: device.jid, fingerprint: newest.fingerprint }])).keys
-    if (met && !account.policy.maySend(met.level)) return {}
-  }
-  const noted = withDevice(contact, { identities: [], ...known, id: device.id, healedAt: now })
-  return {
-    put: [[records.contact(device.jid), encodeContact(noted)]],
-    effects: [sendEmpty(namespace, device, newest?.fingerprint ?? '', { why: 'heal' })],
-  }
 }
 
 function ownEcho(account: Account, { elements, candidates }: Reading, senders: readonly BareJid[]) {

@@ -1,0 +1,66 @@
+/** What is asked of the network because a message came from a device that we know too little of (XEP-0384 §6). */
+import type { Effect, HandleOptions, QueuedEffect, Reader } from '@xmpp-e2e/store'
+import type { BareJid } from '@xmpp-e2e/xml'
+import type { Account, Decision } from '../account.ts'
+import { type Contact, encodeContact, withDevice } from '../device/contact.ts'
+import { refreshLists } from '../device/device-lists.ts'
+import { meet } from '../keyring.ts'
+import { records } from '../record.ts'
+import { sendEmpty } from './follow-up.ts'
+import type { FailedElement } from './opening.ts'
+
+/** XEP-0384 §6 lets us open a session when there is none: once a day for each device, or failures could be made to loop. */
+export const HEAL_MS = 86_400_000
+
+/** How old a list may be before a message of a device that is not in it has it read again: ten minutes. */
+export const UNLISTED_REFRESH_MS = 600_000
+
+/** @internal XEP-0384 §6: of no session, and of nothing else, a device is told by a new one. */
+export async function healed(
+  account: Account,
+  reader: Reader,
+  { device, namespace, contact }: FailedElement,
+): Promise<Omit<Decision<unknown>, 'result'>> {
+  if (device === undefined || namespace === undefined || contact === undefined) return {}
+  const now = account.clock.now()
+  const isListed = contact.lists[namespace]?.devices.some(({ id }) => id === device.id) ?? false
+  const known = contact.devices.find(({ id }) => id === device.id)
+  if (!isListed) return isStale(contact, now) ? { effects: [refreshList(device.jid)] } : {}
+  const last = known?.healedAt
+  if (last !== undefined && last <= now && now - last < HEAL_MS) return {}
+  // The bundle says whose key it is now, and is asked again; but of one that is not sent to, nothing is asked.
+  const newest = known?.identities[0]
+  if (newest !== undefined) {
+    const [met] = (await meet(account, reader, [{ owner: device.jid, fingerprint: newest.fingerprint }])).keys
+    if (met && !account.policy.maySend(met.level)) return {}
+  }
+  const noted = withDevice(contact, { identities: [], ...known, id: device.id, healedAt: now })
+  return {
+    put: [[records.contact(device.jid), encodeContact(noted)]],
+    effects: [sendEmpty(namespace, device, newest?.fingerprint ?? '', { why: 'heal' })],
+  }
+}
+
+/** @internal Whether the lists of an account are worth being read again. */
+export function isStale({ lists, retryAt = {} }: Contact, now: number): boolean {
+  const isRecent = (at: number) => at <= now && now - at < UNLISTED_REFRESH_MS
+  if (Object.values(lists).some(({ at }) => isRecent(at))) return false
+  return !Object.values(retryAt).some((at) => at > now)
+}
+
+/** @internal Kind of the effect that reads the lists of an account again. */
+export const REFRESH_LIST = 'refresh-list'
+
+/** @internal */
+export function refreshList(jid: BareJid): Effect {
+  return { lane: `lists of ${jid}`, kind: REFRESH_LIST, key: jid, payload: new Uint8Array() }
+}
+
+/** @internal Handles `REFRESH_LIST`, as far as it goes now: the next message of such a device asks again. */
+export async function handleRefreshList(
+  account: Account,
+  { key }: QueuedEffect,
+  { signal }: HandleOptions,
+): Promise<void> {
+  await refreshLists(account, [key as BareJid], { fresh: true, signal })
+}
