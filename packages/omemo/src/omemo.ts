@@ -27,8 +27,10 @@ import { onListEvent } from './device/device-lists.ts'
 import { maintain } from './device/maintenance.ts'
 import { type OwnDevice, openDevice } from './device/own-device.ts'
 import { leave, removeDevices, reset, setLabel } from './device/own-devices.ts'
+import { type DecryptedIq, decryptIq, type EncryptedIq, encryptIq } from './encrypted-iq.ts'
 import type { OmemoEvent } from './event.ts'
 import { type Dropped, type ForeignDevice, importDevice } from './foreign-device.ts'
+import { decryptKey, encryptKey, type ReceivedKey, type TransportedKey } from './key-transport.ts'
 import { decide, keysOf, keyUri, scan } from './keyring.ts'
 import { beginCatchUp, endCatchUp, tickCatchUp } from './message/catch-up.ts'
 import { isExposable } from './message/content.ts'
@@ -41,11 +43,12 @@ import {
   SEND_EMPTY,
   SEND_STANZA,
 } from './message/follow-up.ts'
+import { handleRefreshList, REFRESH_LIST } from './message/healing.ts'
 import { settle, unsettled } from './message/kept.ts'
 import { type Abortable, type Handle, type Inbox, inbox, type ListenOptions } from './message/listening.ts'
-import { handleRefreshList, REFRESH_LIST } from './message/healing.ts'
 import { decrypt } from './message/receiving.ts'
 import { encrypt } from './message/sending.ts'
+import { optIn, optOut } from './opt-out.ts'
 import type { OmemoOptions } from './options.ts'
 import type { Decrypted, DecryptedMessage, DeviceRef, Encrypted } from './outcome.ts'
 import { type Namespace, protocols } from './protocol.ts'
@@ -373,6 +376,56 @@ export class Omemo {
   /** For a person who sees that messages with a device fail: opens a new session, and tells the device. */
   replaceSession(device: DeviceRef): Promise<Replaced> {
     return replaceSession(this.#account, device)
+  }
+
+  /**
+   * Encrypts the payload of a request or a result in omemo:2, for all devices of the account it goes to (XEP-0420).
+   *
+   * @throws {TypeError | RangeError} on what is none, or goes to nobody
+   */
+  async encryptIq(iq: Element, { signal }: Abortable = {}): Promise<EncryptedIq> {
+    this.#assertOpen()
+    return encryptIq(this.#account, iq, { signal })
+  }
+
+  /** Opens such an IQ; `undefined` for one that has nothing encrypted. Unlike messages, it can be opened once. */
+  async decryptIq(iq: Element): Promise<DecryptedIq | undefined> {
+    this.#assertOpen()
+    return decryptIq(this.#account, iq)
+  }
+
+  /**
+   * Encrypts the key of a Jingle transport for all devices of an account: what goes into `<security/>` (XEP-0396).
+   *
+   * @param key 16 bytes
+   * @param iv 12 bytes
+   */
+  async encryptKey(
+    to: BareJid,
+    key: Uint8Array,
+    iv: Uint8Array,
+    { signal }: Abortable = {},
+  ): Promise<TransportedKey> {
+    this.#assertOpen()
+    return encryptKey(this.#account, to, key, iv, { signal })
+  }
+
+  /** Opens the `<encrypted/>` in the `<security/>` of a sender, whose address the caller has checked. It can be opened once. */
+  async decryptKey(encrypted: Element, sender: BareJid): Promise<ReceivedKey> {
+    this.#assertOpen()
+    return decryptKey(this.#account, encrypted, sender)
+  }
+
+  /** Asks a contact to go on in plain text (XEP-0384 §5.7): send `stanzas`. Nothing else changes here. */
+  async optOut(jid: BareJid, reason?: string, { signal }: Abortable = {}): Promise<Encrypted> {
+    this.#assertOpen()
+    return optOut(this.#account, jid, reason, { signal })
+  }
+
+  /** Goes on encrypting to a contact who has asked for plain text. */
+  async optIn(jid: BareJid): Promise<void> {
+    this.#assertOpen()
+    await optIn(this.#account, jid)
   }
 
   /** Others see it after it is published. `undefined` takes it away. @throws {RangeError} as `signedLabel` */

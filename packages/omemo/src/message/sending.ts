@@ -40,7 +40,7 @@ export async function encrypt(
     signal,
     heedsOptOut: !isRoom,
   })
-  return outcome.kind === 'refused' ? outcome : asMessage(message, parts, outcome)
+  return outcome.kind === 'refused' ? outcome : messageOf(message.attrs, outcome, parts)
 }
 
 /**
@@ -147,27 +147,22 @@ async function membersOf(
   return others
 }
 
-function asMessage(
-  message: Element,
-  parts: MessageParts,
+/** @internal The stanza around what was encrypted, and what is to be told of it. */
+export function messageOf(
+  attrs: Element['attrs'] | { readonly to: BareJid; readonly type: string },
   { elements, reached, skipped }: Extract<FannedOut, { readonly kind: 'encrypted' }>,
+  parts: Pick<MessageParts, 'exposed' | 'withheld' | 'outside'> = NO_PARTS,
 ): Encrypted {
   const isOlder = reached.some(({ protocol }) => protocol === AXOLOTL)
   const exposed = isOlder ? parts.exposed : []
-  const children = messageChildren(elements, FALLBACK_BODY)
-  const given = new Set(parts.outside.map(nameOf))
+  const names = new Set(namesOf(parts.outside))
   // Who asks that it is stored nowhere is not contradicted.
-  const isContradicted = ({ ns, name }: Element) =>
-    ns === HINTS && name === 'store' && NO_STORE.some((no) => given.has(no))
-  const outside = parts.outside.filter(({ ns, name }) => !(ns === HINTS && name === 'store'))
-  const stanza = element(message.ns, message.name, message.attrs, [
-    ...children.filter((el) => !isContradicted(el)),
-    ...exposed,
-    ...outside,
-  ])
+  const mayStore = !NO_STORE.some((name) => names.has(name))
+  const around = messageChildren(elements, FALLBACK_BODY).filter((el) => mayStore || !isStore(el))
+  const outside = parts.outside.filter((el) => !isStore(el))
   return {
     kind: 'encrypted',
-    stanzas: [stanza],
+    stanzas: [element('jabber:client', 'message', attrs, [...around, ...exposed, ...outside])],
     keys: keysOf(reached),
     reached,
     skipped,
@@ -176,9 +171,10 @@ function asMessage(
   }
 }
 
+const NO_PARTS = { exposed: [], withheld: [], outside: [] }
 const HINTS = 'urn:xmpp:hints'
-const nameOf = ({ ns, name }: Element): string => `{${ns}}${name}`
 const NO_STORE = [`{${HINTS}}no-store`, `{${HINTS}}no-permanent-store`]
+const isStore = ({ ns, name }: Element): boolean => ns === HINTS && name === 'store'
 
 /** Two devices can have one key. */
 function keysOf(reached: readonly Reached[]): readonly Key[] {
