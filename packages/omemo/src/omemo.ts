@@ -27,6 +27,7 @@ import { onListEvent } from './device/device-lists.ts'
 import { maintain } from './device/maintenance.ts'
 import { type OwnDevice, openDevice } from './device/own-device.ts'
 import { leave, removeDevices, reset, setLabel } from './device/own-devices.ts'
+import { type Diagnosis, diagnose } from './diagnose.ts'
 import { type DecryptedIq, decryptIq, type EncryptedIq, encryptIq } from './encrypted-iq.ts'
 import type { OmemoEvent } from './event.ts'
 import { type Dropped, type ForeignDevice, importDevice } from './foreign-device.ts'
@@ -446,6 +447,17 @@ export class Omemo {
   /** Says in words why a stanza can or cannot be read. Changes nothing. */
   explain(received: Received): Promise<string> {
     return explain(this.#account, received)
+  }
+
+  /**
+   * Looks at what messages with an account depend on, there and here, and says in words what is wrong and what helps.
+   * Changes nothing.
+   *
+   * @throws the signal's reason
+   */
+  async diagnose(jid: BareJid, { signal }: Abortable = {}): Promise<Diagnosis> {
+    this.#assertOpen()
+    return diagnose(this.#account, jid, { signal })
   }
 
   #listen(): () => void {
