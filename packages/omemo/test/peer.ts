@@ -1,5 +1,7 @@
 /** A device made of primitives, which writes whatever stanza a test needs, and says what it would read. */
+import { sha256 } from '@noble/hashes/sha2.js'
 import { bytesToHex, randomBytes } from '@noble/hashes/utils.js'
+import { update } from '@xmpp-e2e/store'
 import {
   type BareJid,
   type Channel,
@@ -23,6 +25,7 @@ import { AXOLOTL, type Namespace, OMEMO_2, protocols } from '../src/protocol.ts'
 import { records } from '../src/record.ts'
 import { initiateSession } from '../src/session.ts'
 import { decryptMessage, encryptMessage, type SessionList, withInitiated } from '../src/session-list.ts'
+import { putList, readLists } from '../src/session-records.ts'
 import { encryptedFormats, keysFor } from '../src/stanza/encrypted.ts'
 import { messageChildren } from '../src/stanza/message.ts'
 import { nodeCurve } from './node-curve.ts'
@@ -40,7 +43,7 @@ export async function put({ store }: Account, key: string, value: Uint8Array): P
 /** Everything in the store, to be compared. */
 export async function contents({ store }: Account, prefix = ''): Promise<string> {
   const { entries } = await store.list(prefix)
-  return entries.map(([key, value]) => `${key} ${bytesToHex(value)}`).join('\n')
+  return entries.map(([key, value]) => `${key} ${bytesToHex(sha256(value)).slice(0, 16)}`).join('\n')
 }
 
 /** Prekeys in the store, as after `start`. */
@@ -188,6 +191,25 @@ export class Peer {
   stanza(encrypted: readonly Element[], { to, type = 'chat', from, id, outside = [] }: Written): Element {
     const attrs = { to, type, from: from ?? `${this.account}/peer`, id }
     return element('jabber:client', 'message', attrs, messageChildren(encrypted, 'fallback'), outside)
+  }
+
+  /** Hears from an account that has opened a message of this peer: what it sends then is no key exchange any more. */
+  async hear(from: Account, namespace: Namespace): Promise<void> {
+    const at = `${from.jid} ${namespace}`
+    const ref = { namespace, device: { jid: this.account, id: this.deviceId }, fingerprint: this.fingerprint }
+    const [list] = await update(from.store, [], async (_, reader) => ({
+      result: await readLists(reader, [ref]),
+    }))
+    if (list === undefined) throw new Error('no session')
+    const answer = await runAsync(encryptMessage(from.self, list.sessions, new Uint8Array(32)), nodeCurve)
+    await from.store.commit([], { put: putList(ref, answer.sessions, list) })
+    const state = { self: this.#self, preKeys: NO_PRE_KEYS, sessions: this.#sessions.get(at) }
+    const arrival = { channel: 'live', sentAt: from.clock.now() } as const
+    const opened = await runAsync(
+      decryptMessage(protocols[namespace], state, answer.message.data, arrival),
+      nodeCurve,
+    )
+    this.#sessions.set(at, opened.sessions)
   }
 
   /** Reads the plaintext of the ratchet in a stanza for this peer. */
