@@ -1,5 +1,22 @@
 export { CHANGE_ATTEMPTS } from './account.ts'
+export { RECLAIM_MS } from './device/announcement.ts'
+export { ASK_TIMEOUT_MS, ASKED_AT_ONCE } from './device/asking.ts'
+export { BUNDLES_PER_REQUEST } from './device/bundle-fetch.ts'
+export {
+  MAX_DEVICES_PER_ACCOUNT,
+  MAX_IDENTITIES,
+  MAX_KEPT_LABEL,
+  MAX_KNOWN_DEVICES,
+} from './device/contact.ts'
 export type { DeviceInfo } from './device/device-info.ts'
+export { LIST_FRESH_MS, LIST_RETRY_MS } from './device/device-lists.ts'
+export { SIGNED_PRE_KEY_MS } from './device/maintenance.ts'
+export {
+  MAX_REANNOUNCEMENTS,
+  REANNOUNCE_JITTER_MS,
+  REANNOUNCE_WINDOW_MS,
+} from './device/own-events.ts'
+export { PRE_KEYS_AT_ONCE } from './device/pre-key-supply.ts'
 export type { Diagnosis } from './diagnose.ts'
 export type { DecryptedIq, EncryptedIq } from './encrypted-iq.ts'
 export { OmemoError, type OmemoErrorCode } from './error.ts'

@@ -19,7 +19,6 @@ import {
   announce,
   handleAnnounce,
   handlePublishBundle,
-  onOwnEvent,
   PUBLISH_BUNDLE,
 } from './device/announcement.ts'
 import { type DeviceInfo, devicesOf } from './device/device-info.ts'
@@ -27,6 +26,7 @@ import { onListEvent } from './device/device-lists.ts'
 import { maintain } from './device/maintenance.ts'
 import { type OwnDevice, openDevice } from './device/own-device.ts'
 import { leave, removeDevices, reset, setLabel } from './device/own-devices.ts'
+import { onOwnEvent } from './device/own-events.ts'
 import { type Diagnosis, diagnose } from './diagnose.ts'
 import { type DecryptedIq, decryptIq, type EncryptedIq, encryptIq } from './encrypted-iq.ts'
 import type { OmemoEvent } from './event.ts'

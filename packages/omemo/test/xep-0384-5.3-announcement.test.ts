@@ -5,13 +5,9 @@ import { ejabberd, modern, prosody, type TestService } from '@xmpp-e2e/testkit'
 import { child, type Element, element, elements, equal } from '@xmpp-e2e/xml'
 import { describe, expect, test } from 'vitest'
 import { run } from '../src/curve.ts'
-import {
-  announce,
-  MAX_REANNOUNCEMENTS,
-  REANNOUNCE_JITTER_MS,
-  REANNOUNCE_WINDOW_MS,
-} from '../src/device/announcement.ts'
+import { announce } from '../src/device/announcement.ts'
 import { encodeDevice } from '../src/device/own-device.ts'
+import { MAX_REANNOUNCEMENTS, REANNOUNCE_JITTER_MS, REANNOUNCE_WINDOW_MS } from '../src/device/own-events.ts'
 import { fingerprint } from '../src/identity-key.ts'
 import {
   type Bundle,

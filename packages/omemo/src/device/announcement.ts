@@ -4,20 +4,15 @@
  *     prekeys ─► an id that nobody has ─► what is published? ─► bundle ─► list        each namespace for itself
  *                (until the first time)        │ later than this store: no sessions, new prekeys
  *                                              │ of another identity: somebody has our id
- *
- * Several devices share the lists, and the last to write wins. So each looks at what is told of them, and puts itself
- * back: after a random while, lest two do so at once, and not for ever, since another client may take it out each time.
  */
-import { deleteNode, PepError, type PepEvent, type PepOptions, retract } from '@xmpp-e2e/disco/pep'
+import { deleteNode, PepError, type PepOptions, retract } from '@xmpp-e2e/disco/pep'
 import type { Effect, HandleOptions, QueuedEffect, Signal } from '@xmpp-e2e/store'
 import { type Account, change } from '../account.ts'
-import { randomBelow } from '../bytes.ts'
 import { type Namespace, OMEMO_2 } from '../protocol.ts'
 import { records } from '../record.ts'
 import { bundles } from '../stanza/bundle.ts'
 import { ASK_TIMEOUT_MS } from './asking.ts'
-import { readContacts } from './contact.ts'
-import { fetchList, namespaceOf, storeList, toldList } from './device-lists.ts'
+import { fetchList } from './device-lists.ts'
 import {
   fetchOwnBundle,
   isForeign,
@@ -29,15 +24,6 @@ import { deviceOf, encodeDevice, newDeviceId, type OwnDevice } from './own-devic
 import { changeOwnList, listWith, ownEntry } from './own-list.ts'
 import { missingPreKeys, supplyPreKeys } from './pre-key-supply.ts'
 import { encodeUpkeep, type Upkeep, upkeepOf } from './upkeep.ts'
-
-/** How often this device puts itself back into lists within `REANNOUNCE_WINDOW_MS`. Honest races end after two or three. */
-export const MAX_REANNOUNCEMENTS = 10
-
-/** Milliseconds, an hour. */
-export const REANNOUNCE_WINDOW_MS = 3_600_000
-
-/** Milliseconds: so long at most until it does, at random. Ten devices that do so at once have half a second each. */
-export const REANNOUNCE_JITTER_MS = 5_000
 
 /** Milliseconds, a day: how often a bundle of another identity under our id is replaced. */
 export const RECLAIM_MS = 86_400_000
@@ -276,74 +262,5 @@ function forgetRetired(account: Account, gone: readonly number[]): Promise<void>
     const upkeep = await upkeepOf(reader)
     const retired = upkeep.retired.filter((id) => !gone.includes(id))
     return { put: [[records.upkeep, encodeUpkeep({ ...upkeep, retired })]], result: undefined }
-  })
-}
-
-/** @internal What came of the lists of the own account. */
-export async function onOwnEvent(account: Account, event: PepEvent): Promise<void> {
-  const namespace = namespaceOf(event.node)
-  if (namespace === undefined) return
-  if (event.kind === 'configured') {
-    const { access = 'open' } = event.config
-    if (access !== 'open' && account.namespaces.includes(namespace)) await comeBack(account, () => true)
-    return
-  }
-  const devices =
-    toldList(event, namespace) ??
-    (await fetchList(account, account.jid, namespace, { signal: account.closing })).devices
-  await storeList(account, account.jid, namespace, devices)
-  if (isListed(account, devices) || !account.namespaces.includes(namespace)) return
-  await comeBack(account, (listed) => !listed)
-}
-
-function isListed({ self }: Account, devices: readonly { readonly id: number }[]): boolean {
-  return devices.some(({ id }) => id === self.deviceId)
-}
-
-/** @internal Announces anew after a while, if that is needed then, and not too often. */
-async function comeBack(account: Account, isNeeded: (isListed: boolean) => boolean): Promise<void> {
-  await pauseOpen(account, randomBelow(REANNOUNCE_JITTER_MS, account.random))
-  if (!account.closing.aborted) await queueAnnouncement(account, isNeeded)
-}
-
-/**
- * @internal Queues an announcement, if it is needed by what is known of the lists, at most `MAX_REANNOUNCEMENTS` times in
- * `REANNOUNCE_WINDOW_MS`.
- */
-export function queueAnnouncement(
-  account: Account,
-  isNeeded: (isListed: boolean) => boolean = (listed) => !listed,
-): Promise<void> {
-  return change(account, [], async (_, reader) => {
-    const device = await deviceOf(reader)
-    const [own] = await readContacts(reader, [account.jid])
-    const listed = account.namespaces.every((namespace) =>
-      own?.lists[namespace]?.devices.some(({ id }) => id === device.deviceId),
-    )
-    // One that was never announced, or has left, is not missing.
-    if (!device.announced || !isNeeded(listed)) return { result: undefined }
-    const now = account.clock.now()
-    const upkeep = await upkeepOf(reader)
-    const recent = upkeep.reannouncedAt.filter((at) => at <= now && now - at < REANNOUNCE_WINDOW_MS)
-    if (recent.length >= MAX_REANNOUNCEMENTS) return { result: undefined }
-    return {
-      put: [[records.upkeep, encodeUpkeep({ ...upkeep, reannouncedAt: [...recent, now] })]],
-      effects: [announceAgain()],
-      result: undefined,
-    }
-  })
-}
-
-/** Ends early when the façade is closed, which waits for this. */
-function pauseOpen({ clock, closing }: Account, ms: number): Promise<void> {
-  return new Promise((resolve) => {
-    if (closing.aborted) return resolve()
-    const stop = () => {
-      cancel()
-      closing.removeEventListener('abort', stop)
-      resolve()
-    }
-    const cancel = clock.after(ms, stop)
-    closing.addEventListener('abort', stop)
   })
 }

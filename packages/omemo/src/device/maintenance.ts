@@ -11,7 +11,8 @@ import {
 } from '../pre-keys.ts'
 import type { Namespace } from '../protocol.ts'
 import { records } from '../record.ts'
-import { publishBundle, queueAnnouncement } from './announcement.ts'
+import { publishBundle } from './announcement.ts'
+import { queueAnnouncement } from './own-events.ts'
 import { readPreKeys, supplyPreKeys } from './pre-key-supply.ts'
 import { decodeUpkeep, encodeUpkeep } from './upkeep.ts'
 
