@@ -120,6 +120,7 @@ async function lint({ name, tarball }, linter) {
 const programs = [
   { readme: 'README.md', file: 'examples/src/two-devices.ts' },
   ...published.map((name) => ({ readme: `packages/${name}/README.md`, file: `examples/src/${name}.ts` })),
+  { readme: 'packages/omemo/PRIMITIVES.md', file: 'examples/src/omemo-primitives.ts' },
 ]
 const written = programs.filter(({ file }) => existsSync(join(root, file)))
 const read = (file) => readFileSync(join(root, file), 'utf8')

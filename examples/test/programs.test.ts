@@ -15,9 +15,21 @@ const PROGRAMS = [
     'Bob is FINGERPRINT\nIt was written by FINGERPRINT\nBob reads: Are you there? (99 prekeys left)\nAlice reads: I am now.\n',
   ],
   [
-    'omemo',
+    'omemo-primitives',
     "Juliet's key: FINGERPRINT\nLENGTH characters leave, and none of them is the message: true\n" +
       'Juliet reads: But, soft! what light through yonder window breaks?\n',
+  ],
+  [
+    'omemo',
+    'encrypted for 1 device(s); all\n' +
+      'balcony: romeo@capulet.example says But, soft! (blind)\n' +
+      'encrypted for 1 device(s); all\n' +
+      'orchard: juliet@capulet.example says Ay me! (blind)\n' +
+      'GROUPS is verified\n' +
+      'a new key of juliet@capulet.example: undecided\n' +
+      'encrypted for 1 device(s); key-undecided of juliet@capulet.example\n' +
+      'tower: cannot read it: not-for-this-device\n' +
+      'balcony: romeo@capulet.example says Is it you? (blind)\n',
   ],
   [
     'store',
@@ -68,7 +80,10 @@ test.each(PROGRAMS)(
   async (name, expected) => {
     const program = fileURLToPath(new URL(`../dist/${name}.js`, import.meta.url))
     const { stdout, stderr } = await run(process.execPath, [program])
-    const plain = stdout.replace(FINGERPRINT, 'FINGERPRINT').replace(/^\d+ characters/m, 'LENGTH characters')
+    const plain = stdout
+      .replace(FINGERPRINT, 'FINGERPRINT')
+      .replace(/\b[0-9a-f]{8}(?: [0-9a-f]{8}){7}\b/g, 'GROUPS')
+      .replace(/^\d+ characters/m, 'LENGTH characters')
     expect(plain).toBe(expected)
     expect(stderr).toBe('')
   },

@@ -1,5 +1,10 @@
 /** What a server can read in an encrypted message: who, to whom, when, how much. As blocks, not as hex. */
-import { type Encrypted, encryptedElements, encryptedFormats, type Namespace } from '@xmpp-e2e/omemo/primitives'
+import {
+  type Encrypted,
+  encryptedElements,
+  encryptedFormats,
+  type Namespace,
+} from '@xmpp-e2e/omemo/primitives'
 import { type Element, serialize } from '@xmpp-e2e/xml'
 import { type Block, seen } from './block.ts'
 

@@ -9,7 +9,13 @@
  *
  * `<peer>` is namespace, JID and device id with spaces between.
  */
-import { decodeSessions, encodeSessions, type Namespace, protocols, type SessionList } from '@xmpp-e2e/omemo/primitives'
+import {
+  decodeSessions,
+  encodeSessions,
+  type Namespace,
+  protocols,
+  type SessionList,
+} from '@xmpp-e2e/omemo/primitives'
 import type { Put, Reader } from '@xmpp-e2e/store'
 import { type BareJid, bare } from '@xmpp-e2e/xml'
 import type { Stored } from './device.ts'

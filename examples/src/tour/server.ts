@@ -2,7 +2,13 @@
  * The server of both accounts. It keeps what devices publish and carries messages, as a server of XMPP would, and
  * it can do what a server should not: lose, delay, repeat and change messages, and publish in another's name.
  */
-import { deviceLists, encryptedElements, encryptedFormats, type Namespace, protocols } from '@xmpp-e2e/omemo/primitives'
+import {
+  deviceLists,
+  encryptedElements,
+  encryptedFormats,
+  type Namespace,
+  protocols,
+} from '@xmpp-e2e/omemo/primitives'
 import { type BareJid, bare, type Element, element, parse, serialize } from '@xmpp-e2e/xml'
 import type { Device, Directory } from './device.ts'
 import { sentCarbon } from './message.ts'

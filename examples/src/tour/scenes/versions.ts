@@ -1,4 +1,10 @@
-import { axolotl, encryptedElements, encryptedFormats, type Namespace, omemo2 } from '@xmpp-e2e/omemo/primitives'
+import {
+  axolotl,
+  encryptedElements,
+  encryptedFormats,
+  type Namespace,
+  omemo2,
+} from '@xmpp-e2e/omemo/primitives'
 import type { Element } from '@xmpp-e2e/xml'
 import { act, remark, seen } from '../block.ts'
 import { fact } from '../fact.ts'
