@@ -130,7 +130,7 @@ async function first(
   const result = await openFirst(account, reader, opening, (inside) => meaningOf(account, received, inside))
   return result.kind === 'opened'
     ? stored(account, reader, received, bySession, result)
-    : failed(account, reader, received, bySession, isCatchingUp, result)
+    : failed(account, reader, { received, reading, senders, bySession }, isCatchingUp, result)
 }
 
 /** @internal */
@@ -243,13 +243,15 @@ function unreadable(
 async function failed(
   account: Account,
   reader: Reader,
-  received: Received,
-  bySession: boolean,
+  { received, reading, bySession }: Message,
   isCatchingUp: boolean,
   failure: FailedElement,
 ): Promise<Decision<Decrypted>> {
   const { code } = failure
   if (code === 'message-duplicate') return { result: { kind: 'silent', why: 'duplicate' } }
+  // What manages the session of another device of this account: servers give it to all of them.
+  if (code === 'not-for-this-device' && reading.elements.every(({ encrypted }) => !encrypted.payload))
+    return { result: { kind: 'silent', why: 'control' } }
   // The key exchange of its session may be on a page that is not read yet.
   const isTooEarly = code === 'session-missing' || code === 'message-authentication-failed'
   const retry = isCatchingUp && isTooEarly ? 'after-catch-up' : 'never'
