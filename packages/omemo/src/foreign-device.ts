@@ -91,6 +91,8 @@ export async function importDevice(
   const { store, clock, random, account } = parts
   if (!Number.isSafeInteger(data.deviceId)) throw new RangeError('deviceId: expected an integer')
   const identity = identityOf(data.identity)
+  const [existing] = await store.read([records.device])
+  if (existing?.value !== undefined) return undefined
   const dropped: Dropped[] = []
   const drop = (what: Dropped['what'], which: string | number, why: string): void => {
     dropped.push({ what, which: String(which), why })

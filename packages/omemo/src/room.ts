@@ -82,7 +82,7 @@ export async function audienceOf(
     return asked
   }
   if (answer === undefined) return { kind: 'refused', code: 'room-unreachable' }
-  if (answer.kind === 'refused') return answer
+  if (answer.kind === 'refused') return { kind: 'refused', code: answer.code }
   const jids = others(account, [...answer.jids, ...present])
   if (jids.length > MAX_AUDIENCE) return { kind: 'refused', code: 'recipients-too-many' }
   if (answer.hidden.length === LISTS.length && jids.length === 0)
