@@ -21,6 +21,7 @@ declare module '@xmpp/client' {
     }
     readonly reconnect: { stop(): void; scheduleReconnect(): void }
     readonly streamManagement: { id?: string; on(event: string, listener: () => void): unknown }
+    on(event: 'error', listener: (error: Error) => void): this
     on(event: string, listener: (stanza: Element) => void): this
     send(stanza: Element): Promise<void>
     start(): Promise<unknown>
@@ -28,8 +29,10 @@ declare module '@xmpp/client' {
   }
   export interface Options {
     readonly service: string
-    readonly domain: string
-    credentials(
+    readonly domain?: string
+    readonly username?: string
+    readonly password?: string
+    credentials?(
       authenticate: (
         account: { readonly username: string | undefined; readonly password: string },
         mechanism: string,

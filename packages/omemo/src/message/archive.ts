@@ -20,10 +20,14 @@ const [mam, rsm, form] = [ns(MAM), ns(RSM), ns('jabber:x:data')]
 /** Messages of one page: enough to be quick, and few enough that a device that is killed reads few of them again. */
 export const ARCHIVE_PAGE = 50
 
+/** Milliseconds: where only a time is known, from this long before it, since clocks differ. */
+export const ARCHIVE_MARGIN_MS = 300_000
+
 /** Where the archive was read to. */
 interface Position {
-  readonly id: string
-  /** Milliseconds since 1970, for archives that no longer have the message. */
+  /** The last message; absent when there was none. */
+  readonly id?: string | undefined
+  /** Milliseconds since 1970, for archives that do not have that message, or not any more. */
   readonly at: number
 }
 
@@ -43,7 +47,7 @@ export async function readArchive(
   let position = await readPosition(account)
   if (position === undefined) {
     const { last } = await query(account, '', { max: 1, before: '' }, signal)
-    if (last !== undefined) await writePosition(account, last)
+    await writePosition(account, last)
     return
   }
   for (let isComplete = false; !isComplete; ) {
@@ -75,11 +79,11 @@ async function queryFrom(
   signal: Abortable['signal'],
 ): Promise<Page> {
   try {
-    return await query(account, queryId, { max: ARCHIVE_PAGE, after: id }, signal)
+    if (id !== undefined) return await query(account, queryId, { max: ARCHIVE_PAGE, after: id }, signal)
   } catch (error) {
     if (!(error instanceof StanzaError) || error.condition !== 'item-not-found') throw error
-    return query(account, queryId, { max: ARCHIVE_PAGE, start: at }, signal)
   }
+  return query(account, queryId, { max: ARCHIVE_PAGE, start: at - ARCHIVE_MARGIN_MS }, signal)
 }
 
 async function query(
@@ -120,11 +124,11 @@ async function readPosition({ store }: Account): Promise<Position | undefined> {
   const [found] = await store.read([records.archive])
   if (found?.value === undefined) return undefined
   const { id, at } = decodeJson(found.value, 'archive')
-  if (typeof id !== 'string' || typeof at !== 'number') throw malformedRecord('archive')
+  if ((id !== undefined && typeof id !== 'string') || typeof at !== 'number') throw malformedRecord('archive')
   return { id, at }
 }
 
-async function writePosition({ store, clock }: Account, id: string): Promise<Position> {
+async function writePosition({ store, clock }: Account, id: string | undefined): Promise<Position> {
   const position = { id, at: clock.now() }
   return update(store, [], () => ({
     put: [[records.archive, encodeJson({ ...position })]],
