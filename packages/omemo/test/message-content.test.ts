@@ -44,7 +44,41 @@ test('row 33: of a whole message, what each version encrypts, leaves readable an
     el('urn:xmpp:carbons:2', 'private'),
     el('urn:xmpp:delay', 'delay'),
   ]
-  expect(parts(message)).toMatchInlineSnapshot()
+  expect(parts(message)).toMatchInlineSnapshot(`
+    {
+      "body": "Meet at nine",
+      "content": [
+        "{jabber:client}body",
+        "{jabber:client}subject",
+        "{jabber:client}thread",
+        "{urn:xmpp:message-correct:0}replace",
+        "{urn:xmpp:reactions:0}reactions",
+        "{urn:xmpp:receipts}request",
+        "{http://jabber.org/protocol/chatstates}active",
+        "{urn:xmpp:chat-markers:0}markable",
+        "{urn:xmpp:sid:0}origin-id",
+        "{jabber:x:oob}x",
+      ],
+      "exposed": [
+        "{jabber:client}thread",
+        "{urn:xmpp:message-correct:0}replace",
+        "{urn:xmpp:receipts}request",
+        "{http://jabber.org/protocol/chatstates}active",
+        "{urn:xmpp:chat-markers:0}markable",
+        "{urn:xmpp:sid:0}origin-id",
+      ],
+      "outside": [
+        "{urn:xmpp:hints}no-copy",
+        "{http://jabber.org/protocol/address}addresses",
+        "{urn:xmpp:carbons:2}private",
+      ],
+      "withheld": [
+        "{jabber:client}subject",
+        "{urn:xmpp:reactions:0}reactions",
+        "{jabber:x:oob}x",
+      ],
+    }
+  `)
 })
 
 test('an application may decide otherwise, but not about bodies', () => {

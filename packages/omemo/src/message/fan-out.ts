@@ -15,40 +15,21 @@ import type { Key } from '@xmpp-e2e/trust'
 import type { BareJid, Element } from '@xmpp-e2e/xml'
 import { type Account, change, compute, type Decision, pause } from '../account.ts'
 import { type Bytes, sameBytes } from '../bytes.ts'
-import { type FetchedBundle, fetchBundles } from '../device/bundle-fetch.ts'
-import {
-  type Contact,
-  encodeContact,
-  MAX_DEVICES_PER_ACCOUNT,
-  readContacts,
-  withIdentity,
-} from '../device/contact.ts'
+import type { FetchedBundle } from '../device/bundle-fetch.ts'
+import { type Contact, encodeContact, MAX_DEVICES_PER_ACCOUNT, withIdentity } from '../device/contact.ts'
 import { refreshLists } from '../device/device-lists.ts'
 import { deviceOf, type OwnDevice } from '../device/own-device.ts'
-import { OmemoError } from '../error.ts'
 import type { OmemoEvent } from '../event.ts'
-import { type Introduction, type Meeting, meet } from '../keyring.ts'
 import type { Reached, RefusalCode, SkipCode, Skipped } from '../outcome.ts'
 import { MAX_PAYLOAD_LENGTH } from '../payload.ts'
-import { type Namespace, protocols } from '../protocol.ts'
+import type { Namespace } from '../protocol.ts'
 import { records } from '../record.ts'
-import { initiateSession, type Session } from '../session.ts'
+import type { Session } from '../session.ts'
 import { encryptMessage, type SessionList, withInitiated } from '../session-list.ts'
-import { putList, readLists } from '../session-records.ts'
+import { putList } from '../session-records.ts'
 import { type EncryptedKey, encryptedFormats, MAX_KEYS } from '../stanza/encrypted.ts'
-import {
-  edwardsIn,
-  fingerprintIn,
-  type Known,
-  listedDevices,
-  listsOf,
-  nameOfBundle,
-  nameOfKey,
-  nameOfList,
-  type Step,
-  stepsFor,
-  type Wanted,
-} from './recipients.ts'
+import { look, type Prepared, prepare, type View } from './preparation.ts'
+import { edwardsIn, fingerprintIn, nameOfBundle, nameOfKey, type Step, type Wanted } from './recipients.ts'
 
 /** @internal What all devices of one namespace get: a payload, or a key alone. */
 export interface Sealed {
@@ -92,9 +73,6 @@ export type FannedOut =
 /** How often what was prepared may be outdated when it is to be committed: then something is fetched without end. */
 const MAX_ROUNDS = 5
 
-/** Sessions opened between two pauses: 8 × 8 ms, four frames of a page. */
-const SESSIONS_AT_ONCE = 8
-
 /** Messages encrypted between two pauses: 0.1 ms each, or 3 ms where a ratchet turns. */
 const MESSAGES_AT_ONCE = 32
 
@@ -130,120 +108,6 @@ export async function fanOut(account: Account, order: FanOut): Promise<FannedOut
   }
 }
 
-/** What was fetched and computed, by `nameOfBundle`. */
-interface Prepared {
-  readonly bundles: Map<string, FetchedBundle>
-  readonly sessions: Map<string, Session>
-}
-
-/** Fetches and computes until every device has a session, stored or new, or a reason why not. */
-async function prepare(
-  account: Account,
-  wanted: Wanted,
-  { bundles, sessions }: Prepared,
-  signal: Signal | undefined,
-): Promise<void> {
-  const { self } = account
-  for (;;) {
-    // Not consistent, and need not be: what is decided by it is decided again within the change.
-    const { steps } = await look(account, unchecked(account), wanted, bundles)
-    const missing = steps.filter((step) => step.kind === 'fetch')
-    if (missing.length > 0) {
-      for (const fetched of await fetchBundles(account, missing, { signal }))
-        bundles.set(nameOfBundle(fetched.namespace, fetched.device), fetched)
-      continue
-    }
-    const unopened = steps.filter(
-      (step) => step.kind === 'open' && !sessions.has(nameOfBundle(step.namespace, step.device)),
-    ) as readonly Extract<Step, { kind: 'open' }>[]
-    if (unopened.length === 0) return
-    const opened = await openSessions(account, self, unopened, signal)
-    for (const [name, session] of opened.sessions) sessions.set(name, session)
-    for (const failed of opened.failed) bundles.set(nameOfBundle(failed.namespace, failed.device), failed)
-  }
-}
-
-async function openSessions(
-  account: Account,
-  self: OwnDevice,
-  unopened: readonly Extract<Step, { kind: 'open' }>[],
-  signal: Signal | undefined,
-): Promise<{ readonly sessions: ReadonlyMap<string, Session>; readonly failed: readonly FetchedBundle[] }> {
-  const sessions = new Map<string, Session>()
-  const failed: FetchedBundle[] = []
-  const total = unopened.length
-  for (const [i, { device, namespace, bundle }] of unopened.entries()) {
-    if (i > 0 && i % SESSIONS_AT_ONCE === 0) {
-      account.emit({ kind: 'progress', work: 'sessions', done: i, total })
-      await pause(account, 0)
-    }
-    if (signal?.aborted) throw signal.reason
-    try {
-      const step = initiateSession(protocols[namespace], self, bundle, account.clock.now(), account.random)
-      sessions.set(nameOfBundle(namespace, device), await compute(account, step))
-    } catch (cause) {
-      if (!(cause instanceof OmemoError)) throw cause
-      failed.push({ device, namespace, code: skipCodeOf(cause), cause })
-    }
-  }
-  if (total > SESSIONS_AT_ONCE) account.emit({ kind: 'progress', work: 'sessions', done: total, total })
-  return { sessions, failed }
-}
-
-function skipCodeOf({ code }: OmemoError): SkipCode {
-  return code === 'identity-mismatch' ? code : 'key-invalid'
-}
-
-/** Reads the store without claiming that nothing changes. */
-function unchecked({ store }: Account): Reader {
-  return {
-    read: async (keys) => (await store.read(keys)).map(({ value }) => value),
-    list: async (prefix) => (await store.list(prefix)).entries,
-  }
-}
-
-interface View extends Pick<Known, 'contacts' | 'keys'> {
-  readonly steps: readonly Step[]
-  readonly meeting: Meeting
-}
-
-async function look(
-  account: Account,
-  reader: Reader,
-  wanted: Wanted,
-  bundles: ReadonlyMap<string, FetchedBundle>,
-): Promise<View> {
-  const contacts = await readContacts(reader, wanted.accounts)
-  const found = await readLists(reader, listsOf(contacts, wanted))
-  const introduced = introductions(contacts, wanted, bundles)
-  const meeting = await meet(account, reader, introduced)
-  const known: Known = {
-    contacts: new Map(contacts.map((contact) => [contact.jid, contact])),
-    lists: new Map(found.flatMap((list) => (list === undefined ? [] : [[nameOfList(list.ref), list]]))),
-    keys: new Map(meeting.keys.map((key) => [nameOfKey(key.owner, key.fingerprint), key])),
-    bundles,
-    maySend: ({ level }) => account.policy.maySend(level),
-  }
-  return { contacts: known.contacts, keys: known.keys, steps: stepsFor(wanted, known), meeting }
-}
-
-function introductions(
-  contacts: readonly Contact[],
-  wanted: Wanted,
-  bundles: ReadonlyMap<string, FetchedBundle>,
-): readonly Introduction[] {
-  const known = contacts.flatMap((contact) => {
-    const owner = contact.jid
-    return listedDevices(contact, wanted).flatMap(({ id, identities }) =>
-      identities.map(({ fingerprint }) => ({ owner, fingerprint, device: { jid: owner, id } })),
-    )
-  })
-  const fetched = [...bundles.values()].flatMap(({ bundle, device }) =>
-    bundle === undefined ? [] : [{ owner: device.jid, fingerprint: fingerprintIn(bundle), device }],
-  )
-  return [...known, ...fetched]
-}
-
 interface Preparation {
   readonly order: FanOut
   readonly to: readonly BareJid[]
@@ -261,6 +125,8 @@ async function commit(
 ): Promise<Decision<FannedOut | undefined>> {
   const stored = await deviceOf(reader)
   if (stored.deviceId !== self.deviceId || stored.fingerprint !== self.fingerprint) {
+    // It was reset, perhaps by another tab: sessions are of the identity that opened them.
+    prepared.sessions.clear()
     account.adopt(stored)
     return { result: undefined }
   }
