@@ -66,11 +66,14 @@ export function inbox(account: Account): Inbox {
       inTurn(async () => {
         for (const message of await unsettled(account)) await give(message, undefined)
       })
-      const stop = account.connection.subscribe({ stanza })
-      return () => {
+      const unsubscribe = account.connection.subscribe({ stanza })
+      const stop = (): void => {
         isStopped = true
-        stop()
+        unsubscribe()
+        account.closing.removeEventListener('abort', stop)
       }
+      account.closing.addEventListener('abort', stop)
+      return stop
     },
 
     async catchUp(options) {
