@@ -5,7 +5,6 @@ One process holds many devices, each with a stream of its own and an in-memory s
 stream ends. Requests and replies are as in `peer.py`, but they overlap: only the requests of one device wait for
 each other, and `next` for nobody.
 
-  versions     -> {slixmpp, omemo, twomemo, oldmemo, python}
   connect      {account, jid (with resource), password, host, port, certificate (path), namespaces? (both, best
                first), prekeys?, trust?} -> {device_id, identity_key, jid}; the same account again goes on with
                what it has stored
@@ -14,15 +13,13 @@ each other, and `next` for nobody.
                account), message_id?} -> {errors: [{namespace, jid, device_id, error, message}], sent: [namespace]}
   next         {account, kinds? (["message", "failed"]), timeout} -> the oldest of these kinds that was not asked for:
                {kind: "message", body, ...} | {kind: "empty", ...} | {kind: "plain", body, ...} |
-               {kind: "failed", error, message, ...}, with {from, sender, to, type, id, via ("live", "carbon-sent",
-               "carbon-received", "archive"), namespace, device_id, identity_key, trust}
+               {kind: "own" | "other" (empty, for another device), ...} | {kind: "failed", error, message, ...}, with
+               {from, sender, to, type, id, via ("live", "carbon-sent", "carbon-received", "archive"), namespace,
+               device_id, identity_key, trust}
   archive      {account, room?, after?, page?} -> {last}; decrypts what is archived, for `next`
   devices      {account, jid, refresh?} -> {devices: [{device_id, identity_key, namespaces, active, trust, label}]}
   trust        {account, jid, device_id, level} -> {}
-  replace      {account, jid, device_id} -> {failed: {namespace: class}}
-  session      {account, jid, device_id, namespace} -> {exists, confirmed?, sending?, receiving?}
   join         {account, room, nick} -> {}
-  affiliates   {account, room} -> {jids}
 """
 
 import asyncio
@@ -30,14 +27,12 @@ import inspect
 import json
 import logging
 import os
-import platform
 import sys
 import xml.etree.ElementTree as ET
 
 import oldmemo
 import oldmemo.etree
 import omemo
-import slixmpp
 import twomemo
 import twomemo.etree
 
@@ -165,6 +160,9 @@ class Device:
                 return {"namespace": namespace, **await self.decrypted(namespace, element, sender)}
             except omemo.MessageNotForUs as error:
                 failure = error
+                # For another device of this account.
+                if element.find(f"{{{namespace}}}payload") is None:
+                    return {"kind": "other", "namespace": namespace}
             except Exception as error:  # pylint: disable=broad-except
                 failure = error
                 break
@@ -276,13 +274,6 @@ def device_of(request):
     if device is None:
         raise DriverError(f"no account {request['account']}")
     return device
-
-
-@operation
-async def versions(_request):
-    modules = {"omemo": omemo, "twomemo": twomemo, "oldmemo": oldmemo}
-    found = {name: module.version.__version__["short"] for name, module in modules.items()}
-    return {**found, "slixmpp": slixmpp.__version__, "python": platform.python_version()}
 
 
 @operation
@@ -408,38 +399,9 @@ async def trust(request):
 
 
 @operation
-async def replace(request):
-    device = device_of(request)
-    async with device.turn:
-        failed = await device.manager.replace_sessions(await known_device(device, request))
-    return {"failed": {namespace: type(error).__name__ for namespace, error in failed.items()}}
-
-
-@operation
-async def session(request):
-    device = device_of(request)
-    async with device.turn:
-        found = await device.backends[request["namespace"]].load_session(request["jid"], request["device_id"])
-    if found is None:
-        return {"exists": False}
-    return {
-        "exists": True,
-        "initiation": found.initiation.name.lower(),
-        "confirmed": found.confirmed,
-        "sending": found.sending_chain_length,
-        "receiving": found.receiving_chain_length,
-    }
-
-
-@operation
 async def join(request):
     await device_of(request).stream.join(request["room"], request["nick"])
     return {}
-
-
-@operation
-async def affiliates(request):
-    return {"jids": await device_of(request).stream.affiliates(request["room"])}
 
 
 async def answer(line):

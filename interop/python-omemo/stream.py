@@ -19,7 +19,6 @@ FORWARD = "urn:xmpp:forward:0"
 MAM = "urn:xmpp:mam:2"
 RSM = "http://jabber.org/protocol/rsm"
 MUC = "http://jabber.org/protocol/muc"
-STANZA_ERRORS = "urn:ietf:params:xml:ns:xmpp-stanzas"
 
 LIST_NODE = {OMEMO_2: "urn:xmpp:omemo:2:devices", AXOLOTL: "eu.siacs.conversations.axolotl.devicelist"}
 # Seconds. A busy machine is slow; a request that takes so long is lost.
@@ -148,7 +147,8 @@ class Stream(slixmpp.ClientXMPP):
         try:
             answer = await self.ask("get", jid, pubsub)
         except RequestFailed as error:
-            if error.condition == "item-not-found":
+            # Prosody tells strangers no more of what is not there.
+            if error.condition in ("item-not-found", "forbidden"):
                 return None
             raise
         found = answer.findall(f"{{{PUBSUB}}}pubsub/{{{PUBSUB}}}items/{{{PUBSUB}}}item/*")
@@ -173,20 +173,11 @@ class Stream(slixmpp.ClientXMPP):
 
     async def join(self, room, nick):
         """Resolves when the room has sent everybody's presence, the own one last."""
-        self.joining[room] = asyncio.get_event_loop().create_future()
+        joined = self.joining[room] = asyncio.get_event_loop().create_future()
         presence = self.make_presence(pto=f"{room}/{nick}")
         presence.append(ET.Element(f"{{{MUC}}}x"))
         presence.send()
-        await asyncio.wait_for(self.joining.pop(room), PATIENCE)
-
-    async def affiliates(self, room):
-        found = set()
-        for affiliation in ("owner", "admin", "member"):
-            query = ET.Element(f"{{{MUC}#admin}}query")
-            ET.SubElement(query, f"{{{MUC}#admin}}item", affiliation=affiliation)
-            answer = await self.ask("get", room, query)
-            found |= {item.get("jid") for item in answer.iter(f"{{{MUC}#admin}}item")}
-        return sorted(jid for jid in found if jid)
+        await asyncio.wait_for(joined, PATIENCE)
 
     async def archive(self, to, after, page):
         """All that is archived after an id, oldest first: `(id, message)`."""
@@ -210,6 +201,9 @@ class Stream(slixmpp.ClientXMPP):
     def _on_presence(self, presence):
         item = presence.xml.find(f"{{{MUC}#user}}x/{{{MUC}#user}}item")
         sender = str(presence["from"])
+        joining = self.joining.get(sender.partition("/")[0])
+        if presence["type"] == "error" and joining is not None and not joining.done():
+            joining.set_exception(RequestFailed(presence["error"]["condition"]))
         if item is None:
             return
         if presence["type"] == "unavailable":
@@ -217,7 +211,6 @@ class Stream(slixmpp.ClientXMPP):
         elif item.get("jid"):
             self.occupants[sender] = item.get("jid").partition("/")[0]
         codes = {status.get("code") for status in presence.xml.iter(f"{{{MUC}#user}}status")}
-        joining = self.joining.get(sender.partition("/")[0])
         if "110" in codes and joining is not None and not joining.done():
             joining.set_result(None)
 
@@ -236,7 +229,9 @@ class Stream(slixmpp.ClientXMPP):
         for way in ("sent", "received"):
             copy = xml.find(f"{{{CARBONS}}}{way}/{{{FORWARD}}}forwarded/{{{CLIENT}}}message")
             if copy is not None:
-                if message["from"].bare == self.boundjid.bare:
+                # What the account sends to itself comes anyway.
+                to_itself = copy.get("to", "").partition("/")[0] == self.boundjid.bare and way == "sent"
+                if message["from"].bare == self.boundjid.bare and not to_itself:
                     self.account.on_message(copy, f"carbon-{way}")
                 return
         self.account.on_message(xml, "live")

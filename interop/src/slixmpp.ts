@@ -24,7 +24,7 @@ export interface SlixmppOptions {
 
 /** A message as it was read. */
 export interface SlixmppMessage {
-  readonly kind: 'message' | 'empty' | 'plain' | 'own' | 'failed'
+  readonly kind: 'message' | 'empty' | 'plain' | 'own' | 'other' | 'failed'
   readonly from: string
   /** The bare JID that it was taken to be from; `null` in a room where nobody is known by that name. */
   readonly sender: string | null
@@ -91,10 +91,6 @@ export class Slixmpp {
 
   stop(): Promise<void> {
     return this.#process.stop()
-  }
-
-  versions(): Promise<Readonly<Record<string, string>>> {
-    return this.#process.request('versions', {})
   }
 
   /** A new device of the account, connected and published. */
@@ -204,11 +200,6 @@ export class SlixmppDevice {
   /** Resolves when everybody's presence has come. */
   async join(room: string, nick: string): Promise<void> {
     await this.#request('join', { room, nick })
-  }
-
-  /** The members, admins and owners of a room. */
-  async affiliates(room: string): Promise<readonly string[]> {
-    return (await this.#request<{ jids: readonly string[] }>('affiliates', { room })).jids
   }
 
   #request<T>(op: string, fields: Readonly<Record<string, unknown>>): Promise<T> {
