@@ -1,6 +1,6 @@
 /** The database that the store of `indexeddb.ts` is kept in: opening it, and what its errors mean. */
 
-import { type DBSchema, type IDBPDatabase, openDB } from 'idb'
+import { type DBSchema, deleteDB, type IDBPDatabase, openDB } from 'idb'
 import { advance, type Checkpoint, type CheckpointOptions } from './checkpoint.ts'
 import { StoreError } from './error.ts'
 import type { Bytes } from './store.ts'
@@ -27,11 +27,14 @@ const VERSION = 1
 /** @internal Opens it, or makes it if there is no receipt. @throws as `indexeddbStore` */
 export async function connect(name: string, receipt: string | undefined): Promise<IDBPDatabase<Schema>> {
   let isEvicted = false
+  let loss = 'there is no such database'
   try {
     // Version 1 cannot be blocked by an older one: a later one will have to say that other pages are in its way.
     const database = await openDB<Schema>(name, VERSION, {
-      upgrade(database, _from, _to, transaction) {
+      upgrade(database, _from, _to, transaction, event) {
         isEvicted = receipt !== undefined
+        // What only Chromium tells, and only to the first that asks: that it found the files damaged and removed them.
+        if ('dataLossMessage' in event && event.dataLossMessage) loss = `lost: ${event.dataLossMessage}`
         transaction.done.catch(unreported)
         if (isEvicted) transaction.abort()
         else for (const store of STORES) database.createObjectStore(store)
@@ -41,7 +44,29 @@ export async function connect(name: string, receipt: string | undefined): Promis
     })
     return database
   } catch (error) {
-    throw isEvicted ? new StoreError('evicted', 'there is no such database', error) : failure(error)
+    throw isEvicted ? new StoreError('evicted', loss, error) : failure(error)
+  }
+}
+
+/** Not named after the store: the log is that of the origin. */
+const SCRATCH = 'xmpp-e2e-scratch'
+
+/**
+ * @internal Has Chromium begin a new log. It goes on with the one it finds, even if a crash has torn the last record of that;
+ * when it reads it again it takes what it wrote after the tear for damage, and removes all databases of the origin
+ * (google/leveldb#1287). Deleting a database, an empty one too, ends the log: what it holds is written elsewhere.
+ *
+ * Nobody need wait for it: what is written meanwhile is in the log that ends, and a page that is frozen just then could
+ * hold it up. It never rejects: unless there was a crash, a store is as good without.
+ */
+export async function renewLog(): Promise<void> {
+  try {
+    const scratch = await openDB(SCRATCH)
+    const isOurs = scratch.objectStoreNames[0] === undefined
+    scratch.close()
+    if (isOurs) await deleteDB(SCRATCH)
+  } catch {
+    // No room, or the page is going.
   }
 }
 

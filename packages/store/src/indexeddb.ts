@@ -19,6 +19,7 @@ import {
   failure,
   META_KEY,
   type Meta,
+  renewLog,
   type Schema,
   STORES,
   unreported,
@@ -83,6 +84,7 @@ export async function indexeddbStore(options: IndexeddbOptions): Promise<Indexed
     database.close()
     throw failure(error)
   })
+  void renewLog()
   const present = (meta: Meta | undefined): Meta => {
     if (meta?.id !== opened.id) throw new StoreError('evicted', 'the database has been emptied')
     return meta
