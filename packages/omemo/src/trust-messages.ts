@@ -125,7 +125,8 @@ function stanzaOf(
   return element('jabber:client', 'message', attrs, messageChildren(elements))
 }
 
-async function elementOf(account: Account, { to, about, trust }: PendingNotice): Promise<Element> {
+/** @internal The `<trust-message/>` of a notice, with keys as their devices have shown them. */
+export async function elementOf(account: Account, { to, about, trust }: PendingNotice): Promise<Element> {
   const owners = [...new Set(about.map(({ owner }) => owner))]
   const readings = await account.store.read(owners.map(records.contact))
   const shown = new Map<string, Bytes>()
