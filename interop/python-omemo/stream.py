@@ -230,7 +230,7 @@ class Stream(slixmpp.ClientXMPP):
             copy = xml.find(f"{{{CARBONS}}}{way}/{{{FORWARD}}}forwarded/{{{CLIENT}}}message")
             if copy is not None:
                 # What the account sends to itself comes anyway.
-                to_itself = copy.get("to", "").partition("/")[0] == self.boundjid.bare and way == "sent"
+                to_itself = way == "sent" and copy.get("to", self.boundjid.bare).partition("/")[0] == self.boundjid.bare
                 if message["from"].bare == self.boundjid.bare and not to_itself:
                     self.account.on_message(copy, f"carbon-{way}")
                 return
