@@ -10,6 +10,8 @@ import { chat, type TestDevice, type World, world } from './world.ts'
 const NAMES = { owners: ['juliet'], admins: ['nurse'], members: ['romeo', 'benvolio'], outcasts: ['tybalt'] }
 const SECRET: RoomOptions = { ...NAMES, membersOnly: true, anonymous: 'non' }
 
+const MUC_ADMIN = 'http://jabber.org/protocol/muc#admin'
+
 let w: World
 let juliet: TestDevice
 
@@ -76,14 +78,20 @@ describe('rooms', () => {
 
   test('row 16: say of their own accord who comes and goes, and are asked again then', async () => {
     const room = w.service.room('garden', SECRET)
-    juliet.client.join(room, 'Juliet')
+    const nurse = w.service.connect('nurse')
+    nurse.presence()
+    for (const client of [juliet.client, nurse]) client.join(room, client.jid.split('@')[0] as string)
     await w.service.settle()
+    const set = async (name: string, affiliation: string) => {
+      const item = element(MUC_ADMIN, 'item', { jid: account(name), affiliation })
+      const query = element(MUC_ADMIN, 'query', {}, item)
+      await nurse.connection.request(element('jabber:client', 'iq', { type: 'set', to: room }, query))
+      await w.service.settle()
+    }
     expect(jidsOf(await w.service.finish(juliet.omemo.audience(room)))).toHaveLength(3)
-    w.service.room('garden', { members: ['rosaline'] })
-    await w.service.settle()
+    await set('rosaline', 'member')
     expect(jidsOf(await w.service.finish(juliet.omemo.audience(room)))).toContain(account('rosaline'))
-    w.service.room('garden', { outcasts: ['romeo'] })
-    await w.service.settle()
+    await set('romeo', 'none')
     expect(jidsOf(await w.service.finish(juliet.omemo.audience(room)))).not.toContain(account('romeo'))
     w.service.room('garden', { anonymous: 'semi' })
     await w.service.settle()
@@ -156,7 +164,6 @@ describe('messages to rooms', () => {
 })
 
 describe('answers that are odd', () => {
-  const MUC_ADMIN = 'http://jabber.org/protocol/muc#admin'
   const room = bare('garden@muc.capulet.lit')
   const info = ['http://jabber.org/protocol/muc', 'muc_nonanonymous', 'muc_membersonly']
 
