@@ -1,6 +1,8 @@
 /** Receiving: what comes of a message, in both namespaces. */
 import { bare, type Element, element, hint, text } from '@xmpp-e2e/xml'
 import { describe, expect, test } from 'vitest'
+import { decodeContact } from '../src/device/contact.ts'
+import { encodeDevice } from '../src/device/own-device.ts'
 import { decide } from '../src/keyring.ts'
 import { isRef } from '../src/message/candidate.ts'
 import { explain } from '../src/message/explain.ts'
@@ -8,9 +10,9 @@ import { MAX_KEPT_OUTSIDE, settle, unsettled } from '../src/message/kept.ts'
 import { decrypt } from '../src/message/receiving.ts'
 import { AXOLOTL, OMEMO_2 } from '../src/protocol.ts'
 import { records } from '../src/record.ts'
-import { bareAccount } from './bare-account.ts'
+import { type BareAccount, bareAccount } from './bare-account.ts'
 import { message, seen, unreadable, waiting } from './outcomes.ts'
-import { BOTH, by, contents, giveList, givePreKeys, live, Peer, stored } from './peer.ts'
+import { BOTH, by, contents, giveList, givePreKeys, live, Peer, put, stored } from './peer.ts'
 
 const romeo = bare('romeo@montague.lit')
 const room = bare('room@conference.lit')
@@ -346,4 +348,63 @@ test('it is explained in words, and nothing changes', async () => {
   expect(await explain(juliet, received)).toMatch(/kept until it is settled/)
   await settle(juliet, [ref])
   expect(await explain(juliet, received)).toMatch(/message-duplicate: It was opened before/)
+})
+
+test('a tab that did not see that another one started over reads on as the new device', async () => {
+  const { juliet, peer } = await pair()
+  const now = { ...juliet.self, deviceId: 99 }
+  await put(juliet, records.device, encodeDevice(now))
+  const adopted: number[] = []
+  let self = juliet.self
+  const tab = {
+    ...juliet,
+    get self() {
+      return self
+    },
+    adopt(device: typeof self) {
+      adopted.push(device.deviceId)
+      self = device
+    },
+  }
+  const stanza = await peer.write({ ...juliet, self: now }, OMEMO_2, 'to the new one')
+  expect(seen(await decrypt(tab, live(tab, stanza)))).toBe('to the new one')
+  expect(adopted).toEqual([99])
+})
+
+describe('opting out (XEP-0384 §5.7)', () => {
+  const optOut = element(OMEMO_2, 'opt-out', {}, element(OMEMO_2, 'reason', {}, 'compliance'))
+  const optedOut = async (of: BareAccount) => {
+    const bytes = await stored(of, records.contact(romeo))
+    return bytes && decodeContact(bytes).optedOut
+  }
+
+  test('is told, remembered, and nothing to show', async () => {
+    const { juliet, peer } = await pair()
+    const received = live(juliet, await peer.write(juliet, OMEMO_2, [optOut]))
+    expect(await decrypt(juliet, received)).toEqual({ kind: 'silent', why: 'control' })
+    expect(juliet.events).toContainEqual({ kind: 'opted-out', jid: romeo, reason: 'compliance' })
+    expect(await optedOut(juliet)).toEqual({ at: juliet.time, reason: 'compliance' })
+  })
+
+  test('row 18: not from a key that is distrusted, not in a room, and not for others', async () => {
+    const { juliet, peer } = await pair()
+    await decide(juliet, { owner: romeo, fingerprint: peer.fingerprint }, 'distrusted', 'choice')
+    await decrypt(juliet, live(juliet, await peer.write(juliet, OMEMO_2, [optOut])))
+    await decide(juliet, { owner: romeo, fingerprint: peer.fingerprint }, 'verified', 'choice')
+    const options = { type: 'groupchat', from: `${room}/nick`, envelope: { to: room } }
+    await decrypt(juliet, live(juliet, await peer.write(juliet, OMEMO_2, [optOut], options), romeo))
+    const tablet = new Peer(juliet.jid, 9)
+    const own = await tablet.write(juliet, OMEMO_2, [optOut], { to: romeo, envelope: { to: romeo } })
+    await decrypt(juliet, by(live(juliet, own), 'carbon'))
+    expect(juliet.events.filter(({ kind }) => kind === 'opted-out')).toEqual([])
+    expect(await optedOut(juliet)).toBeUndefined()
+  })
+
+  test('row 18: control elements are no part of the content, whatever stands beside them', async () => {
+    const { juliet, peer } = await pair()
+    const trust = element('urn:xmpp:tm:1', 'trust-message', { usage: 'urn:xmpp:atm:1', encryption: OMEMO_2 })
+    const content = [client('body', 'seen'), optOut, trust]
+    const opened = message(await decrypt(juliet, live(juliet, await peer.write(juliet, OMEMO_2, content))))
+    expect(opened.content).toEqual([client('body', 'seen')])
+  })
 })

@@ -15,6 +15,7 @@ import type { BareJid, Received } from '@xmpp-e2e/xml'
 import { type Account, change, type Decision } from '../account.ts'
 import { PUBLISH_BUNDLE } from '../device/announcement.ts'
 import { type Contact, decodeContact } from '../device/contact.ts'
+import { decodeDevice, type OwnDevice } from '../device/own-device.ts'
 import type { OmemoEvent } from '../event.ts'
 import { meet } from '../keyring.ts'
 import type { Decrypted } from '../outcome.ts'
@@ -37,20 +38,36 @@ import { type FailedElement, type OpenedElement, openFirst, recipientOf } from '
 /** @internal */
 export async function decrypt(account: Account, received: Received): Promise<Decrypted> {
   if (received.account !== account.jid) throw new TypeError('received: for another account')
-  const { stanza, chat } = received
-  if (encryptedElements(stanza).length === 0) return { kind: 'silent', why: 'ignored' }
-  const reading = readElements(stanza, recipientOf(account))
-  const stated = statedSenders(received)
-  const own = ownEcho(account, reading, stated)
+  if (encryptedElements(received.stanza).length === 0) return { kind: 'silent', why: 'ignored' }
+  const result = await attempt(account, received)
+  if (result.kind !== 'reset') return result
+  account.adopt(result.device)
+  const again = await attempt(account, received)
+  if (again.kind === 'reset') throw new TypeError('omemo: the device changes at each reading')
+  return again
+}
+
+/** Another tab has started over: this one still spoke for the device that was. */
+interface Reset {
+  readonly kind: 'reset'
+  readonly device: OwnDevice
+}
+
+async function attempt(account: Account, received: Received): Promise<Decrypted | Reset> {
+  const reading = readElements(received.stanza, recipientOf(account))
+  const own = ownEcho(account, reading, statedSenders(received))
   if (own === 'forged') return unreadable(received, { kind: 'failed', code: 'forged' }, 'never')
   if (own === 'own') {
-    await lookForClone(account, reading, chat)
+    await lookForClone(account, reading, received.chat)
     return { kind: 'silent', why: 'own' }
   }
   const senders = await sendersOf(account, received, reading)
   const message: Message = { received, reading, senders, bySession: received.sender.known === 'no' }
   const run = (only?: string) =>
-    change(account, [records.catchUp], async ([catchUp], reader) => {
+    change(account, [records.device, records.catchUp], async ([device, catchUp], reader) => {
+      const stored = device && decodeDevice(device)
+      if (stored !== undefined && !isSameDevice(stored, account.self))
+        return { result: { answer: { kind: 'reset', device: stored } as const, isOverdue: false } }
       const decision = await decide(account, reader, message, openedAt(catchUp))
       return only === undefined
         ? decision
@@ -63,6 +80,10 @@ export async function decrypt(account: Account, received: Received): Promise<Dec
   })
   if (isOverdue) await tickCatchUp(account)
   return answer
+}
+
+function isSameDevice(a: OwnDevice, b: OwnDevice): boolean {
+  return a.deviceId === b.deviceId && a.fingerprint === b.fingerprint
 }
 
 /** @internal Accounts to try. */
@@ -83,7 +104,7 @@ interface Message {
 }
 
 interface Answer {
-  readonly answer: Decrypted
+  readonly answer: Decrypted | Reset
   /** Catch-up is open for longer than it may be. */
   readonly isOverdue: boolean
 }
