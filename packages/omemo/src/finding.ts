@@ -3,7 +3,44 @@ import type { BareJid } from '@xmpp-e2e/xml'
 import type { SkipCode } from './outcome.ts'
 import type { Namespace } from './protocol.ts'
 
-export type FindingCode = keyof typeof FINDINGS
+/** What can be found; `says` of a finding explains it. */
+export type FindingCode =
+  | 'offline'
+  | 'list-missing'
+  | 'list-empty'
+  | 'devices-missing'
+  | 'list-forbidden'
+  | 'list-malformed'
+  | 'list-unavailable'
+  | 'list-changed'
+  | 'bundle-missing'
+  | 'bundle-unavailable'
+  | 'bundle-malformed'
+  | 'bundle-signature-invalid'
+  | 'bundle-without-pre-keys'
+  | 'key-invalid'
+  | 'pre-keys-few'
+  | 'pre-key-id-zero'
+  | 'identity-changed'
+  | 'identities-differ'
+  | 'identity-is-own'
+  | 'key-undecided'
+  | 'key-distrusted'
+  | 'key-trusted'
+  | 'session-missing'
+  | 'session-pending'
+  | 'session-unanswered'
+  | 'opted-out'
+  | 'follow-ups-waiting'
+  | 'follow-ups-parked'
+  | 'catch-up-open'
+  | 'own-device-unlisted'
+  | 'own-node-closed'
+  | 'own-bundle-missing'
+  | 'own-bundle-unreadable'
+  | 'own-bundle-foreign'
+  | 'own-bundle-outdated'
+  | 'own-bundle-good'
 
 /** One thing that was found. */
 export interface Finding {
@@ -25,7 +62,7 @@ const START = 'Call start(), or connect anew: it publishes what is missing.'
 const THEIRS = 'Only their client can change it: ask them to open it, or to update it.'
 const LATER = 'Try again later.'
 
-const FINDINGS = {
+const FINDINGS: Readonly<Record<FindingCode, Row>> = {
   // The network.
   offline: [
     'error',
@@ -141,7 +178,7 @@ const FINDINGS = {
     START,
   ],
   'own-bundle-good': ['info', 'The bundle of this device is published.', ''],
-} as const satisfies Readonly<Record<string, Row>>
+}
 
 /** @internal */
 export function finding(code: FindingCode, about: Pick<Finding, 'jid' | 'device' | 'namespace'>): Finding {
