@@ -43,33 +43,6 @@ export async function encrypt(
   return outcome.kind === 'refused' ? outcome : messageOf(message.attrs, outcome, parts)
 }
 
-/**
- * @internal Encrypts content in an envelope of omemo:2 for some keys of one account alone, and no other device of our own:
- * what manages trust, and says nothing to people.
- */
-export async function encryptFor(
-  account: Account,
-  content: readonly Element[],
-  {
-    to,
-    only,
-    signal,
-  }: {
-    readonly to: BareJid
-    /** Fingerprints; every device unless given. */
-    readonly only?: ReadonlySet<string> | undefined
-    readonly signal?: Signal | undefined
-  },
-): Promise<FannedOut> {
-  return fanOut(account, {
-    to: [to],
-    withOwn: false,
-    sealed: new Map([[OMEMO_2, sealedEnvelope(account, content, to)]]),
-    ...(only && { isMeantKey: ({ fingerprint }) => only.has(fingerprint) }),
-    signal,
-  })
-}
-
 /** @internal @throws RangeError when it is too long */
 export function sealedEnvelope(account: Account, content: readonly Element[], to: BareJid): Sealed {
   const { jid, clock, random } = account
