@@ -5,8 +5,15 @@
  *     node ratchet-worker.js <store> <directory> <name>
  */
 import { createInterface } from 'node:readline'
+import { StoreError } from '@xmpp-e2e/store'
 import { openStore, STORES } from './disk-stores.ts'
 import { journal, type Letter, receive, send } from './ratchet.ts'
+
+/**
+ * How often a request is made again that has lost every race of an update, which writes nothing: a process that is given
+ * less of the processor can lose 32 in a row to one that never pauses, but not as many again each time.
+ */
+const TRIES = 10
 
 interface Request {
   readonly id: number
@@ -22,6 +29,15 @@ if (!known) throw new Error(`store: ${kind} is none`)
 const { store, close } = await openStore(known, directory, name)
 
 const say = (line: object) => process.stdout.write(`${JSON.stringify(line)}\n`)
+
+async function settled(request: Request): Promise<unknown> {
+  for (let tries = 1; ; tries++)
+    try {
+      return await answer(request)
+    } catch (error) {
+      if (!(error instanceof StoreError && error.code === 'conflict') || tries === TRIES) throw error
+    }
+}
 
 async function answer({ op, body, key, letter }: Request): Promise<unknown> {
   switch (op) {
@@ -40,7 +56,7 @@ createInterface({ input: process.stdin })
   .on('line', (line) => {
     const request: Request = JSON.parse(line)
     last = last
-      .then(() => answer(request))
+      .then(() => settled(request))
       .then(
         (result) => say({ id: request.id, result }),
         (error) => say({ id: request.id, error: error.code ?? error.name, message: reason(error) }),

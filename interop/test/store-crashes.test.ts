@@ -85,6 +85,7 @@ describe.concurrent.each(lines)('%s', (kind, namespace) => {
 
       // The session has outlived it all.
       const worker = await start(kind, name)
+      unsaid += witness.compare(await worker.request<Journal>('journal', {}), WINDOW)
       await witness.converse(peerOf(worker), (acks) => acks >= 20)
       witness.compare(await worker.request<Journal>('journal', {}), 0)
       await worker.stop()
