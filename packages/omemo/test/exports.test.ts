@@ -1,9 +1,59 @@
 /** What the package offers at run time. A name that is missing here was removed: a breaking change. */
 import { expect, test } from 'vitest'
-import * as omemo from '../src/primitives.ts'
+import * as file from '../src/encrypted-file.ts'
+import * as omemo from '../src/index.ts'
+import * as primitives from '../src/primitives.ts'
 
-test('exports', () => {
+test('the façade', () => {
   expect(Object.keys(omemo).sort()).toMatchInlineSnapshot(`
+    [
+      "ARCHIVE_PAGE",
+      "ASKED_AT_ONCE",
+      "ASK_TIMEOUT_MS",
+      "AUDIENCE_MS",
+      "BUNDLES_PER_REQUEST",
+      "CATCH_UP_MS",
+      "CHANGE_ATTEMPTS",
+      "FALLBACK_BODY",
+      "JET_CIPHER",
+      "LIST_FRESH_MS",
+      "LIST_RETRY_MS",
+      "MAX_AUDIENCE",
+      "MAX_DEVICES_PER_ACCOUNT",
+      "MAX_IDENTITIES",
+      "MAX_KEPT_LABEL",
+      "MAX_KEYS_BYTES",
+      "MAX_KNOWN_DEVICES",
+      "MAX_REANNOUNCEMENTS",
+      "MAX_UNANSWERED",
+      "Omemo",
+      "OmemoError",
+      "PRE_KEYS_AT_ONCE",
+      "REANNOUNCE_JITTER_MS",
+      "REANNOUNCE_WINDOW_MS",
+      "RECLAIM_MS",
+      "SIGNED_PRE_KEY_MS",
+      "features",
+      "isExposable",
+    ]
+  `)
+})
+
+test('files', () => {
+  expect(Object.keys(file).sort()).toMatchInlineSnapshot(`
+    [
+      "MAX_FILE_LENGTH",
+      "MAX_URL_LENGTH",
+      "decryptFile",
+      "encryptFile",
+      "formatAesgcm",
+      "parseAesgcm",
+    ]
+  `)
+})
+
+test('primitives', () => {
+  expect(Object.keys(primitives).sort()).toMatchInlineSnapshot(`
     [
       "HEARTBEAT_COUNTER",
       "MAX_ARCHIVED_SESSIONS",
