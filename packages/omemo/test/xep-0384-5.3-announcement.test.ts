@@ -137,6 +137,11 @@ describe.each([modern, prosody, ejabberd])('on $name', (quirks) => {
     for (const node of nodes) await configure(client.connection, node, { access: 'whitelist' })
     await service.finish(omemo.start())
     for (const node of nodes) expect((await configuration(client.connection, node)).access).toBe('open')
+    // A node that keeps one item would lose the bundles of siblings.
+    const { node } = bundles[OMEMO_2].location(omemo.deviceId)
+    await configure(client.connection, node, { maxItems: 1 })
+    await service.finish(omemo.start())
+    expect((await configuration(client.connection, node)).maxItems).not.toBe(1)
   })
 })
 

@@ -183,8 +183,8 @@ export async function publishOwnBundle(
   const { node, item: id } = format.location(device.deviceId)
   const bundle = publishedBundle(protocols[namespace], device.identity, preKeys)
   const isThere = published?.kind === 'bundle' && sameBundle(published.bundle, bundle)
-  if (isThere && (await isOpen(account, node, options))) return
   // XEP-0384 §5.3.2: all devices share one node in omemo:2, which keeps one item unless told otherwise.
+  if (isThere && (await isOpen(account, node, options, namespace === OMEMO_2 ? 2 : 1))) return
   const maxItems = namespace === OMEMO_2 ? 'max' : undefined
   await publish(
     connection,
@@ -195,15 +195,16 @@ export async function publishOwnBundle(
   )
 }
 
-/** @internal Whether strangers can read a node of ours, as far as the service says. */
+/** @internal Whether strangers can read a node of ours, and it keeps so many items, as far as the service says. */
 export async function isOpen(
   { connection }: Pick<Account, 'connection'>,
   node: string,
   options: PepOptions,
+  items = 1,
 ): Promise<boolean> {
   try {
-    const { access = 'open' } = await configuration(connection, node, options)
-    return access === 'open'
+    const { access = 'open', maxItems = 'max' } = await configuration(connection, node, options)
+    return access === 'open' && (maxItems === 'max' || maxItems >= items)
   } catch (error) {
     const code = pepCode(error, options.signal)
     // The service does not tell owners. What it was told with the publication must do.
