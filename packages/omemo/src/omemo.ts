@@ -300,7 +300,7 @@ export class Omemo {
     this.#stopListening?.()
     this.#stopListening = undefined
     this.#closing.close()
-    await this.#work
+    await Promise.all([this.#work, this.#inbox.idle()])
   }
 
   /**

@@ -27,6 +27,8 @@ export type Handle = (arrived: Arrived, received: Received | undefined) => unkno
 export interface Inbox {
   listen(handle: Handle, options: ListenOptions): () => void
   catchUp(options: Abortable): Promise<void>
+  /** What is being opened or settled now. Handlers are not waited for: one of them may be what closes the façade. */
+  idle(): Promise<void>
 }
 
 /** @internal What comes in is opened and handled one after another, whoever listens. */
@@ -43,17 +45,29 @@ export function inbox(account: Account): Inbox {
       }
     })
   }
+  let own: Promise<unknown> = Promise.resolve()
+  const owned = <T>(work: Promise<T>): Promise<T> => {
+    own = work.catch(() => {})
+    return work
+  }
+  /** Whose handler ends after the façade was closed is given the message again, if the store was closed as well. */
+  const settled = (ref: string): Promise<void> =>
+    owned(settle(account, [ref])).catch((error) => {
+      if (!account.closing.aborted) throw error
+    })
   return {
+    idle: async () => void (await own),
+
     listen(handle, options) {
       let isStopped = false
       const give = async (arrived: Arrived, received: Received | undefined): Promise<void> => {
         if (isStopped) return
         await handle(arrived, received)
-        if (arrived.kind === 'message') await settle(account, [arrived.ref])
+        if (arrived.kind === 'message') await settled(arrived.ref)
       }
       const open = async (received: Received): Promise<void> => {
         if (isStopped) return
-        const decrypted = await decrypt(account, received)
+        const decrypted = await owned(decrypt(account, received))
         if (decrypted.kind !== 'silent') await give(decrypted, received)
       }
       const stanza = (el: Element): void => {
@@ -64,7 +78,8 @@ export function inbox(account: Account): Inbox {
           inTurn(() => open(received))
       }
       inTurn(async () => {
-        for (const message of await unsettled(account)) await give(message, undefined)
+        if (isStopped) return
+        for (const message of await owned(unsettled(account))) await give(message, undefined)
       })
       const unsubscribe = account.connection.subscribe({ stanza })
       const stop = (): void => {
