@@ -3,7 +3,7 @@
  * directory that can outlive it, so that it can be killed and started again on what it has left there.
  */
 import { spawn } from 'node:child_process'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type BrowserContext, chromium } from 'playwright-core'
@@ -32,6 +32,16 @@ export function profile(): { readonly directory: string; remove(): void } {
       forget()
     },
   }
+}
+
+/** The file in which Chromium writes what changes in the IndexedDB of an origin; `undefined` where there is none yet. */
+export function databaseLog(directory: string, url: string): string | undefined {
+  const { protocol, hostname, port } = new URL(url)
+  const origin = `${protocol.slice(0, -1)}_${hostname}_${port}`
+  const files = join(directory, 'Default', 'IndexedDB', `${origin}.indexeddb.leveldb`)
+  const names = existsSync(files) ? readdirSync(files).filter((name) => name.endsWith('.log')) : []
+  const last = names.sort().at(-1)
+  return last && join(files, last)
 }
 
 /** @throws {Error} with what it said, when it does not start. */
