@@ -1,0 +1,16 @@
+/** Bytes, as every function here takes and gives them. What is secret stays bytes or a bigint, never a string. */
+import { equalBytes as equal } from '@noble/ciphers/utils.js'
+
+/**
+ * A `Uint8Array` with the buffer type that the consumer's TypeScript gives it: `Uint8Array<ArrayBuffer>` since
+ * 5.7, so that it can be handed to WebCrypto, and plain `Uint8Array` before.
+ */
+export type Bytes = ReturnType<typeof Uint8Array.of>
+
+/** Gives that many fresh random bytes. The default everywhere is the platform's `crypto.getRandomValues`. */
+export type Random = (length: number) => Uint8Array
+
+/** Takes the same time wherever the first difference is; that the lengths differ is no secret. */
+export function equalBytes(a: Uint8Array, b: Uint8Array): boolean {
+  return equal(a, b)
+}
