@@ -12,6 +12,7 @@
  *     session/<ns>/<jid>/<id>/<fingerprint>    the current session                     session-records.ts
  *     archived/<ns>/<jid>/<id>/<fingerprint>   those before it                         session-records.ts
  *     kept/<ref>                               a message that is not settled           message/kept.ts
+ *     seen/<jid>                               which of its messages were opened lately  message/seen.ts
  *     room/<jid>                               to whom a room's messages went last     room.ts
  *     archive                                  to where it was read                    message/archive.ts
  *     effects/…                                what remains to be done                 follow-up.ts
@@ -44,6 +45,7 @@ export const records = {
   kept: (ref: string) => `kept/${ref}`,
   allKept: 'kept/',
   archive: 'archive',
+  seen: (jid: BareJid) => `seen/${jid}`,
   room: (room: BareJid) => `room/${room}`,
   allRooms: 'room/',
 } as const

@@ -4,6 +4,7 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import type { Bytes } from '../src/bytes.ts'
 import { decodeContact } from '../src/device/contact.ts'
+import { OmemoError } from '../src/error.ts'
 import {
   beginCatchUp,
   CATCH_UP_MS,
@@ -20,6 +21,7 @@ import {
 } from '../src/message/catch-up.ts'
 import { settle } from '../src/message/kept.ts'
 import { decrypt } from '../src/message/receiving.ts'
+import { decodeSeen, hasSeen, MAX_SEEN, withSeen } from '../src/message/seen.ts'
 import { decodePreKeys } from '../src/pre-keys.ts'
 import { type Namespace, protocols } from '../src/protocol.ts'
 import { records } from '../src/record.ts'
@@ -89,7 +91,20 @@ describe.each(BOTH)('%s', (namespace) => {
     }
     expect(await decrypt(juliet, first)).toEqual({ kind: 'silent', why: 'duplicate' })
     await endCatchUp(juliet)
-    expect(unreadable(await decrypt(juliet, first)).code).toBe('pre-key-unknown')
+    expect(await decrypt(juliet, first)).toEqual({ kind: 'silent', why: 'duplicate' })
+  })
+
+  test('row 5: an archive that is read again and again, over many turns of the ratchet, is all duplicates', async () => {
+    const { juliet, peer } = await pair()
+    const stanzas: Element[] = []
+    for (let i = 0; i < 30; i++) {
+      stanzas.push(await peer.write(juliet, namespace, `${i}`))
+      const outcome = message(await decrypt(juliet, live(juliet, stanzas[i] as Element)))
+      await settle(juliet, [outcome.ref])
+      await peer.hear(juliet, namespace)
+    }
+    for (const stanza of stanzas)
+      expect(await decrypt(juliet, archived(juliet, stanza))).toEqual({ kind: 'silent', why: 'duplicate' })
   })
 
   test('row 5: an ephemeral key that another device has used is forged', async () => {
@@ -143,6 +158,8 @@ describe.each(BOTH)('%s', (namespace) => {
 
   test('row 13: an old archive over a live session changes nothing of it', async () => {
     const { juliet, peer } = await pair()
+    // Both sessions may have taken the same prekey.
+    await beginCatchUp(juliet)
     const old = await Promise.all([peer.write(juliet, namespace, 'old')])
     old.push(await peer.write(juliet, namespace, 'older session, more'))
     juliet.time += 60_000
@@ -154,6 +171,9 @@ describe.each(BOTH)('%s', (namespace) => {
     for (const stanza of [...old, ...old])
       expect((await decrypt(juliet, archived(juliet, stanza, then))).kind).toBe('message')
     expect(await current(juliet, peer, namespace)).toBe(before)
+    expect(juliet.events.flatMap((event) => (event.kind === 'session' ? event.what : []))).toEqual([
+      'accepted',
+    ])
     // Neither completed nor healed: nobody is told of a session that is out of use.
     expect(await waiting(juliet)).toEqual(['publish-bundle'])
     expect(seen(await decrypt(juliet, live(juliet, await peer.write(juliet, namespace, 'goes on'))))).toBe(
@@ -163,6 +183,7 @@ describe.each(BOTH)('%s', (namespace) => {
 
   test('row 13: an archive does not say which identity a device has now', async () => {
     const { juliet, peer } = await pair()
+    await beginCatchUp(juliet)
     const before = new Peer(romeo, 7)
     const old = await before.write(juliet, namespace, 'before the reset')
     await decrypt(juliet, live(juliet, await peer.write(juliet, namespace, 'after it')))
@@ -250,12 +271,17 @@ test('where nobody calls tick, the next message ends it, and finds no used preke
   const [a, b] = [await peer.write(juliet, namespace, 'a'), await other.write(juliet, namespace, 'b')]
   await beginCatchUp(juliet)
   await decrypt(juliet, live(juliet, a))
+  const damaged = withoutExchange(await other.write(juliet, namespace, 'c'), namespace)
+  expect(unreadable(await decrypt(juliet, archived(juliet, damaged))).retry).toBe('after-catch-up')
+  juliet.time += CATCH_UP_MS
+  expect(unreadable(await decrypt(juliet, archived(juliet, damaged))).retry).toBe('never')
+  await beginCatchUp(juliet)
   juliet.time += CATCH_UP_MS
   expect(unreadable(await decrypt(juliet, live(juliet, b)))).toMatchObject({
     code: 'pre-key-unknown',
     retry: 'never',
   })
-  expect(juliet.events.at(-1)).toEqual({ kind: 'caught-up' })
+  expect(juliet.events.filter(({ kind }) => kind === 'caught-up')).toHaveLength(2)
   expect(await stored(juliet, records.spent(namespace))).toBeUndefined()
 })
 
@@ -265,6 +291,24 @@ test('a clock that was set back by more than a day ends it', async () => {
   juliet.time -= CATCH_UP_MS + 1
   expect(await tickCatchUp(juliet)).toBeUndefined()
   expect(juliet.events).toEqual([{ kind: 'caught-up' }])
+})
+
+describe('seen messages', () => {
+  const ref = (i: number) => i.toString(16).padStart(16, '0').padEnd(32, 'f')
+
+  test('are bounded, the oldest go', () => {
+    let record: Uint8Array | undefined
+    for (let i = 0; i <= MAX_SEEN; i++) record = withSeen(record, ref(i))
+    expect(decodeSeen(record)).toHaveLength(MAX_SEEN)
+    expect(hasSeen(record, [ref(0)])).toBe(false)
+    expect(hasSeen(record, [ref(0), ref(1)])).toBe(true)
+    expect(hasSeen(record, [])).toBe(false)
+    expect(hasSeen(undefined, [ref(1)])).toBe(false)
+  })
+
+  test.each([[[]], [[2]], [[1, 0]], [[1, ...new Uint8Array(8 * (MAX_SEEN + 1))]]])('damaged: %#', (bytes) => {
+    expect(() => decodeSeen(Uint8Array.from(bytes))).toThrow(OmemoError)
+  })
 })
 
 describe('used prekeys', () => {

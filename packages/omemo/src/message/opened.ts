@@ -58,13 +58,12 @@ export async function settleOpened(
   const events: OmemoEvent[] = [...meeting.events]
   if (noted.previous !== undefined)
     events.push({ kind: 'identity-changed', device, key, previous: noted.previous })
-  if (opened.usedPreKeyId !== undefined)
-    events.push({
-      kind: 'session',
-      device,
-      protocol: namespace,
-      what: before === undefined ? 'accepted' : 'replaced',
-    })
+  // One from an archive that is older than the current session takes nobody's place.
+  const isCurrent = sameBytes(opened.sessions.current.ephemeralKey, opened.ephemeralKey)
+  if (opened.usedPreKeyId !== undefined && isCurrent) {
+    const what = before === undefined ? 'accepted' : 'replaced'
+    events.push({ kind: 'session', device, protocol: namespace, what })
+  }
   return {
     key,
     put: [

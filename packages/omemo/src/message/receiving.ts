@@ -34,6 +34,7 @@ import { encodeKept, type KeptMessage, keyRefOf, messageOf, outsideOf, readKept 
 import { beside, type Meaning, meaningOf } from './meaning.ts'
 import { settleOpened } from './opened.ts'
 import { type FailedElement, type OpenedElement, openFirst, recipientOf } from './opening.ts'
+import { hasSeen, withSeen } from './seen.ts'
 
 /** @internal */
 export async function decrypt(account: Account, received: Received): Promise<Decrypted> {
@@ -143,15 +144,27 @@ async function again(
 async function first(
   account: Account,
   reader: Reader,
-  { received, reading, senders, bySession }: Message,
+  message: Message,
   isCatchingUp: boolean,
 ): Promise<Decision<Decrypted>> {
+  const { received, reading, senders, bySession } = message
   const arrival = arrivalOf(received, account.clock.now())
   const opening = { reading, senders, bySession, arrival }
   const result = await openFirst(account, reader, opening, (inside) => meaningOf(account, received, inside))
-  return result.kind === 'opened'
-    ? stored(account, reader, received, bySession, result)
-    : failed(account, reader, { received, reading, senders, bySession }, isCatchingUp, result)
+  if (result.kind === 'opened') return stored(account, reader, received, bySession, result)
+  if (await wasOpened(reader, message)) return { result: { kind: 'silent', why: 'duplicate' } }
+  return failed(account, reader, message, isCatchingUp, result)
+}
+
+async function wasOpened(reader: Reader, message: Message): Promise<boolean> {
+  const { received, reading, senders } = message
+  const seen = senders.length > 0 ? await reader.read(senders.map(records.seen)) : []
+  return senders.some((sender, i) =>
+    hasSeen(
+      seen[i],
+      reading.candidates.map((candidate) => refOf(candidate, sender, received.chat)),
+    ),
+  )
 }
 
 /** @internal */
@@ -196,9 +209,12 @@ async function stored(
   }
   if (received.channel !== 'archive' && isUnlisted !== false && isStale(contact, now))
     effects.push(refreshList(device.jid))
+  const ref = refOf(candidate, device.jid, received.chat)
+  const [seen] = await reader.read([records.seen(device.jid)])
+  const opening: readonly Put[] = [...settled.put, [records.seen(device.jid), withSeen(seen, ref)]]
   const decision = { delete: settled.delete, events, effects }
   if (meaning.plaintext === undefined)
-    return { ...decision, put: settled.put, result: { kind: 'silent', why: 'control' } }
+    return { ...decision, put: opening, result: { kind: 'silent', why: 'control' } }
 
   const unauthenticated = namespace === AXOLOTL ? beside(received.stanza) : []
   const kept: KeptMessage = {
@@ -219,8 +235,7 @@ async function stored(
     plaintext: meaning.plaintext,
     ...outsideOf(received.stanza, unauthenticated),
   }
-  const ref = refOf(candidate, device.jid, received.chat)
-  const put: readonly Put[] = [...settled.put, [records.kept(ref), encodeKept(kept)]]
+  const put: readonly Put[] = [...opening, [records.kept(ref), encodeKept(kept)]]
   return { ...decision, put, result: shown(account, received, ref, kept, key) }
 }
 
