@@ -185,6 +185,8 @@ export class Facade {
   /** Ends the session, and leaves the store to who has opened it. */
   async close(): Promise<void> {
     this.#occupants.close()
+    // What came is settled a moment later, unless it is closed before.
+    while ((await this.omemo.unsettled()).length > 0) await new Promise(setImmediate)
     await this.omemo.close()
     await this.#host.close()
   }

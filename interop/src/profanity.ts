@@ -151,19 +151,15 @@ export class Profanity {
     return Number(id)
   }
 
-  /** Has it quit, and waits for its end; what it knows stays. */
+  /** Has it quit, and waits for its end, or kills it when it takes too long; what it knows stays. */
   async quit(): Promise<void> {
     await this.type('/quit')
-    await this.#until('its end', async () => !this.#kill(0))
-    await this.#endTerminal()
+    await this.#end()
   }
 
   async stop(): Promise<void> {
     this.#kill('SIGKILL')
-    // The terminal, whose child it is, outlives it.
-    const deadline = Date.now() + GRACE_MS
-    while (this.#kill(0) && Date.now() < deadline) await look()
-    await this.#endTerminal()
+    await this.#end()
     await rm(this.#directory, { recursive: true, force: true, maxRetries: 3 })
     this.#forget()
   }
@@ -201,6 +197,15 @@ export class Profanity {
       this.#pid = 0
       return false
     }
+  }
+
+  /** Waits for its end, and ends the terminal, whose child it is. */
+  async #end(): Promise<void> {
+    const deadline = Date.now() + GRACE_MS
+    while (Date.now() < deadline && this.#kill(0)) await look()
+    this.#kill('SIGKILL')
+    this.#pid = 0
+    await this.#endTerminal()
   }
 
   async #endTerminal(): Promise<void> {

@@ -1,10 +1,6 @@
 /** Profanity and python-omemo, without this project: what fails here is theirs or the drivers'. */
-import { publish } from '@xmpp-e2e/disco/pep'
-import { element } from '@xmpp-e2e/xml'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { presence } from '../src/announce.ts'
-import { befriend } from '../src/arrival.ts'
-import { connect } from '../src/client.ts'
+import { makeFriends, publishNoDevices } from '../src/friends.ts'
 import { Profanity } from '../src/profanity.ts'
 import { startProsody } from '../src/prosody.ts'
 import { AXOLOTL } from '../src/python-omemo.ts'
@@ -22,23 +18,11 @@ afterAll(async () => {
 })
 
 test('Profanity and python-omemo write to each other, before and after a restart', async () => {
-  const [alice, friend] = [
-    await connect(server, server.account('alice')),
-    await connect(server, server.account('bob')),
-  ]
-  for (const { connection } of [alice, friend]) await connection.send(presence({}))
-  await befriend(alice.connection, friend.connection)
-  const nothing = element(AXOLOTL, 'list')
-  await publish(
-    alice.connection,
-    `${AXOLOTL}.devicelist`,
-    { id: 'current', payload: nothing },
-    { access: 'open' },
-  )
-  for (const client of [alice, friend]) await client.close()
-
-  const bob = await python.connect(server, server.account('bob'), { preKeys: 5, namespaces: [AXOLOTL] })
-  const profanity = await Profanity.start(server, server.account('alice'))
+  const [a, b] = [server.account('alice'), server.account('bob')]
+  await makeFriends(server, a, b)
+  await publishNoDevices(server, a)
+  const bob = await python.connect(server, b, { preKeys: 5, namespaces: [AXOLOTL] })
+  const profanity = await Profanity.start(server, a)
   try {
     await profanity.chat(bob.jid)
     await profanity.say('hello bob')
