@@ -374,6 +374,26 @@ describe('row 30: one broken device blocks nobody', () => {
   })
 })
 
+test('devices without a bundle are asked for one a minute, not with each message', async () => {
+  const { service, device } = world()
+  const juliet = await device('juliet', { curve })
+  const romeo = await device('romeo', newer)
+  await publishDevices(service, romeo, OMEMO_2, [romeo.omemo.deviceId, 98, 99])
+  const count = () => service.transcript.filter((entry) => JSON.stringify(entry).includes('bundles')).length
+  await send(service, juliet, chat(romeo.account, 'one'), [romeo.account])
+  const asked = count()
+  const { skipped } = await send(service, juliet, chat(romeo.account, 'two'), [romeo.account])
+  expect(count()).toBe(asked)
+  expect(skipped.map(({ device, code }) => [device, code])).toEqual([
+    [98, 'bundle-missing'],
+    [99, 'bundle-missing'],
+  ])
+  await publishBundleOf(service, romeo, OMEMO_2, 99, madeUpBundle(OMEMO_2, 'late'))
+  await service.advance(60_000)
+  const { reached } = await send(service, juliet, chat(romeo.account, 'three'), [romeo.account])
+  expect(reached.map(({ device }) => device.id)).toEqual([romeo.omemo.deviceId, 99])
+})
+
 test('row 25: a prekey that was used is not used again', async () => {
   const { service, device } = world()
   const [juliet, nurse] = [await device('juliet', newer), await device('nurse', newer)]

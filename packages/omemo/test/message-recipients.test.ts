@@ -6,8 +6,16 @@ import { bare } from '@xmpp-e2e/xml'
 import { describe, expect, test } from 'vitest'
 import { run } from '../src/curve.ts'
 import type { FetchedBundle } from '../src/device/bundle-fetch.ts'
-import { type Contact, newContact, withIdentity, withList } from '../src/device/contact.ts'
 import {
+  type BundleCode,
+  type Contact,
+  newContact,
+  withBundle,
+  withIdentity,
+  withList,
+} from '../src/device/contact.ts'
+import {
+  BUNDLE_RETRY_MS,
   type Known,
   MAX_UNANSWERED,
   nameOfBundle,
@@ -17,7 +25,6 @@ import {
   stepsFor,
   type Wanted,
 } from '../src/message/recipients.ts'
-import type { SkipCode } from '../src/outcome.ts'
 import { AXOLOTL, type Namespace, OMEMO_2, omemo2 } from '../src/protocol.ts'
 import { initiateSession, type Session } from '../src/session.ts'
 import { withInitiated } from '../src/session-list.ts'
@@ -29,6 +36,8 @@ const juliet = bare('juliet@capulet.lit')
 const us = device('us', 1)
 const them = device('them', 7)
 const session = run(initiateSession(omemo2, us.self, verifiedBundle(omemo2, them), 0), nodeCurve)
+
+const NOW = 1_000_000
 
 const fingerprintOf = (name: string) => bytesToHex(device(name, 7).self.identity.montgomery)
 const keyOf = (name: string, level: Level): Key => ({
@@ -47,12 +56,21 @@ interface Situation {
   /** Which of them has spoken omemo:2. */
   readonly spoken?: readonly string[]
   readonly sessions?: readonly (readonly [Namespace, string, Session?])[]
-  readonly bundles?: readonly (readonly [Namespace, string | SkipCode, Level?])[]
+  readonly bundles?: readonly (readonly [Namespace, string, Level?])[]
+  /** Bundles that could not be had so many milliseconds ago. */
+  readonly failed?: readonly (readonly [Namespace, BundleCode, number])[]
   readonly wanted?: Partial<Wanted>
 }
 
 function steps(situation: Situation): readonly Step[] {
-  const { listed = [OMEMO_2, AXOLOTL], keys = {}, spoken = [], sessions = [], bundles = [] } = situation
+  const {
+    listed = [OMEMO_2, AXOLOTL],
+    keys = {},
+    spoken = [],
+    sessions = [],
+    bundles = [],
+    failed = [],
+  } = situation
   let contact: Contact = newContact(romeo)
   for (const namespace of listed) contact = withList(contact, namespace, [{ id: 7 }], 0)
   for (const name of Object.keys(keys).reverse()) {
@@ -60,6 +78,7 @@ function steps(situation: Situation): readonly Step[] {
     const shown = { fingerprint: bytesToHex(montgomery), ...(spoken.includes(name) && { edwards }) }
     contact = withIdentity(contact, 7, shown, 0).contact
   }
+  for (const [namespace, code, age] of failed) contact = withBundle(contact, 7, namespace, code, NOW - age)
   const ref = { jid: romeo, id: 7 }
   const all = [
     ...Object.entries(keys).map(([name, level]) => keyOf(name, level)),
@@ -83,11 +102,12 @@ function steps(situation: Situation): readonly Step[] {
         return [
           nameOfBundle(namespace, ref),
           level === undefined
-            ? { ...found, code: name as SkipCode, cause: undefined }
+            ? { ...found, code: name as BundleCode, cause: undefined }
             : { ...found, bundle: verifiedBundle(omemo2, device(name, 7)) },
         ]
       }),
     ),
+    now: NOW,
     maySend: ({ level }) => level === 'blind' || level === 'verified',
   }
   return stepsFor(
@@ -162,6 +182,32 @@ describe.each<[string, Situation, string]>([
       bundles: [[OMEMO_2, 'bundle-missing']],
     },
     `send ${AXOLOTL} a downgraded`,
+  ],
+  [
+    'a bundle that could not be had is not asked for again at once',
+    { failed: [[OMEMO_2, 'bundle-missing', BUNDLE_RETRY_MS - 1]] },
+    `fetch ${AXOLOTL}`,
+  ],
+  [
+    'nor are two',
+    {
+      failed: [
+        [OMEMO_2, 'bundle-missing', 0],
+        [AXOLOTL, 'bundle-malformed', 0],
+      ],
+    },
+    'skip bundle-missing',
+  ],
+  ['but after a minute', { failed: [[OMEMO_2, 'bundle-missing', BUNDLE_RETRY_MS]] }, `fetch ${OMEMO_2}`],
+  [
+    'whatever a clock has said',
+    { failed: [[OMEMO_2, 'bundle-missing', -BUNDLE_RETRY_MS]] },
+    `fetch ${OMEMO_2}`,
+  ],
+  [
+    'and for a person at once, of undecided keys, too',
+    { keys: { a: 'undecided' }, failed: [[OMEMO_2, 'bundle-missing', 0]], wanted: { isFresh: true } },
+    `fetch ${OMEMO_2}`,
   ],
   ['a known key that is undecided is not fetched', { keys: { a: 'undecided' } }, 'skip key-undecided'],
   [
@@ -241,6 +287,7 @@ test('devices that have shown a key come before those that a server has only lis
     keys: new Map([[nameOfKey(romeo, fingerprintOf('a')), keyOf('a', 'blind')]]),
     lists: new Map(),
     bundles: new Map(),
+    now: NOW,
     maySend: () => true,
   }
   const wanted: Wanted = {

@@ -5,10 +5,11 @@ import type { BareJid } from '@xmpp-e2e/xml'
 import { type Account, compute } from '../account.ts'
 import { type VerifiedBundle, verifyBundle } from '../bundle.ts'
 import { OmemoError, type OmemoErrorCode } from '../error.ts'
-import type { DeviceRef, SkipCode } from '../outcome.ts'
+import type { DeviceRef } from '../outcome.ts'
 import { AXOLOTL, type Namespace, OMEMO_2, protocols } from '../protocol.ts'
 import { bundles } from '../stanza/bundle.ts'
 import { ASK_TIMEOUT_MS, inParallel, pepCode } from './asking.ts'
+import type { BundleCode } from './contact.ts'
 
 /** Bundles of one account in one request: 8 of some 12 kB each; servers limit a stanza to 256 kB and more. */
 export const BUNDLES_PER_REQUEST = 8
@@ -22,8 +23,8 @@ export interface WantedBundle {
 /** @internal */
 export type FetchedBundle = WantedBundle &
   (
-    | { readonly bundle: VerifiedBundle }
-    | { readonly bundle?: undefined; readonly code: SkipCode; readonly cause: unknown }
+    | { readonly bundle: VerifiedBundle; readonly code?: undefined }
+    | { readonly bundle?: undefined; readonly code: BundleCode; readonly cause: unknown }
   )
 
 /** Bundles that one request can ask for: one of 0.3, or several items of the omemo:2 node of an account. */
@@ -121,7 +122,7 @@ async function fetchOne(
   signal: Signal | undefined,
 ): Promise<FetchedBundle> {
   const { jid, namespace } = batch
-  const failed = (code: SkipCode, cause: unknown) => ({ device: { jid, id }, namespace, code, cause })
+  const failed = (code: BundleCode, cause: unknown) => ({ device: { jid, id }, namespace, code, cause })
   try {
     const item = itemOf(namespace, await ask(account, batch, [id], signal), id)
     return item
@@ -161,7 +162,7 @@ const CODES = [
   'bundle-signature-invalid',
   'bundle-without-pre-keys',
   'key-invalid',
-] as const satisfies readonly (OmemoErrorCode & SkipCode)[]
+] as const satisfies readonly (OmemoErrorCode & BundleCode)[]
 
 async function verified(account: Account, batch: Batch, id: number, item: Item): Promise<FetchedBundle> {
   const { jid, namespace } = batch

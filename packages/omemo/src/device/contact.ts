@@ -20,6 +20,7 @@ import {
   isWhole,
   malformed,
 } from '../json-record.ts'
+import type { SkipCode } from '../outcome.ts'
 import { type Namespace, protocols } from '../protocol.ts'
 import { records } from '../record.ts'
 import { MAX_FOREIGN_ID } from '../stanza/device-id.ts'
@@ -68,7 +69,29 @@ export interface KnownDevice {
   readonly identities: readonly KnownIdentity[]
   /** When a session was last opened by itself because there was none (XEP-0384 §6). */
   readonly healedAt?: number | undefined
+  /** Bundles that could not be had when they were last asked for, at most one of each namespace. */
+  readonly failures?: readonly BundleFailure[] | undefined
 }
+
+/** @internal */
+export interface BundleFailure {
+  readonly namespace: Namespace
+  readonly code: BundleCode
+  readonly at: number
+}
+
+/** @internal Why a bundle could not be had. */
+export type BundleCode = (typeof BUNDLE_CODES)[number]
+
+const BUNDLE_CODES = [
+  'bundle-missing',
+  'bundle-unavailable',
+  'bundle-malformed',
+  'bundle-signature-invalid',
+  'bundle-without-pre-keys',
+  'key-invalid',
+  'identity-mismatch',
+] as const satisfies readonly SkipCode[]
 
 /** @internal */
 export interface KnownIdentity {
@@ -150,6 +173,21 @@ export function withDevice(contact: Contact, device: KnownDevice): Contact {
   return bounded({ ...contact, devices })
 }
 
+/** @internal The contact after a bundle was asked for: what is remembered of failures. */
+export function withBundle(
+  contact: Contact,
+  deviceId: number,
+  namespace: Namespace,
+  code: BundleCode | undefined,
+  at: number,
+): Contact {
+  const device = contact.devices.find(({ id }) => id === deviceId) ?? { id: deviceId, identities: [] }
+  const { failures = [] } = device
+  const others = failures.filter((failure) => failure.namespace !== namespace)
+  if (code === undefined && others.length === failures.length) return contact
+  return withDevice(contact, { ...device, failures: code ? [...others, { namespace, code, at }] : others })
+}
+
 /** @internal What differs between two states, over both namespaces. */
 export function changedDevices(
   before: Contact,
@@ -213,7 +251,12 @@ const shape = isObject({
   lists: isList(isObject({ ns: isOneOf(NAMESPACES), at: isTime, devices: isList(device) })),
   retry: isList(isObject({ ns: isOneOf(NAMESPACES), at: isTime })),
   devices: isList(
-    isObject({ id: isWhole(1, MAX_FOREIGN_ID), identities: isList(identity), healed: isMaybe(isTime) }),
+    isObject({
+      id: isWhole(1, MAX_FOREIGN_ID),
+      identities: isList(identity),
+      healed: isMaybe(isTime),
+      failed: isMaybe(isList(isObject({ ns: isOneOf(NAMESPACES), code: isOneOf(BUNDLE_CODES), at: isTime }))),
+    }),
   ),
   optedOut: isMaybe(isObject({ at: isTime, reason: isMaybe(isText) })),
 })
@@ -234,7 +277,7 @@ export function encodeContact(contact: Contact): Bytes {
       return [{ ns, at: list.at, devices: written }]
     }),
     retry: NAMESPACES.flatMap((ns) => (retryAt[ns] === undefined ? [] : [{ ns, at: retryAt[ns] }])),
-    devices: devices.map(({ id, identities, healedAt: healed }) => ({
+    devices: devices.map(({ id, identities, healedAt: healed, failures }) => ({
       id,
       identities: identities.map(({ fingerprint: key, edwards: ed, at }) => ({
         key,
@@ -242,6 +285,7 @@ export function encodeContact(contact: Contact): Bytes {
         at,
       })),
       healed,
+      failed: failures?.map(({ namespace: ns, code, at }) => ({ ns, code, at })),
     })),
     optedOut,
   })
@@ -263,10 +307,11 @@ export function decodeContact(bytes: Uint8Array): Contact {
     jid: jid as BareJid,
     lists: known,
     retryAt,
-    devices: devices.map(({ id, identities, healed }) => ({
+    devices: devices.map(({ id, identities, healed, failed }) => ({
       id,
       identities: identities.map(({ key, ed, at }) => ({ fingerprint: key, edwards: ed, at })),
       healedAt: healed,
+      failures: failed?.map(({ ns: namespace, code, at }) => ({ namespace, code, at })),
     })),
     optedOut,
   }

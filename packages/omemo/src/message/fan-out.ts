@@ -16,7 +16,13 @@ import type { BareJid, Element } from '@xmpp-e2e/xml'
 import { type Account, change, compute, type Decision, pause } from '../account.ts'
 import { type Bytes, sameBytes } from '../bytes.ts'
 import type { FetchedBundle } from '../device/bundle-fetch.ts'
-import { type Contact, encodeContact, MAX_DEVICES_PER_ACCOUNT, withIdentity } from '../device/contact.ts'
+import {
+  type Contact,
+  encodeContact,
+  MAX_DEVICES_PER_ACCOUNT,
+  withBundle,
+  withIdentity,
+} from '../device/contact.ts'
 import { refreshLists } from '../device/device-lists.ts'
 import { deviceOf, type OwnDevice } from '../device/own-device.ts'
 import type { OmemoEvent } from '../event.ts'
@@ -27,8 +33,8 @@ import { records } from '../record.ts'
 import type { Session } from '../session.ts'
 import { encryptMessage, type SessionList, withInitiated } from '../session-list.ts'
 import { putList } from '../session-records.ts'
-import { type EncryptedKey, encryptedFormats, MAX_KEYS } from '../stanza/encrypted.ts'
-import { look, type Prepared, prepare, type View } from './preparation.ts'
+import { type EncryptedKey, encryptedFormats } from '../stanza/encrypted.ts'
+import { areTooMany, look, type Prepared, prepare, type View } from './preparation.ts'
 import { edwardsIn, fingerprintIn, nameOfBundle, nameOfKey, type Step, type Wanted } from './recipients.ts'
 
 /** @internal What all devices of one namespace get: a payload, or a key alone. */
@@ -135,7 +141,8 @@ async function commit(
   const isPrepared = (step: Step): boolean =>
     step.kind !== 'fetch' &&
     (step.kind !== 'open' || prepared.sessions.has(nameOfBundle(step.namespace, step.device)))
-  if (!steps.every(isPrepared)) return { result: undefined }
+  const tooMany = areTooMany(steps)
+  if (!tooMany && !steps.every(isPrepared)) return { result: undefined }
 
   const shown = withShown(account, view, prepared.bundles)
   const learnt = { put: [...meeting.put, ...shown.put], effects: meeting.effects }
@@ -147,6 +154,7 @@ async function commit(
     return { ...learnt, events, result: { kind: 'refused', code, ask, skipped } }
   }
 
+  if (tooMany) return refused('recipients-too-many')
   const others = to.filter((jid) => jid !== account.jid)
   if (order.heedsOptOut && others.some((jid) => contacts.get(jid)?.optedOut !== undefined))
     return refused('opted-out')
@@ -157,7 +165,6 @@ async function commit(
     )
     return ask.length > 0 ? refused('keys-undecided', ask) : refused('recipients-unreachable')
   }
-  if (reached.length > MAX_KEYS) return refused('recipients-too-many')
   const used = wanted.namespaces.filter((namespace) => ways.some((way) => way.namespace === namespace))
   const length = used.reduce((sum, namespace) => sum + (order.sealed.get(namespace)?.payload?.length ?? 0), 0)
   if (length > MAX_PAYLOAD_LENGTH) return refused('content-too-long')
@@ -223,16 +230,16 @@ function withShown(
   // Those that sessions are opened with last: they are to be the newest.
   const all = [...bundles.values()]
   const opened = ({ namespace, device }: FetchedBundle) => isOpened.has(nameOfBundle(namespace, device))
-  for (const { bundle, device, namespace } of [...all.filter((one) => !opened(one)), ...all.filter(opened)]) {
+  for (const fetched of [...all.filter((one) => !opened(one)), ...all.filter(opened)]) {
+    const { bundle, device, namespace } = fetched
     const before = changed.get(device.jid) ?? contacts.get(device.jid)
-    if (bundle === undefined || before === undefined) continue
+    if (before === undefined) continue
+    const asked = withBundle(before, device.id, namespace, fetched.bundle ? undefined : fetched.code, now)
+    if (asked !== before) changed.set(device.jid, asked)
+    if (bundle === undefined) continue
     const fingerprint = fingerprintIn(bundle)
-    const { contact, previous } = withIdentity(
-      before,
-      device.id,
-      { fingerprint, ...edwardsIn(namespace, bundle) },
-      now,
-    )
+    const shown = { fingerprint, ...edwardsIn(namespace, bundle) }
+    const { contact, previous } = withIdentity(asked, device.id, shown, now)
     if (contact !== before) changed.set(device.jid, contact)
     const key = keys.get(nameOfKey(device.jid, fingerprint))
     if (previous !== undefined && key !== undefined)

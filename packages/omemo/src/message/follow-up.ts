@@ -25,7 +25,7 @@ import {
   isText,
   isWhole,
 } from '../json-record.ts'
-import type { DeviceRef, RefusalCode, SkipCode, Skipped } from '../outcome.ts'
+import type { DeviceRef, Encrypted, SkipCode } from '../outcome.ts'
 import { payloadCiphers } from '../payload.ts'
 import { type Namespace, protocols } from '../protocol.ts'
 import type { Session } from '../session.ts'
@@ -34,6 +34,7 @@ import { putList, readLists, readListsOf } from '../session-records.ts'
 import { MAX_FOREIGN_ID } from '../stanza/device-id.ts'
 import { encryptedFormats } from '../stanza/encrypted.ts'
 import { type FannedOut, fanOut, type Sealed } from './fan-out.ts'
+import { unchecked } from './preparation.ts'
 
 /** @internal Kind of the effect that has one empty message encrypted. */
 export const SEND_EMPTY = 'send-empty'
@@ -147,14 +148,7 @@ async function heal(
   device: DeviceRef,
   signal: Signal,
 ): Promise<void> {
-  const found = await readListsOf(
-    {
-      read: async (keys) => (await account.store.read(keys)).map(({ value }) => value),
-      list: async (prefix) => (await account.store.list(prefix)).entries,
-    },
-    namespace,
-    device,
-  )
+  const found = await readListsOf(unchecked(account), namespace, device)
   if (found.length > 0) return
   const outcome = await openAnew(account, device, [namespace], { signal, isFresh: false })
   if (outcome.kind === 'refused' && outcome.skipped.some(({ code }) => TEMPORARY.includes(code)))
@@ -166,17 +160,14 @@ const TEMPORARY: readonly SkipCode[] = ['devices-unavailable', 'bundle-unavailab
 /** What has become of a session that was to be replaced. Where it is refused, the one that there was goes on. */
 export type Replaced =
   | { readonly kind: 'replaced'; readonly protocol: Namespace }
-  | { readonly kind: 'refused'; readonly code: RefusalCode; readonly skipped: readonly Skipped[] }
+  | Extract<Encrypted, { readonly kind: 'refused' }>
 
 /** @internal For people: opens a new session with a device and tells it by an empty message, in its best namespace. */
 export async function replaceSession(account: Account, device: DeviceRef): Promise<Replaced> {
   if (device.jid === account.jid && device.id === account.self.deviceId)
     throw new RangeError('device: expected another device than this one')
   const outcome = await openAnew(account, device, account.namespaces, { isFresh: true })
-  if (outcome.kind === 'refused') {
-    const { code, skipped } = outcome
-    return { kind: 'refused', code, skipped }
-  }
+  if (outcome.kind === 'refused') return outcome
   return { kind: 'replaced', protocol: outcome.reached[0]?.protocol as Namespace }
 }
 

@@ -2,14 +2,14 @@
 import type { Reader, Signal } from '@xmpp-e2e/store'
 import { type Account, compute, pause } from '../account.ts'
 import { type FetchedBundle, fetchBundles } from '../device/bundle-fetch.ts'
-import { type Contact, readContacts } from '../device/contact.ts'
+import { type BundleCode, type Contact, readContacts } from '../device/contact.ts'
 import type { OwnDevice } from '../device/own-device.ts'
 import { OmemoError } from '../error.ts'
 import { type Introduction, type Meeting, meet } from '../keyring.ts'
-import type { SkipCode } from '../outcome.ts'
 import { protocols } from '../protocol.ts'
 import { initiateSession, type Session } from '../session.ts'
 import { readLists } from '../session-records.ts'
+import { MAX_KEYS } from '../stanza/encrypted.ts'
 import {
   fingerprintIn,
   type Known,
@@ -43,6 +43,7 @@ export async function prepare(
   for (;;) {
     // Not consistent, and need not be: what is decided by it is decided again within the change.
     const { steps } = await look(account, unchecked(account), wanted, bundles)
+    if (areTooMany(steps)) return
     const missing = steps.filter((step) => step.kind === 'fetch')
     if (missing.length > 0) {
       for (const fetched of await fetchBundles(account, missing, { signal }))
@@ -86,8 +87,13 @@ async function openSessions(
   return { sessions, failed }
 }
 
-function skipCodeOf({ code }: OmemoError): SkipCode {
+function skipCodeOf({ code }: OmemoError): BundleCode {
   return code === 'identity-mismatch' ? code : 'key-invalid'
+}
+
+/** @internal More devices than keys that a stanza may have: asked before anything is fetched or computed for them. */
+export function areTooMany(steps: readonly Step[]): boolean {
+  return steps.filter(({ kind }) => kind !== 'skip').length > MAX_KEYS
 }
 
 /** @internal Reads the store without claiming that nothing changes. */
@@ -120,6 +126,7 @@ export async function look(
     lists: new Map(found.flatMap((list) => (list === undefined ? [] : [[nameOfList(list.ref), list]]))),
     keys: new Map(meeting.keys.map((key) => [nameOfKey(key.owner, key.fingerprint), key])),
     bundles,
+    now: account.clock.now(),
     maySend: ({ level }) => account.policy.maySend(level),
   }
   return { contacts: known.contacts, keys: known.keys, steps: stepsFor(wanted, known), meeting }

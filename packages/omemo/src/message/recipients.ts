@@ -28,6 +28,12 @@ import type { SessionListRef, StoredList } from '../session-records.ts'
  */
 export const MAX_UNANSWERED = 106
 
+/**
+ * Milliseconds for which a bundle that could not be had is not asked for again, a minute as in other clients: many lists
+ * name devices that are long gone.
+ */
+export const BUNDLE_RETRY_MS = 60_000
+
 /** @internal Whose devices are meant, and how. */
 export interface Wanted {
   readonly accounts: readonly BareJid[]
@@ -55,6 +61,8 @@ export interface Known {
   readonly keys: ReadonlyMap<string, Key>
   /** By `nameOfBundle`: what was fetched on this occasion. */
   readonly bundles: ReadonlyMap<string, FetchedBundle>
+  /** Milliseconds since 1970. */
+  readonly now: number
   /** What the policy says. */
   maySend(key: Key): boolean
 }
@@ -139,7 +147,7 @@ function stepFor(device: DeviceRef, active: ActiveDevice, wanted: Wanted, known:
   const identities = keysOf(device, active, known)
   const mayUse = (key: Key): boolean => known.maySend(key) && (wanted.isMeantKey?.(key) ?? true)
   const usable = identities.filter(mayUse)
-  const [newest] = identities
+  const [newest] = wanted.isFresh ? [] : identities
   if (newest !== undefined && usable.length === 0) return skip(device, codeOf(newest, known), newest)
   let failure: Step | undefined
   for (const namespace of namespaces) {
@@ -155,17 +163,31 @@ function stepFor(device: DeviceRef, active: ActiveDevice, wanted: Wanted, known:
           : { kind: 'send', ...way(key), list }
     }
     const fetched = known.bundles.get(nameOfBundle(namespace, device))
-    if (fetched === undefined) return { kind: 'fetch', device, namespace }
-    if (fetched.bundle === undefined) {
-      failure ??= skip(device, fetched.code)
+    const failed = fetched === undefined ? recentFailure(active, namespace, wanted, known) : fetched.code
+    if (failed !== undefined) {
+      failure ??= skip(device, failed)
       continue
     }
+    if (fetched?.bundle === undefined) return { kind: 'fetch', device, namespace }
     const key = known.keys.get(nameOfKey(device.jid, fingerprintIn(fetched.bundle)))
     if (key === undefined) return { kind: 'fetch', device, namespace }
     if (mayUse(key)) return { kind: 'open', ...way(key), bundle: fetched.bundle, list: listOf(key) }
     failure = skip(device, codeOf(key, known), key)
   }
   return failure ?? skip(device, 'bundle-missing')
+}
+
+/** Why a bundle could not be had a moment ago: asking with every message would hold up all of them. */
+function recentFailure(
+  { failures = [] }: ActiveDevice,
+  namespace: Namespace,
+  { isFresh }: Wanted,
+  { now }: Known,
+): SkipCode | undefined {
+  if (isFresh) return undefined
+  return failures.find(
+    (failed) => failed.namespace === namespace && Math.abs(now - failed.at) < BUNDLE_RETRY_MS,
+  )?.code
 }
 
 /** The keys that the device has shown, newest first. */
