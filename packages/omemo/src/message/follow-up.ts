@@ -46,7 +46,7 @@ export type EmptyMessage =
   | { readonly why: 'completion' | 'heartbeat'; readonly on: Uint8Array }
   | { readonly why: 'heal' }
 
-/** @internal The effect. Of one session at most one waits for each reason. */
+/** @internal The effect. To one key of a device at most one waits for each reason: a newer session takes the place of an older. */
 export function sendEmpty(
   namespace: Namespace,
   device: DeviceRef,
