@@ -282,7 +282,7 @@ describe('what a crash has left', () => {
       writeFileSync(log, bytes)
     })
     const opening = second.evaluate((receipt) => storePage.open('damaged', receipt), receipt)
-    await expect(opening).rejects.toThrow(/StoreError: lost: .*corrupt/)
+    await expect(opening).rejects.toThrow(/StoreError: IndexedDB .*corrupt/)
     expect(await second.evaluate((receipt) => storePage.opening('damaged', receipt), receipt)).toBe('evicted')
     expect(await second.evaluate(() => storePage.databases())).toEqual([])
   })
@@ -308,7 +308,10 @@ test(
         receipt = await opening(page, receipt)
       } catch (error) {
         // Chromium may lose everything after two crashes, if the second comes before it has begun a new log. It must be said.
-        if (isLogNew || !/StoreError: (lost: .*corrupt|the store is \d+ checkpoints behind)/.test(`${error}`))
+        if (
+          isLogNew ||
+          !/StoreError: (IndexedDB .*corrupt|the store is \d+ checkpoints behind)/.test(`${error}`)
+        )
           throw error
         lost++
         acknowledged += acknowledgedBy(witness)

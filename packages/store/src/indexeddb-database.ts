@@ -26,25 +26,24 @@ const VERSION = 1
 
 /** @internal Opens it, or makes it if there is no receipt. @throws as `indexeddbStore` */
 export async function connect(name: string, receipt: string | undefined): Promise<IDBPDatabase<Schema>> {
-  let isEvicted = false
-  let loss = 'there is no such database'
+  let loss: string | undefined
   try {
     // Version 1 cannot be blocked by an older one: a later one will have to say that other pages are in its way.
     const database = await openDB<Schema>(name, VERSION, {
       upgrade(database, _from, _to, transaction, event) {
-        isEvicted = receipt !== undefined
-        // What only Chromium tells, and only to the first that asks: that it found the files damaged and removed them.
-        if ('dataLossMessage' in event && event.dataLossMessage) loss = `lost: ${event.dataLossMessage}`
         transaction.done.catch(unreported)
-        if (isEvicted) transaction.abort()
-        else for (const store of STORES) database.createObjectStore(store)
+        if (receipt !== undefined) {
+          // Chromium tells the first that asks if it has found the files damaged, and removed them.
+          loss = ('dataLossMessage' in event && String(event.dataLossMessage)) || 'no such database'
+          transaction.abort()
+        } else for (const store of STORES) database.createObjectStore(store)
       },
       // A connection that stays would hold up whoever deletes the database, or a page with a later version.
       blocking: () => database.close(),
     })
     return database
   } catch (error) {
-    throw isEvicted ? new StoreError('evicted', loss, error) : failure(error)
+    throw loss ? new StoreError('evicted', loss, error) : failure(error)
   }
 }
 
@@ -62,9 +61,9 @@ const SCRATCH = 'xmpp-e2e-scratch'
 export async function renewLog(): Promise<void> {
   try {
     const scratch = await openDB(SCRATCH)
-    const isOurs = scratch.objectStoreNames[0] === undefined
     scratch.close()
-    if (isOurs) await deleteDB(SCRATCH)
+    // Somebody else's is not empty.
+    if (!scratch.objectStoreNames[0]) await deleteDB(SCRATCH)
   } catch {
     // No room, or the page is going.
   }
