@@ -12,6 +12,7 @@ test('the façade', () => {
       "ASK_TIMEOUT_MS",
       "AUDIENCE_MS",
       "BUNDLES_PER_REQUEST",
+      "BUNDLE_RETRY_MS",
       "CATCH_UP_MS",
       "CHANGE_ATTEMPTS",
       "FALLBACK_BODY",
