@@ -101,7 +101,7 @@ export function sealData(window: KeyWindow, sealing: Sealing, group: Group): Sea
     counter,
     encrypted: dataCipher(pair.keys.sendingCipher, counter, plaintext),
   }
-  const revealed = last ? [...window.revealing, ...verified(window.pairs)] : window.revealing
+  const revealed = last ? revealable(window) : window.revealing
   return {
     window: { ...withPair(window, { ...pair, sent: counter }), revealing: [] },
     message: encodeDataMessage(header, fields, pair.keys.sendingMac, revealed),
@@ -123,6 +123,11 @@ export function openData(window: KeyWindow, message: DataMessage, group: Group, 
   const ours = recipientKeyId === window.ourKeyId ? rotateOurs(received, group, random) : received
   const rotated = senderKeyId === window.theirKeyId ? rotateTheirs(ours, nextDh) : ours
   return { opened: true, window: rotated, plaintext, extra: pair.keys.extra }
+}
+
+/** All MAC keys that may be published once nothing is received under this window any more. */
+export function revealable({ revealing, pairs }: KeyWindow): readonly Bytes[] {
+  return [...revealing, ...verified(pairs)]
 }
 
 /** The pair of two key ids, derived when it was not used before; `undefined` when an id is outside the window. */

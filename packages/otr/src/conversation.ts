@@ -1,0 +1,214 @@
+/**
+ * What is known of one address of the peer's, a full JID in XMPP: a session for each instance of the peer's client, which
+ * names itself by a tag in version 3 and cannot in version 2. All of it is readonly data; every function of
+ * `incoming.ts`, `outgoing.ts` and `handshake.ts` gives a new conversation.
+ */
+
+import type { Ake, AkeMessage } from './ake.ts'
+import type { Bytes, Random } from './bytes.ts'
+import type { DsaPrivateKey } from './dsa.ts'
+import { encodeMessage, MAX_MESSAGE_BYTES } from './encoded-message.ts'
+import type { OtrEvent } from './event.ts'
+import { type Assemblies, fragmentMessage, MAX_INSTANCES } from './fragment.ts'
+import type { Group } from './group.ts'
+import { encodeHeader, MIN_INSTANCE_TAG, type Version } from './header.ts'
+import type { Policy } from './policy.ts'
+import type { Session, SessionMeans } from './session.ts'
+
+export interface Conversation {
+  /** Of this client, kept for the account on this device. */
+  readonly ourTag: number
+  /** Those with a key exchange or a session; who was silent for longest comes first. */
+  readonly instances: readonly Instance[]
+  /** Whom messages go to: only ever changed by a key exchange with the expected key, or by the user. */
+  readonly active: number | undefined
+  /** The fingerprint of the key that messages are meant for. */
+  readonly expected: string | undefined
+  /** A commit to whoever answers: in version 3 several instances may. */
+  readonly broadcast: Broadcast | undefined
+  readonly assemblies: Assemblies
+  /** When we last asked, and when a message of a key exchange last went out. */
+  readonly queriedAt: number | undefined
+  readonly steppedAt: number | undefined
+  /** When error replies went out. */
+  readonly errorsAt: readonly number[]
+  /** An error reply went out that there is no session; there is one at most until there is. */
+  readonly saidUnready: boolean
+  /** The peer has answered a whitespace tag by plaintext without one. */
+  readonly tagDeclined: boolean
+  readonly tagSent: boolean
+  /** The highest version that was spoken with each key. */
+  readonly highest: readonly KeyVersion[]
+}
+
+export interface KeyVersion {
+  readonly fingerprint: string
+  readonly version: Version
+}
+
+export interface Instance {
+  /** 0 in version 2. */
+  readonly tag: number
+  readonly ake: Ake
+  readonly retry: Retry | undefined
+  readonly session: Session
+}
+
+/** When a fresh commit goes out in case nobody has answered, in milliseconds, and how many still may. */
+export interface Retry {
+  readonly due: number
+  readonly left: number
+}
+
+export interface Broadcast {
+  readonly ake: Extract<Ake, { state: 'awaiting-dh-key' }>
+  readonly retry: Retry | undefined
+  readonly sentAt: number
+  /** Tags of those who have answered: no one may twice, or two sessions would share x. */
+  readonly answered: readonly number[]
+}
+
+export interface OtrMeans {
+  readonly policy: Policy
+  readonly key: DsaPrivateKey
+  readonly group: Group
+  readonly random: Random
+  /** Milliseconds. */
+  readonly now: number
+}
+
+/** What was done: the conversation afterwards, texts to send in this order, and what happened. */
+export interface OtrStep {
+  readonly conversation: Conversation
+  readonly send: readonly string[]
+  readonly events: readonly OtrEvent[]
+}
+
+/** Versions of so many keys are remembered. */
+export const MAX_REMEMBERED_KEYS = 16
+
+/**
+ * Before anything was said. `highest` is what is known from before, to notice a downgrade.
+ *
+ * @throws RangeError for an instance tag below 100 hexadecimal
+ */
+export function createConversation(ourTag: number, highest: readonly KeyVersion[] = []): Conversation {
+  if (!Number.isInteger(ourTag) || ourTag < MIN_INSTANCE_TAG || ourTag > 0xffff_ffff)
+    throw new RangeError('ourTag: expected 0x100 … 0xffffffff')
+  return {
+    ourTag,
+    instances: [],
+    active: undefined,
+    expected: undefined,
+    broadcast: undefined,
+    assemblies: [],
+    queriedAt: undefined,
+    steppedAt: undefined,
+    errorsAt: [],
+    saidUnready: false,
+    tagDeclined: false,
+    tagSent: false,
+    highest,
+  }
+}
+
+/** Nothing to say. */
+export function quiet(conversation: Conversation, ...events: readonly OtrEvent[]): OtrStep {
+  return { conversation, send: [], events }
+}
+
+/** One thing after the other. */
+export function after(first: OtrStep, next: (conversation: Conversation) => OtrStep): OtrStep {
+  const second = next(first.conversation)
+  return {
+    conversation: second.conversation,
+    send: [...first.send, ...second.send],
+    events: [...first.events, ...second.events],
+  }
+}
+
+export function findInstance({ instances }: Conversation, tag: number | undefined): Instance | undefined {
+  return instances.find((instance) => instance.tag === tag)
+}
+
+/** An instance that may not be known yet. */
+export function instanceOf(conversation: Conversation, tag: number): Instance {
+  const fresh = { tag, ake: { state: 'none' }, retry: undefined, session: { state: 'plaintext' } } as const
+  return findInstance(conversation, tag) ?? fresh
+}
+
+/** One with neither a key exchange nor a session is no instance. Tags are free: those without a session are few. */
+export function putInstance(conversation: Conversation, instance: Instance): Conversation {
+  const others = conversation.instances.filter(({ tag }) => tag !== instance.tag)
+  if (isIdle(instance)) return { ...conversation, instances: others }
+  const all = [...others, instance]
+  const strangers = all.filter(({ session }) => session.state === 'plaintext')
+  const friends = all.filter(
+    ({ session, tag }) => session.state !== 'plaintext' && tag !== conversation.active,
+  )
+  const excess = new Set([...strangers.slice(0, -MAX_INSTANCES), ...friends.slice(0, -MAX_INSTANCES)])
+  return { ...conversation, instances: all.filter((one) => !excess.has(one)) }
+}
+
+function isIdle({ ake, session }: Instance): boolean {
+  return ake.state === 'none' && session.state === 'plaintext'
+}
+
+export function versionOf(tag: number): Version {
+  return tag === 0 ? 2 : 3
+}
+
+/** What a session with the instance needs. */
+export function sessionMeans({ ourTag }: Conversation, tag: number, means: OtrMeans): SessionMeans {
+  const { group, random, now, key, policy } = means
+  return { group, random, now, key, ourTag: tag === 0 ? 0 : ourTag, theirTag: tag, pad: policy.pad }
+}
+
+/**
+ * The texts of a message, in fragments where the policy limits their length.
+ *
+ * @throws RangeError for a message over `MAX_MESSAGE_BYTES`, which nobody would read
+ */
+export function textsOf(
+  { ourTag }: Conversation,
+  tag: number,
+  version: Version,
+  message: Bytes,
+  { policy }: OtrMeans,
+): readonly string[] {
+  const text = encodeMessage(message)
+  if (text.length > MAX_MESSAGE_BYTES)
+    throw new RangeError(`text: longer than ${MAX_MESSAGE_BYTES} characters when encrypted`)
+  const limit = policy.maxFragment
+  if (limit === undefined) return [text]
+  return fragmentMessage(text, { version, sender: version === 2 ? 0 : ourTag, receiver: tag, limit })
+}
+
+/** A message of a key exchange, to an instance, or to all with tag 0 in version 3. */
+export function akeTexts(
+  conversation: Conversation,
+  tag: number,
+  version: Version,
+  { type, body }: AkeMessage,
+  means: OtrMeans,
+): readonly string[] {
+  const sender = version === 2 ? 0 : conversation.ourTag
+  const header = encodeHeader({ version, type, sender, receiver: tag })
+  return textsOf(conversation, tag, version, Uint8Array.of(...header, ...body), means)
+}
+
+/**
+ * Secrets that were in `before` and are not in `after`, to be overwritten once `after` is what counts. Keys are bytes
+ * wherever they can be; numbers cannot be overwritten.
+ */
+export function discarded(before: Conversation, after: Conversation): readonly Uint8Array[] {
+  const kept = bytesIn(after, new Set())
+  return [...bytesIn(before, new Set())].filter((bytes) => !kept.has(bytes))
+}
+
+function bytesIn(value: unknown, found: Set<Uint8Array>): Set<Uint8Array> {
+  if (value instanceof Uint8Array) found.add(value)
+  else if (typeof value === 'object' && value !== null)
+    for (const part of Object.values(value)) bytesIn(part, found)
+  return found
+}
