@@ -6,7 +6,8 @@
  *
  *     out               → [xml]             what goes out, when there is something
  *     in {xml}          → {}                something came in; messages are opened, and what is not readable is told
- *     start             → {device}          announces itself
+ *     start             → {}                announces itself
+ *     device            → {device}          its id
  *     send {to, body}   → {}                encrypts and sends: it has gone out
  *     receive {xml}     → {kind, ref, body} opens a message, which waits to be settled
  *     settle {ref}      → {}
@@ -98,6 +99,8 @@ async function answer({ op, xml, to, body, ref }: Request): Promise<unknown> {
     }
     case 'start':
       await omemo.start()
+      return {}
+    case 'device':
       return { device: omemo.deviceId }
     case 'send': {
       const message = stanza('message', { to, type: 'chat' }, stanza('body', {}, body))
