@@ -3,16 +3,12 @@ import { utf8ToBytes } from '@noble/hashes/utils.js'
 import { StoreError } from '@xmpp-e2e/store'
 import { manual } from '@xmpp-e2e/trust'
 import { type BareJid, bare, type Element, element, receive } from '@xmpp-e2e/xml'
-import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import type { Bytes } from '../src/bytes.ts'
 import { decodeContact, encodeContact, newContact, withIdentity } from '../src/device/contact.ts'
-import { OmemoError } from '../src/error.ts'
 import { decide } from '../src/keyring.ts'
 import { MAX_SENDERS } from '../src/message/candidate.ts'
-import { decodeSpent, openedAt } from '../src/message/catch-up.ts'
 import { HEAL_MS } from '../src/message/healing.ts'
-import { decodeKept } from '../src/message/kept.ts'
 import { MAX_LISTS_PER_DEVICE } from '../src/message/opening.ts'
 import { decrypt } from '../src/message/receiving.ts'
 import { payloadCiphers } from '../src/payload.ts'
@@ -20,11 +16,10 @@ import { decodePreKeys } from '../src/pre-keys.ts'
 import { AXOLOTL, type Namespace, OMEMO_2 } from '../src/protocol.ts'
 import { records } from '../src/record.ts'
 import { putList } from '../src/session-records.ts'
-import { encryptedFormats } from '../src/stanza/encrypted.ts'
 import { type BareAccount, bareAccount } from './bare-account.ts'
 import { message, seen, unreadable, waiting } from './outcomes.ts'
 import { BOTH, by, contents, giveList, givePreKeys, live, Peer, put, stored } from './peer.ts'
-import { flipped } from './support.ts'
+import { tampered } from './tampered.ts'
 
 const romeo = bare('romeo@montague.lit')
 const tybalt = bare('tybalt@capulet.lit')
@@ -34,30 +29,6 @@ async function pair(options: Parameters<typeof bareAccount>[0] = {}) {
   const juliet = bareAccount(options)
   await givePreKeys(juliet)
   return { juliet, peer: new Peer(romeo, 7) }
-}
-
-/** The same stanza with another `<encrypted/>`. */
-function changed(
-  stanza: Element,
-  namespace: Namespace,
-  change: (encrypted: ReturnType<(typeof encryptedFormats)[Namespace]['decode']>) => object,
-): Element {
-  const format = encryptedFormats[namespace]
-  const children = stanza.children.map((el) => {
-    if (typeof el === 'string' || el.name !== 'encrypted') return el
-    const encrypted = format.decode(el)
-    return format.encode({ ...encrypted, ...change(encrypted) })
-  })
-  return { ...stanza, children }
-}
-
-function tampered(stanza: Element, namespace: Namespace, at: 'key' | 'payload'): Element {
-  return changed(stanza, namespace, ({ keys, payload }) => {
-    const flip = (bytes: Bytes) => flipped(bytes, bytes.length - 3, 0)
-    return at === 'payload'
-      ? { payload: flip(payload as Bytes) }
-      : { keys: keys.map((key) => ({ ...key, data: flip(key.data) })) }
-  })
 }
 
 async function preKeyCount(of: BareAccount, namespace: Namespace): Promise<number> {
@@ -430,118 +401,3 @@ async function giveSessions(
   if (list === undefined) throw new Error('no session')
   await of.store.commit([], { put: putList(ref, list, undefined) })
 }
-
-describe('rows 31 and 32: what cannot be read', () => {
-  const hostile: readonly string[] = [
-    '<!DOCTYPE x [<!ENTITY a "aaaa">]><envelope xmlns="urn:xmpp:sce:1"><content/></envelope>',
-    '<envelope xmlns="urn:xmpp:sce:1"><content>&a;</content></envelope>',
-    '<envelope xmlns="urn:xmpp:sce:1"><?x?><content/></envelope>',
-    '<envelope xmlns="urn:xmpp:sce:0"><content/></envelope>',
-    `<envelope xmlns="urn:xmpp:sce:1"><content>${'<a>'.repeat(40)}${'</a>'.repeat(40)}</content></envelope>`,
-    '<envelope xmlns="urn:xmpp:sce:1"><content/><content/></envelope>',
-    '<s:envelope xmlns:s="urn:xmpp:sce:1"><s:content><t:body/></s:content></s:envelope>',
-    'no XML',
-    '',
-  ]
-
-  test.each(hostile)('an envelope that is none changes nothing: %#', async (xml) => {
-    const { juliet, peer } = await pair()
-    const sealed = payloadCiphers[OMEMO_2].seal(utf8ToBytes(xml))
-    const received = live(juliet, await peer.write(juliet, OMEMO_2, 'x', { sealed }))
-    const before = await contents(juliet)
-    expect(unreadable(await decrypt(juliet, received)).code).toBe('envelope-malformed')
-    expect(await contents(juliet)).toBe(before)
-  })
-
-  test('content that only servers may send, and a body of another namespace, are not shown', async () => {
-    const { juliet, peer } = await pair()
-    const nested = await peer.write(juliet, AXOLOTL, 'nested')
-    const xml = `<envelope xmlns="urn:xmpp:sce:1"><content><body xmlns="urn:example">a</body><body>b</body>
-      <body xmlns="jabber:client">c</body><stanza-id xmlns="urn:xmpp:sid:0" id="x" by="y"/>
-      <encrypted xmlns="${AXOLOTL}"/></content></envelope>`
-    expect(nested).toBeDefined()
-    const sealed = payloadCiphers[OMEMO_2].seal(utf8ToBytes(xml))
-    const opened = message(
-      await decrypt(juliet, live(juliet, await peer.write(juliet, OMEMO_2, 'x', { sealed }))),
-    )
-    expect(seen(opened)).toBe('c')
-    expect(opened.warnings).toEqual(['from-missing', 'to-missing'])
-  })
-
-  test.each([Uint8Array.of(0xff, 0xfe), utf8ToBytes('\u0000'), utf8ToBytes('\ufffe')])(
-    'a body of 0.3 that no XML can carry is malformed: %#',
-    async (body) => {
-      const { juliet, peer } = await pair()
-      const sealed = payloadCiphers[AXOLOTL].seal(body)
-      const received = live(juliet, await peer.write(juliet, AXOLOTL, 'x', { sealed }))
-      expect(unreadable(await decrypt(juliet, received)).code).toBe('message-malformed')
-    },
-  )
-
-  const decoders: readonly (readonly [string, (bytes: Uint8Array) => unknown])[] = [
-    ['kept', decodeKept],
-    ['spent', decodeSpent],
-    ['catch-up', openedAt],
-  ]
-
-  test.each(decoders)('the record %s is refused with state-malformed, or read', async (_, decode) => {
-    const refusal = (bytes: Uint8Array) => {
-      try {
-        decode(bytes)
-      } catch (error) {
-        if (!(error instanceof OmemoError) || !error.code.startsWith('state-')) throw error
-      }
-    }
-    fc.assert(fc.property(fc.uint8Array({ maxLength: 200 }), refusal))
-    fc.assert(
-      fc.property(fc.json(), (json) => refusal(utf8ToBytes(json))),
-      { numRuns: 300 },
-    )
-    fc.assert(
-      fc.property(fc.dictionary(fc.string(), fc.jsonValue()), (fields) =>
-        refusal(utf8ToBytes(JSON.stringify({ ...fields, v: 1 }))),
-      ),
-    )
-  })
-
-  test('a kept message with any byte changed is refused, or is a message', async () => {
-    const { juliet, peer } = await pair()
-    const { ref } = message(await decrypt(juliet, live(juliet, await peer.write(juliet, OMEMO_2, 'x'))))
-    const bytes = (await stored(juliet, records.kept(ref))) as Bytes
-    fc.assert(
-      fc.property(fc.nat(bytes.length - 1), fc.nat(7), (offset, bit) => {
-        try {
-          decodeKept(flipped(bytes, offset, bit))
-        } catch (error) {
-          if (!(error instanceof OmemoError)) throw error
-        }
-      }),
-      { numRuns: 500 },
-    )
-  })
-
-  test('a stanza with anything in its <encrypted/> is unreadable and changes nothing', async () => {
-    const { juliet, peer } = await pair()
-    const stanza = await peer.write(juliet, OMEMO_2, 'x')
-    const old = await peer.write(juliet, AXOLOTL, 'x')
-    for (const namespace of BOTH) await giveList(juliet, romeo, namespace, [8])
-    const before = await contents(juliet)
-    await fc.assert(
-      fc.asyncProperty(
-        fc.constantFrom(stanza, old),
-        fc.uint8Array({ minLength: 1, maxLength: 120 }),
-        fc.option(fc.uint8Array({ maxLength: 40 }), { nil: undefined }),
-        async (one, data, payload) => {
-          const namespace = one === old ? AXOLOTL : OMEMO_2
-          const hostile = changed(one, namespace, ({ keys }) => ({
-            keys: keys.map((key) => ({ ...key, data: Uint8Array.from(data) })),
-            payload: payload && Uint8Array.from(payload),
-          }))
-          const { kind } = await decrypt(juliet, live(juliet, hostile))
-          expect(kind).toBe('unreadable')
-        },
-      ),
-    )
-    expect(await contents(juliet)).toBe(before)
-  })
-})
