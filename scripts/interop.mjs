@@ -19,10 +19,24 @@ const PEERS = [
     services: [],
   },
   {
+    name: 'slixmpp',
+    packages: ['python3-slixmpp'],
+    probe: ['/usr/bin/python3', '-E', '-s', '-B', '-c', 'import slixmpp'],
+    tests: /^omemo-live-(peers|prosody|ejabberd|profanity-peer)\.test\.ts$/,
+    services: [],
+  },
+  {
+    name: 'Profanity',
+    packages: ['profanity', 'tmux'],
+    probe: ['/bin/sh', '-c', '/usr/bin/profanity -v && /usr/bin/tmux -V'],
+    tests: /^omemo-live-profanity.*\.test\.ts$/,
+    services: [],
+  },
+  {
     name: 'Prosody',
     packages: ['prosody', 'openssl'],
     probe: ['/bin/sh', '-c', 'test -x /usr/bin/prosody && test -x /usr/bin/openssl'],
-    tests: /^(servers|adapters.*|pep-servers|disco-servers|browser.*)\.test\.ts$/,
+    tests: /^(servers|adapters.*|pep-servers|disco-servers|browser.*|omemo-live-(?!ejabberd).*)\.test\.ts$/,
     services: ['prosody.service'],
   },
   {
@@ -33,7 +47,7 @@ const PEERS = [
       '-c',
       'ls -d /usr/lib/*/ejabberd-*/ebin && test -x /usr/bin/erl && test -x /usr/bin/openssl',
     ],
-    tests: /^(servers|adapters.*|pep-servers|disco-servers)\.test\.ts$/,
+    tests: /^(servers|adapters.*|pep-servers|disco-servers|omemo-live-(peers|ejabberd))\.test\.ts$/,
     services: ['ejabberd.service', 'epmd.socket', 'epmd.service'],
   },
   {
@@ -47,7 +61,7 @@ const PEERS = [
     name: 'PostgreSQL',
     packages: ['postgresql'],
     probe: ['/bin/sh', '-c', 'ls /usr/lib/postgresql/*/bin/initdb && id postgres'],
-    tests: /^store-(postgres|crashes)\.test\.ts$/,
+    tests: /^(store-(postgres|crashes)|facade-(crashes|shared)-postgres)\.test\.ts$/,
     services: ['postgresql.service'],
   },
 ]

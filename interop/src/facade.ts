@@ -62,6 +62,7 @@ export class Facade {
   readonly #queries = new Map<string, BareJid>()
   readonly #came: Came[] = []
   readonly #waiting = new Set<() => void>()
+  #isClosed = false
 
   private constructor(account: BareJid, omemo: Omemo, host: Host, store: Store) {
     this.account = account
@@ -184,6 +185,8 @@ export class Facade {
 
   /** Ends the session, and leaves the store to who has opened it. */
   async close(): Promise<void> {
+    if (this.#isClosed) return
+    this.#isClosed = true
     this.#occupants.close()
     // What came is settled a moment later, unless it is closed before.
     while ((await this.omemo.unsettled()).length > 0) await new Promise(setImmediate)
