@@ -28,7 +28,10 @@ export type OmemoEvent =
       readonly added: readonly number[]
       readonly removed: readonly number[]
     }
-  /** A key that has spoken omemo:2 is only offered, or only speaks, 0.3 now. */
+  /**
+   * A key that has spoken omemo:2 is only offered, or opens a session in, 0.3 now. Told once, and again only after omemo:2
+   * was used with it in between.
+   */
   | { readonly kind: 'downgraded'; readonly device: DeviceRef; readonly key: Key }
   /** Whom messages of a room are encrypted to is not who it was; told before anything is encrypted to them. */
   | {

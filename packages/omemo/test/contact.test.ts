@@ -16,12 +16,13 @@ import {
   withDevice,
   withIdentity,
   withList,
+  withUse,
 } from '../src/device/contact.ts'
 import { decodeDevice, encodeDevice, newDevice, openDevice } from '../src/device/own-device.ts'
 import { decodeUpkeep, encodeUpkeep } from '../src/device/upkeep.ts'
 import { OmemoError } from '../src/error.ts'
 import { MAX_DEVICE_ID, MAX_DEVICES } from '../src/primitives.ts'
-import { AXOLOTL, OMEMO_2 } from '../src/protocol.ts'
+import { AXOLOTL, type Namespace, OMEMO_2 } from '../src/protocol.ts'
 import { records } from '../src/record.ts'
 import { seeded } from './support.ts'
 
@@ -49,6 +50,7 @@ describe('at rest', () => {
         fingerprint: bytes(32).map((b) => Buffer.from(b).toString('hex')),
         edwards: fc.option(bytes(32), { nil: undefined }),
         at,
+        isDowngraded: fc.option(fc.constant(true as const), { nil: undefined }),
       }),
       { maxLength: 3 },
     ),
@@ -228,6 +230,29 @@ describe('identities', () => {
     expect(contact.devices[0]?.identities.map(({ fingerprint }) => fingerprint)).toEqual(
       [9, 4, 3, 2].map(key),
     )
+  })
+
+  test('a downgrade is news once, and again after omemo:2 was used', () => {
+    const edwards = new Uint8Array(32).fill(3)
+    let { contact } = shown(newContact(jid), 1, edwards)
+    const use = (namespace: Namespace) => {
+      const used = withUse(contact, 7, key(1), namespace)
+      contact = decodeContact(encodeContact(shown(used.contact, 1, edwards).contact))
+      return used.isNews
+    }
+    const told = [OMEMO_2, AXOLOTL, AXOLOTL, OMEMO_2, AXOLOTL, AXOLOTL].map((one) => use(one as Namespace))
+    expect(told).toEqual([false, true, false, false, true, false])
+  })
+
+  test.each([
+    ['of a key that never spoke omemo:2', undefined, key(1), AXOLOTL],
+    ['of another key', new Uint8Array(32), key(2), AXOLOTL],
+    ['of omemo:2 itself', new Uint8Array(32), key(1), OMEMO_2],
+  ] as const)('it is none %s, and the contact stays the same', (_, edwards, used, namespace) => {
+    const { contact } = shown(newContact(jid), 1, edwards)
+    const after = withUse(contact, 7, used, namespace)
+    expect(after.isNews).toBe(false)
+    expect(after.contact).toBe(contact)
   })
 
   test('what else is known of a device stays', () => {

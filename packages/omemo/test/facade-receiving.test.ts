@@ -8,7 +8,7 @@ import { isRef } from '../src/message/candidate.ts'
 import { explain } from '../src/message/explain.ts'
 import { MAX_KEPT_OUTSIDE, settle, unsettled } from '../src/message/kept.ts'
 import { decrypt } from '../src/message/receiving.ts'
-import { AXOLOTL, OMEMO_2 } from '../src/protocol.ts'
+import { AXOLOTL, type Namespace, OMEMO_2 } from '../src/protocol.ts'
 import { records } from '../src/record.ts'
 import { type BareAccount, bareAccount } from './bare-account.ts'
 import { message, seen, unreadable, waiting } from './outcomes.ts'
@@ -280,12 +280,20 @@ test('of two elements that of omemo:2 is taken, and the other when there is no k
   expect([seen(second), second.protocol]).toEqual(['old', AXOLOTL])
 })
 
-test('row 11: a key that has spoken omemo:2 and speaks 0.3 is reported', async () => {
+test('row 11: a key that has spoken omemo:2 and speaks 0.3 is reported, and told once until it speaks omemo:2 again', async () => {
   const { juliet, peer } = await pair()
-  await decrypt(juliet, live(juliet, await peer.write(juliet, OMEMO_2, 'new')))
-  const opened = message(await decrypt(juliet, live(juliet, await peer.write(juliet, AXOLOTL, 'old'))))
-  expect(opened.warnings).toEqual(['namespace-downgraded'])
-  expect(juliet.events.filter(({ kind }) => kind === 'downgraded')).toHaveLength(1)
+  const open = async (namespace: Namespace) => {
+    const stanza = await peer.write(juliet, namespace, 'x')
+    const { warnings } = message(await decrypt(juliet, live(juliet, stanza)))
+    return [warnings, juliet.events.filter(({ kind }) => kind === 'downgraded').length]
+  }
+  expect(await open(OMEMO_2)).toEqual([[], 0])
+  expect(await open(AXOLOTL)).toEqual([['namespace-downgraded'], 1])
+  peer.forget(juliet, AXOLOTL)
+  expect(await open(AXOLOTL)).toEqual([['namespace-downgraded'], 1])
+  expect(await open(OMEMO_2)).toEqual([[], 1])
+  peer.forget(juliet, AXOLOTL)
+  expect(await open(AXOLOTL)).toEqual([['namespace-downgraded'], 2])
 })
 
 test('what a host hands over that no parser would give is left out, and never costs the message', async () => {

@@ -447,22 +447,53 @@ test('a device that was reset is another key, and told', async () => {
   )
 })
 
-test('row 11: a key that has spoken omemo:2 and is only offered in 0.3 is told', async () => {
+test('row 11: a key that has spoken omemo:2 and is only offered in 0.3 is told once, until it is reached in omemo:2 again', async () => {
   const { service, device } = world()
   const juliet = await device('juliet', { curve })
   const romeo = await device('romeo', { curve })
   await send(service, juliet, chat(romeo.account, 'one'), [romeo.account])
   await romeo.omemo.close()
+  const list = async (ids: readonly number[]) => {
+    await publishDevices(service, romeo, OMEMO_2, ids)
+    await service.advance(3_700_000)
+  }
+  const told = {
+    kind: 'downgraded',
+    device: { jid: romeo.account, id: romeo.omemo.deviceId },
+    key: { fingerprint: romeo.omemo.fingerprint },
+  }
+  const downgrades = () => juliet.events.filter(({ kind }) => kind === 'downgraded')
+  const say = async (body: string) =>
+    (await send(service, juliet, chat(romeo.account, body), [romeo.account])).reached.map(
+      ({ protocol }) => protocol,
+    )
+  await list([])
+  expect(await say('two')).toEqual([AXOLOTL])
+  expect(downgrades()).toMatchObject([told])
+  expect(await say('three')).toEqual([AXOLOTL])
+  expect(downgrades()).toHaveLength(1)
+
+  await list([romeo.omemo.deviceId])
+  expect(await say('four')).toEqual([OMEMO_2])
+  await list([])
+  expect(await say('five')).toEqual([AXOLOTL])
+  expect(await say('six')).toEqual([AXOLOTL])
+  expect(downgrades()).toMatchObject([told, told])
+})
+
+test('a key of a file is sent in 0.3 alone, which is no downgrade, and hides none', async () => {
+  const { service, device } = world()
+  const juliet = await device('juliet', { curve })
+  const romeo = await device('romeo', { curve })
+  await send(service, juliet, chat(romeo.account, 'one'), [romeo.account])
+  const sealed = juliet.omemo.encryptKey(romeo.account, new Uint8Array(16), new Uint8Array(12))
+  expect(await service.finish(sealed)).toMatchObject({ kind: 'encrypted' })
+  expect(juliet.events.filter(({ kind }) => kind === 'downgraded')).toEqual([])
+  await romeo.omemo.close()
   await publishDevices(service, romeo, OMEMO_2, [])
   await service.advance(3_700_000)
-  const { reached } = await send(service, juliet, chat(romeo.account, 'two'), [romeo.account])
-  expect(reached).toMatchObject([{ protocol: AXOLOTL }])
-  expect(juliet.events.filter(({ kind }) => kind === 'downgraded')).toMatchObject([
-    {
-      device: { jid: romeo.account, id: romeo.omemo.deviceId },
-      key: { fingerprint: romeo.omemo.fingerprint },
-    },
-  ])
+  await send(service, juliet, chat(romeo.account, 'two'), [romeo.account])
+  expect(juliet.events.filter(({ kind }) => kind === 'downgraded')).toHaveLength(1)
 })
 
 describe('misuse is thrown', () => {

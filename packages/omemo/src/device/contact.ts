@@ -10,6 +10,7 @@ import { type Bytes, sameBytes } from '../bytes.ts'
 import {
   decodeRecord,
   encodeRecord,
+  isFlag,
   isHex,
   isList,
   isMaybe,
@@ -21,7 +22,7 @@ import {
   malformed,
 } from '../json-record.ts'
 import type { SkipCode } from '../outcome.ts'
-import { type Namespace, protocols } from '../protocol.ts'
+import { AXOLOTL, type Namespace, protocols } from '../protocol.ts'
 import { records } from '../record.ts'
 import { MAX_FOREIGN_ID } from '../stanza/device-id.ts'
 import type { Device } from '../stanza/device-list.ts'
@@ -101,6 +102,8 @@ export interface KnownIdentity {
   readonly edwards?: Bytes | undefined
   /** When it was first seen under this id. */
   readonly at: number
+  /** 0.3 was used although it has spoken omemo:2, and that was told; absent once omemo:2 is used again. */
+  readonly isDowngraded?: true | undefined
 }
 
 /** @internal A device that is in at least one list. */
@@ -149,7 +152,7 @@ export function withList(
 export function withIdentity(
   contact: Contact,
   deviceId: number,
-  { fingerprint, edwards }: Omit<KnownIdentity, 'at'>,
+  { fingerprint, edwards }: Pick<KnownIdentity, 'fingerprint' | 'edwards'>,
   at: number,
 ): { readonly contact: Contact; readonly previous?: string | undefined } {
   const device = contact.devices.find(({ id }) => id === deviceId) ?? { id: deviceId, identities: [] }
@@ -157,11 +160,40 @@ export function withIdentity(
   const found = device.identities.find((identity) => identity.fingerprint === fingerprint)
   if (found && found === newest && (edwards === undefined || sameEdwards(found.edwards, edwards)))
     return { contact }
-  const shown = { fingerprint, at: found?.at ?? at, edwards: edwards ?? found?.edwards }
+  const shown = { ...found, fingerprint, at: found?.at ?? at, edwards: edwards ?? found?.edwards }
   const others = device.identities.filter((identity) => identity !== found)
   const changed = { ...device, identities: [shown, ...others].slice(0, MAX_IDENTITIES) }
   const previous = found === undefined ? newest?.fingerprint : undefined
   return { contact: withDevice(contact, changed), previous }
+}
+
+/** @internal Whether a key of a device has ever shown that it speaks omemo:2. */
+export function hasSpokenOmemo2({ devices }: Contact, deviceId: number, fingerprint: string): boolean {
+  return identityOf(devices, deviceId, fingerprint)?.edwards !== undefined
+}
+
+/**
+ * @internal The contact once a message went to a key of a device, or came from it. A server that hides omemo:2 does so for
+ * every message, and is told of once:
+ *
+ *     isDowngraded   omemo:2   0.3, of a key that has spoken omemo:2
+ *     absent         absent    true, and `isNews`
+ *     true           absent    true
+ */
+export function withUse(
+  contact: Contact,
+  deviceId: number,
+  fingerprint: string,
+  namespace: Namespace,
+): { readonly contact: Contact; readonly isNews: boolean } {
+  const device = contact.devices.find(({ id }) => id === deviceId)
+  const identity = identityOf(contact.devices, deviceId, fingerprint)
+  const isDowngraded = namespace === AXOLOTL && hasSpokenOmemo2(contact, deviceId, fingerprint)
+  if (device === undefined || identity === undefined || isDowngraded === (identity.isDowngraded ?? false))
+    return { contact, isNews: false }
+  const used = { ...identity, isDowngraded: isDowngraded ? (true as const) : undefined }
+  const identities = device.identities.map((other) => (other === identity ? used : other))
+  return { contact: withDevice(contact, { ...device, identities }), isNews: isDowngraded }
 }
 
 /** @internal The contact with what is known of one device put in the place of what was. */
@@ -212,6 +244,15 @@ export async function readContacts(reader: Reader, jids: readonly BareJid[]): Pr
 
 const NAMESPACES = Object.keys(protocols) as readonly Namespace[]
 
+function identityOf(
+  devices: readonly KnownDevice[],
+  deviceId: number,
+  fingerprint: string,
+): KnownIdentity | undefined {
+  const device = devices.find(({ id }) => id === deviceId)
+  return device?.identities.find((identity) => identity.fingerprint === fingerprint)
+}
+
 function sameEdwards(a: Uint8Array | undefined, b: Uint8Array): boolean {
   return a !== undefined && sameBytes(a, b)
 }
@@ -244,6 +285,7 @@ const identity = isObject({
   },
   ed: isMaybe(isHex(32)),
   at: isTime,
+  downgraded: isMaybe(isFlag),
 })
 
 const shape = isObject({
@@ -279,10 +321,11 @@ export function encodeContact(contact: Contact): Bytes {
     retry: NAMESPACES.flatMap((ns) => (retryAt[ns] === undefined ? [] : [{ ns, at: retryAt[ns] }])),
     devices: devices.map(({ id, identities, healedAt: healed, failures }) => ({
       id,
-      identities: identities.map(({ fingerprint: key, edwards: ed, at }) => ({
+      identities: identities.map(({ fingerprint: key, edwards: ed, at, isDowngraded: downgraded }) => ({
         key,
         ed: ed && hex.encode(ed),
         at,
+        downgraded,
       })),
       healed,
       failed: failures?.map(({ namespace: ns, code, at }) => ({ ns, code, at })),
@@ -309,7 +352,12 @@ export function decodeContact(bytes: Uint8Array): Contact {
     retryAt,
     devices: devices.map(({ id, identities, healed, failed }) => ({
       id,
-      identities: identities.map(({ key, ed, at }) => ({ fingerprint: key, edwards: ed, at })),
+      identities: identities.map(({ key, ed, at, downgraded }) => ({
+        fingerprint: key,
+        edwards: ed,
+        at,
+        ...(downgraded && { isDowngraded: downgraded }),
+      })),
       healedAt: healed,
       failures: failed?.map(({ ns: namespace, code, at }) => ({ namespace, code, at })),
     })),

@@ -22,13 +22,14 @@ import {
   MAX_DEVICES_PER_ACCOUNT,
   withBundle,
   withIdentity,
+  withUse,
 } from '../device/contact.ts'
 import { refreshLists } from '../device/device-lists.ts'
 import { deviceOf, type OwnDevice } from '../device/own-device.ts'
 import type { OmemoEvent } from '../event.ts'
 import type { Reached, RefusalCode, SkipCode, Skipped } from '../outcome.ts'
 import { MAX_PAYLOAD_LENGTH } from '../payload.ts'
-import type { Namespace } from '../protocol.ts'
+import { type Namespace, OMEMO_2 } from '../protocol.ts'
 import { records } from '../record.ts'
 import type { Session } from '../session.ts'
 import { encryptMessage, type SessionList, withInitiated } from '../session-list.ts'
@@ -145,13 +146,13 @@ async function commit(
   if (!tooMany && !steps.every(isPrepared)) return { result: undefined }
 
   const shown = withShown(account, view, prepared.bundles)
-  const learnt = { put: [...meeting.put, ...shown.put], effects: meeting.effects }
   const events = [...meeting.events, ...shown.events]
   const skipped = [...missingDevices(account, to, steps, unavailable), ...steps.flatMap(asSkipped)]
   const ways = steps.filter((step) => step.kind === 'send' || step.kind === 'open')
   const reached = ways.map(({ device, key, namespace }) => ({ device, key, protocol: namespace }))
   const refused = (code: RefusalCode, ask: readonly Key[] = []): Decision<FannedOut> => {
-    return { ...learnt, events, result: { kind: 'refused', code, ask, skipped } }
+    const put = [...meeting.put, ...contactPuts(shown.changed)]
+    return { put, effects: meeting.effects, events, result: { kind: 'refused', code, ask, skipped } }
   }
 
   if (tooMany) return refused('recipients-too-many')
@@ -181,10 +182,11 @@ async function commit(
     })
   })
   const result = { kind: 'encrypted', elements, reached, skipped } as const
+  const uses = withUses(wanted, contacts, shown.changed, ways)
   return {
-    put: [...learnt.put, ...encrypted.put],
-    effects: [...learnt.effects, ...(order.effects?.(result) ?? [])],
-    events: [...events, ...ways.flatMap(eventsOf)],
+    put: [...meeting.put, ...contactPuts(uses.changed), ...encrypted.put],
+    effects: [...meeting.effects, ...(order.effects?.(result) ?? [])],
+    events: [...events, ...ways.flatMap(openedEvents), ...uses.events],
     result,
   }
 }
@@ -215,12 +217,22 @@ function missingDevices(
   })
 }
 
+/** Contacts of whom something is known that was not, and what is told of it. */
+interface Changes {
+  readonly changed: ReadonlyMap<BareJid, Contact>
+  readonly events: readonly OmemoEvent[]
+}
+
+function contactPuts(changed: Changes['changed']): readonly Put[] {
+  return Array.from(changed.values(), (contact) => [records.contact(contact.jid), encodeContact(contact)])
+}
+
 /** What bundles have shown of the identities of devices. */
 function withShown(
   account: Account,
   { contacts, keys, steps }: View,
   bundles: ReadonlyMap<string, FetchedBundle>,
-): { readonly put: readonly Put[]; readonly events: readonly OmemoEvent[] } {
+): Changes {
   const now = account.clock.now()
   const changed = new Map<BareJid, Contact>()
   const events: OmemoEvent[] = []
@@ -245,10 +257,26 @@ function withShown(
     if (previous !== undefined && key !== undefined)
       events.push({ kind: 'identity-changed', device, key, previous })
   }
-  const put = [...changed.values()].map(
-    (contact): Put => [records.contact(contact.jid), encodeContact(contact)],
-  )
-  return { put, events }
+  return { changed, events }
+}
+
+/** In which namespaces keys were reached. What can only be said in 0.3, as the key of a file, tells nothing. */
+function withUses(
+  { namespaces: [best] }: Wanted,
+  contacts: View['contacts'],
+  shown: Changes['changed'],
+  ways: readonly Way[],
+): Changes {
+  const changed = new Map(shown)
+  const events: OmemoEvent[] = []
+  for (const { device, key, namespace } of ways) {
+    const before = changed.get(device.jid) ?? contacts.get(device.jid)
+    if (before === undefined || (namespace !== OMEMO_2 && best !== OMEMO_2)) continue
+    const { contact, isNews } = withUse(before, device.id, key.fingerprint, namespace)
+    if (contact !== before) changed.set(device.jid, contact)
+    if (isNews) events.push({ kind: 'downgraded', device, key })
+  }
+  return { changed, events }
 }
 
 async function encryptForAll(
@@ -294,10 +322,6 @@ function sessionsFor(way: Way, sessions: ReadonlyMap<string, Session>): SessionL
   return stored !== undefined && isStored ? stored : withInitiated(stored, session)
 }
 
-function eventsOf(way: Way): readonly OmemoEvent[] {
-  const { device, namespace, key, kind, isDowngraded } = way
-  return [
-    ...(kind === 'open' ? [{ kind: 'session', device, protocol: namespace, what: 'opened' } as const] : []),
-    ...(isDowngraded ? [{ kind: 'downgraded', device, key } as const] : []),
-  ]
+function openedEvents({ kind, device, namespace }: Way): readonly OmemoEvent[] {
+  return kind === 'open' ? [{ kind: 'session', device, protocol: namespace, what: 'opened' }] : []
 }

@@ -9,6 +9,7 @@ import {
   type KnownIdentity,
   withDevice,
   withIdentity,
+  withUse,
 } from '../device/contact.ts'
 import type { OmemoEvent } from '../event.ts'
 import { type Meeting, meet } from '../keyring.ts'
@@ -41,6 +42,8 @@ export async function settleOpened(
   options: {
     readonly introduce?: ((reader: Reader) => Promise<Meeting>) | undefined
     readonly note?: ((contact: Contact, key: Key) => Contact) | undefined
+    /** Whether its sender would have taken omemo:2. */
+    readonly tellsDowngrade?: boolean | undefined
   } = {},
 ): Promise<SettledElement> {
   const { list, before, opened, storedContact } = element
@@ -53,11 +56,16 @@ export async function settleOpened(
   const { edwards } = protocol.readIdentity(opened.theirIdentity)
   const shown = { fingerprint: list.fingerprint, ...(namespace === OMEMO_2 && { edwards }) }
   const noted = noteIdentity(element.contact, device.id, shown, account.clock.now(), element.arrival)
-  const contact = encodeContact(options.note?.(noted.contact, key) ?? noted.contact)
+  // Of messages in 0.3 only those tell that open a session: others may be late ones, from before omemo:2 was spoken.
+  const isUse = namespace === OMEMO_2 || (options.tellsDowngrade && opened.usedPreKeyId !== undefined)
+  const use = isUse ? withUse(noted.contact, device.id, list.fingerprint, namespace) : undefined
+  const after = use?.contact ?? noted.contact
+  const contact = encodeContact(options.note?.(after, key) ?? after)
   const isSame = storedContact !== undefined && sameBytes(contact, storedContact)
   const events: OmemoEvent[] = [...meeting.events]
   if (noted.previous !== undefined)
     events.push({ kind: 'identity-changed', device, key, previous: noted.previous })
+  if (use?.isNews) events.push({ kind: 'downgraded', device, key })
   // One from an archive that is older than the current session takes nobody's place.
   const isCurrent = sameBytes(opened.sessions.current.ephemeralKey, opened.ephemeralKey)
   if (opened.usedPreKeyId !== undefined && isCurrent) {
@@ -82,7 +90,7 @@ export async function settleOpened(
 function noteIdentity(
   contact: Contact,
   id: number,
-  shown: Omit<KnownIdentity, 'at'>,
+  shown: Pick<KnownIdentity, 'fingerprint' | 'edwards'>,
   at: number,
   { channel }: Arrival,
 ): ReturnType<typeof withIdentity> {

@@ -14,7 +14,7 @@ import type { Key } from '@xmpp-e2e/trust'
 import type { BareJid, Received } from '@xmpp-e2e/xml'
 import { type Account, change, type Decision } from '../account.ts'
 import { PUBLISH_BUNDLE } from '../device/announcement.ts'
-import { type Contact, decodeContact } from '../device/contact.ts'
+import { type Contact, decodeContact, hasSpokenOmemo2 } from '../device/contact.ts'
 import { decodeDevice, type OwnDevice } from '../device/own-device.ts'
 import type { OmemoEvent } from '../event.ts'
 import { meet } from '../keyring.ts'
@@ -194,13 +194,13 @@ async function stored(
     introduce: trust && ((by) => receiveTrust(account, by, sender, { element: trust, at: meaning.time })),
     note: (noted, key) =>
       isOptedOut(key) && optOut ? { ...noted, optedOut: { at: now, reason: reasonOf(optOut) } } : noted,
+    tellsDowngrade: true,
   })
   const isDowngraded = namespace === AXOLOTL && hasSpokenOmemo2(contact, device.id, fingerprint)
   const isUnlisted = isMissing(contact, device.id)
   const events: OmemoEvent[] = [...settled.events]
   const effects: Effect[] = [...settled.effects]
   if (optOut && isOptedOut(key)) events.push({ kind: 'opted-out', jid: device.jid, reason: reasonOf(optOut) })
-  if (isDowngraded && opened.usedPreKeyId !== undefined) events.push({ kind: 'downgraded', device, key })
   if (account.policy.mayShow(key.level)) {
     const on = opened.ephemeralKey
     if (opened.completion) effects.push(sendEmpty(namespace, device, fingerprint, { why: 'completion', on }))
@@ -208,7 +208,7 @@ async function stored(
       effects.push(sendEmpty(namespace, device, fingerprint, { why: 'heartbeat', on }))
   }
   if (received.channel !== 'archive' && isUnlisted !== false && isStale(contact, now))
-    effects.push(refreshList(device.jid))
+    effects.push(refreshList(contact))
   const ref = refOf(candidate, device.jid, received.chat)
   const [seen] = await reader.read([records.seen(device.jid)])
   const opening: readonly Put[] = [...settled.put, [records.seen(device.jid), withSeen(seen, ref)]]
@@ -237,11 +237,6 @@ async function stored(
   }
   const put: readonly Put[] = [...opening, [records.kept(ref), encodeKept(kept)]]
   return { ...decision, put, result: shown(account, received, ref, kept, key) }
-}
-
-function hasSpokenOmemo2(contact: Contact, id: number, fingerprint: string): boolean {
-  const device = contact.devices.find((known) => known.id === id)
-  return device?.identities.some((one) => one.fingerprint === fingerprint && one.edwards) ?? false
 }
 
 /** Whether the device is in none of the lists; `undefined` where no list is known. */

@@ -18,7 +18,7 @@ import type { Bytes } from '../bytes.ts'
 import type { FetchedBundle } from '../device/bundle-fetch.ts'
 import { type ActiveDevice, activeDevices, type Contact } from '../device/contact.ts'
 import type { DeviceRef, SkipCode, Skipped } from '../outcome.ts'
-import { AXOLOTL, type Namespace, OMEMO_2 } from '../protocol.ts'
+import { type Namespace, OMEMO_2 } from '../protocol.ts'
 import type { Session } from '../session.ts'
 import type { SessionListRef, StoredList } from '../session-records.ts'
 
@@ -71,8 +71,6 @@ interface Way {
   readonly device: DeviceRef
   readonly namespace: Namespace
   readonly key: Key
-  /** The key has spoken omemo:2, and this is not. */
-  readonly isDowngraded: boolean
 }
 
 /** @internal What to do about one device, or about an account that has none. */
@@ -151,7 +149,7 @@ function stepFor(device: DeviceRef, active: ActiveDevice, wanted: Wanted, known:
   if (newest !== undefined && usable.length === 0) return skip(device, codeOf(newest, known), newest)
   let failure: Step | undefined
   for (const namespace of namespaces) {
-    const way = (key: Key) => ({ device, namespace, key, isDowngraded: isDowngrade(active, namespace, key) })
+    const way = (key: Key) => ({ device, namespace, key })
     const listOf = (key: Key) =>
       known.lists.get(nameOfList({ namespace, device, fingerprint: key.fingerprint }))
     if (!wanted.isFresh) {
@@ -197,11 +195,6 @@ function keysOf({ jid }: DeviceRef, { identities }: ActiveDevice, known: Known):
 
 function codeOf(key: Key, known: Known): SkipCode {
   return key.level === 'distrusted' || known.maySend(key) ? 'key-distrusted' : 'key-undecided'
-}
-
-function isDowngrade({ identities }: ActiveDevice, namespace: Namespace, key: Key): boolean {
-  const shown = identities.find(({ fingerprint }) => fingerprint === key.fingerprint)
-  return namespace === AXOLOTL && shown?.edwards !== undefined
 }
 
 function isReadOnly({ ratchet }: Session): boolean {
