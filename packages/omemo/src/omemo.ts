@@ -232,10 +232,12 @@ export class Omemo {
 
   /**
    * Reads from the account's archive what has come since the last time, for those who listen, in catch-up mode. The first
-   * time it only remembers where the archive ends. Call it in each new session, before presence is sent.
+   * time it only remembers where the archive ends. Call it in each new session, before presence is sent. What could not
+   * be opened, because the store failed, or nobody listens any longer, is read again the next time.
    *
    * @throws {StanzaError | ConnectionError} `feature-not-implemented`, `service-unavailable` where there is no archive.
    *   Catch-up stays open then, until the next time or for `CATCH_UP_MS`
+   * @throws {TypeError} where nobody listens; {StoreError} what a message could not be opened for
    */
   catchUp({ signal }: Abortable = {}): Promise<void> {
     this.#assertOpen()

@@ -8,6 +8,7 @@
  * encrypted to somebody new. An anonymous room is refused: nobody in it can say whose keys to use. So is one that anybody
  * may join: its lists do not say who reads it.
  */
+import { utf8ToBytes } from '@noble/hashes/utils.js'
 import type { Put, Reader, Signal } from '@xmpp-e2e/store'
 import {
   type BareJid,
@@ -40,7 +41,7 @@ export type Audience =
 /**
  * - `room-anonymous`: real addresses are not disclosed to everybody. `room-open`: anybody may join.
  * - `room-unreachable`: it did not answer, is no room, or shows no list.
- * - `recipients-too-many`: more than `MAX_AUDIENCE`.
+ * - `recipients-too-many`: more than `MAX_AUDIENCE`, or addresses that are very long.
  */
 export type RoomRefusal = 'room-anonymous' | 'room-open' | 'room-unreachable' | 'recipients-too-many'
 
@@ -61,6 +62,11 @@ export interface AudienceOptions {
 export const AUDIENCE_MS = 60_000
 /** Accounts that messages of a room go to: as many as keys in a stanza (`MAX_KEYS`), since each has a device or more. */
 export const MAX_AUDIENCE = 1000
+/**
+ * Bytes of all their addresses, 192 KiB, 196 of each: they are kept twice, and may double in JSON, so that 768 KiB of a
+ * record are the most. A room can list a thousand addresses of 2047.
+ */
+const MAX_AUDIENCE_BYTES = 196_608
 
 const LISTS = ['owner', 'admin', 'member'] as const satisfies readonly Affiliation[]
 const INFO = 'http://jabber.org/protocol/disco#info'
@@ -84,7 +90,7 @@ export async function audienceOf(
   if (answer === undefined) return { kind: 'refused', code: 'room-unreachable' }
   if (answer.kind === 'refused') return { kind: 'refused', code: answer.code }
   const jids = others(account, [...answer.jids, ...present])
-  if (jids.length > MAX_AUDIENCE) return { kind: 'refused', code: 'recipients-too-many' }
+  if (jids.length > MAX_AUDIENCE || areTooLong(jids)) return { kind: 'refused', code: 'recipients-too-many' }
   if (answer.hidden.length === LISTS.length && jids.length === 0)
     return { kind: 'refused', code: 'room-unreachable' }
   return { kind: 'members', room, jids, hidden: answer.hidden }
@@ -186,13 +192,18 @@ async function askRoom(
     const lists = await Promise.all(LISTS.map((affiliation) => listOf(account, room, affiliation, signal)))
     // An owner who lists no own account is one who lists nobody: `jids` are checked by who asks.
     const jids = [...new Set(lists.flatMap((list) => list ?? []))]
-    if (jids.length > MAX_AUDIENCE + 1) return { kind: 'refused', code: 'recipients-too-many', at }
+    if (jids.length > MAX_AUDIENCE + 1 || areTooLong(jids))
+      return { kind: 'refused', code: 'recipients-too-many', at }
     return { kind: 'members', jids, hidden: LISTS.filter((_, i) => lists[i] === undefined), at }
   } catch (error) {
     if (signal?.aborted) throw signal.reason
     if (error instanceof StanzaError || error instanceof ConnectionError) return undefined
     throw error
   }
+}
+
+function areTooLong(jids: readonly BareJid[]): boolean {
+  return utf8ToBytes(jids.join('')).length > MAX_AUDIENCE_BYTES
 }
 
 /** Nothing for a list that is not shown to the account; servers show them to members, or to admins only. */

@@ -1,4 +1,6 @@
 /** What is asked of the network because a message came from a device that we know too little of (XEP-0384 §6). */
+import { sha256 } from '@noble/hashes/sha2.js'
+import { bytesToHex, utf8ToBytes } from '@noble/hashes/utils.js'
 import type { Effect, HandleOptions, QueuedEffect, Reader } from '@xmpp-e2e/store'
 import type { BareJid } from '@xmpp-e2e/xml'
 import type { Account, Decision } from '../account.ts'
@@ -25,7 +27,7 @@ export async function healed(
   const now = account.clock.now()
   const isListed = contact.lists[namespace]?.devices.some(({ id }) => id === device.id) ?? false
   const known = contact.devices.find(({ id }) => id === device.id)
-  if (!isListed) return isStale(contact, now) ? { effects: [refreshList(device.jid)] } : {}
+  if (!isListed) return isStale(contact, now) ? { effects: [refreshList(contact)] } : {}
   const last = known?.healedAt
   if (last !== undefined && last <= now && now - last < HEAL_MS) return {}
   // The bundle says whose key it is now, and is asked again; but of one that is not sent to, nothing is asked.
@@ -51,9 +53,17 @@ export function isStale({ lists, retryAt = {} }: Contact, now: number): boolean 
 /** @internal Kind of the effect that reads the lists of an account again. */
 export const REFRESH_LIST = 'refresh-list'
 
-/** @internal */
-export function refreshList(jid: BareJid): Effect {
-  return { lane: `lists of ${jid}`, kind: REFRESH_LIST, key: jid, payload: new Uint8Array() }
+/**
+ * @internal Lists that have never been read are read one after another: anybody can write from thousands of addresses
+ * whose server does not answer, and each takes a timeout.
+ */
+export function refreshList({ jid, lists }: Contact): Effect {
+  const isKnown = Object.keys(lists).length > 0
+  // The address is in the name once: twice, a long one would not fit.
+  const lane = isKnown
+    ? `lists ${bytesToHex(sha256(utf8ToBytes(jid)).subarray(0, 16))}`
+    : 'lists of strangers'
+  return { lane, kind: REFRESH_LIST, key: jid, payload: new Uint8Array() }
 }
 
 /** @internal Handles `REFRESH_LIST`, as far as it goes now: the next message of such a device asks again. */

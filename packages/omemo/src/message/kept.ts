@@ -2,6 +2,7 @@
  * Messages that were opened and not settled. What is kept is the plaintext as it was decrypted, and what of the stanza
  * belongs to it: the answer is made of that, the first time too, so that it is the same each time. JSON, version 1.
  */
+import { utf8ToBytes } from '@noble/hashes/utils.js'
 import type { Reader } from '@xmpp-e2e/store'
 import type { Key, KeyRef } from '@xmpp-e2e/trust'
 import {
@@ -45,7 +46,7 @@ import { isRef } from './candidate.ts'
 import { isControl } from './control.ts'
 
 /**
- * Bytes of XML that are kept of what stands outside of the payload: 128 KiB, which may double in JSON. With a payload of
+ * Bytes of XML, in UTF-8, that are kept of what stands outside of the payload: 128 KiB, which may double in JSON. With a payload of
  * 512 KiB, 683 KiB in base64, that stays below the MiB of a record. Elements above it are left out.
  */
 export const MAX_KEPT_OUTSIDE = 131_072
@@ -100,7 +101,7 @@ function lengthOf(el: Element): number | undefined {
   try {
     const text = serialize(el)
     parse(text)
-    return text.length
+    return utf8ToBytes(text).length
   } catch (error) {
     if (error instanceof XmlError || error instanceof TypeError) return undefined
     throw error

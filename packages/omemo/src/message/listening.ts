@@ -34,6 +34,9 @@ export interface Inbox {
 /** @internal What comes in is opened and handled one after another, whoever listens. */
 export function inbox(account: Account): Inbox {
   const queries = new Map<string, BareJid>()
+  let listeners = 0
+  /** Of the last result of an archive that was not opened: the next time it has to be read again. */
+  let missed: { readonly error: unknown } | undefined
   let turn: Promise<void> = Promise.resolve()
   const inTurn = (work: () => Promise<void>): void => {
     turn = turn.then(async () => {
@@ -66,8 +69,14 @@ export function inbox(account: Account): Inbox {
         if (arrived.kind === 'message') await settled(arrived.ref)
       }
       const open = async (received: Received): Promise<void> => {
-        if (isStopped) return
-        const decrypted = await owned(decrypt(account, received))
+        if (isStopped) {
+          missed = { error: noListener() }
+          return
+        }
+        const decrypted = await owned(decrypt(account, received)).catch((error: unknown) => {
+          missed = { error }
+          throw error
+        })
         if (decrypted.kind !== 'silent') await give(decrypted, received)
       }
       const stanza = (el: Element): void => {
@@ -82,7 +91,9 @@ export function inbox(account: Account): Inbox {
         for (const message of await owned(unsettled(account))) await give(message, undefined)
       })
       const unsubscribe = account.connection.subscribe({ stanza })
+      listeners++
       const stop = (): void => {
+        if (!isStopped) listeners--
         isStopped = true
         unsubscribe()
         account.closing.removeEventListener('abort', stop)
@@ -94,13 +105,23 @@ export function inbox(account: Account): Inbox {
     async catchUp(options) {
       const queryId = newQueryId(account)
       queries.set(queryId, account.jid)
+      missed = undefined
+      const handled = async (): Promise<void> => {
+        await turn
+        if (listeners === 0) throw account.closing.reason ?? noListener()
+        if (missed !== undefined) throw missed.error
+      }
       try {
         await beginCatchUp(account)
-        await readArchive(account, queryId, () => turn, options)
+        await readArchive(account, queryId, handled, options)
         await endCatchUp(account)
       } finally {
         queries.delete(queryId)
       }
     },
   }
+}
+
+function noListener(): TypeError {
+  return new TypeError('catchUp: nobody listens')
 }
