@@ -11,11 +11,15 @@ export interface LiveScene {
   /** One that nobody has used. */
   newAccount(): Account
   ours(account?: Account, options?: FacadeOptions): Promise<Facade>
-  theirs(namespaces: readonly [Namespace, ...Namespace[]], account?: Account): Promise<SlixmppDevice>
+  theirs(
+    namespaces: readonly [Namespace, ...Namespace[]],
+    account?: Account,
+    trust?: 'blind' | 'undecided',
+  ): Promise<SlixmppDevice>
 }
 
 /** Each test takes new ones. */
-const NAMES = Array.from({ length: 40 }, (_, i) => `user${i}`)
+const NAMES = Array.from({ length: 60 }, (_, i) => `user${i}`)
 
 /** Starts a server before the tests of the file, and ends everything after them. */
 export function liveScene(start: (options: ServerOptions) => Promise<Server>): LiveScene {
@@ -42,8 +46,8 @@ export function liveScene(start: (options: ServerOptions) => Promise<Server>): L
       open.push(facade)
       return facade
     },
-    theirs: (namespaces, account = newAccount()) =>
-      python.connect(server, account, { namespaces, preKeys: 5 }),
+    theirs: (namespaces, account = newAccount(), trust = 'blind') =>
+      python.connect(server, account, { namespaces, trust, preKeys: 5 }),
   }
 }
 

@@ -1,7 +1,9 @@
 /** The façade on Prosody, with devices of python-omemo in both namespaces beside it and across from it. */
-import type { BareJid } from '@xmpp-e2e/xml'
+import { manual } from '@xmpp-e2e/trust'
+import { type BareJid, element } from '@xmpp-e2e/xml'
 import { describe, expect, test } from 'vitest'
 import { summary } from '../src/facade.ts'
+import type { HostName } from '../src/hosts.ts'
 import { jidOf, liveScene, reads } from '../src/live-scene.ts'
 import { liveSuite } from '../src/live-suite.ts'
 import { startProsody } from '../src/prosody.ts'
@@ -11,8 +13,48 @@ import { makeRoom } from '../src/room.ts'
 const scene = liveScene(startProsody)
 const { newAccount, ours, theirs } = scene
 const BOTH = [OMEMO_2, AXOLOTL] as const
+const body = (text: string) => element('jabber:client', 'body', {}, text)
 
 liveSuite(scene)
+
+describe.each<HostName>(['xmppjs-websocket', 'strophe', 'stanza'])('through %s', (host) => {
+  test('we write first, and read', async () => {
+    const [alice, bob] = [await ours(newAccount(), { host }), await theirs([AXOLOTL])]
+    await alice.send(jidOf(bob), 'one')
+    await reads(bob, { body: 'one' })
+    await bob.send(alice.account, 'two')
+    expect(summary(await alice.next())).toMatchObject({ body: 'two', channel: 'live' })
+  })
+})
+
+describe('people decide about keys', () => {
+  test('on our side', async () => {
+    const [alice, bob] = [await ours(newAccount(), { policy: manual }), await theirs(BOTH)]
+    const message = element('jabber:client', 'message', { to: bob.jid, type: 'chat' }, body('secret'))
+    const refused = await alice.omemo.send(message, [jidOf(bob)])
+    if (refused.kind !== 'refused') throw new Error('it was sent')
+    const [key] = refused.ask
+    expect([refused.code, refused.ask.length, key?.owner]).toEqual(['keys-undecided', 1, bob.jid])
+    await alice.omemo.decide(key!, 'verified', 'compare')
+    expect(await alice.omemo.send(message, [jidOf(bob)])).toMatchObject({
+      kind: 'encrypted',
+      keys: [{ level: 'verified' }],
+    })
+    await reads(bob, { body: 'secret' })
+  })
+
+  test('on theirs, who see one device in both namespaces', async () => {
+    const [alice, bob] = [await ours(), await theirs(BOTH, newAccount(), 'undecided')]
+    await expect(bob.send(alice.account, 'secret')).rejects.toMatchObject({ code: 'StillUndecided' })
+    const [device, ...others] = await bob.devices(alice.account)
+    expect(others).toEqual([])
+    expect(device).toMatchObject({ deviceId: alice.deviceId, trust: 'undecided' })
+    expect([...device!.namespaces].sort()).toEqual([...BOTH].sort())
+    await bob.trust(alice.account, alice.deviceId, 'trusted')
+    await bob.send(alice.account, 'secret')
+    expect(summary(await alice.next())).toMatchObject({ body: 'secret', protocol: OMEMO_2 })
+  })
+})
 
 describe('several devices of both accounts', () => {
   test('all read what is sent to them, and what their own account sends elsewhere', async () => {
@@ -88,6 +130,34 @@ describe('a room of three', () => {
     expect(summary(await alice.next())).toMatchObject({ body: 'carol here', from: c.jid, protocol: OMEMO_2 })
     await reads(bob, { body: 'carol here', sender: c.jid })
   })
+})
+
+describe('the past of a room', () => {
+  test.each<Namespace>([OMEMO_2, AXOLOTL])(
+    "says nobody's address, and is read nevertheless, %s",
+    async (namespace) => {
+      const [a, b] = [newAccount(), newAccount()]
+      const room = `past-${a.jid.split('@')[0]}@${scene.server.rooms}` as BareJid
+      const first = await ours(a)
+      await makeRoom(first.connection, room, [jidOf(b)])
+      await first.join(room, 'alice')
+      const bob = await theirs([namespace], b)
+      await bob.join(room, 'bob')
+      await bob.send(room, 'seen', { recipients: [a.jid] })
+      expect(summary(await first.next())).toMatchObject({ body: 'seen', from: b.jid })
+      await first.close()
+      await bob.send(room, 'missed', { recipients: [a.jid] })
+      const again = await ours(a, { store: first.store })
+      await again.join(room, 'alice')
+      const came = await again.next()
+      expect(summary(came)).toMatchObject({ body: 'missed', from: b.jid, chat: room, channel: 'offline' })
+      expect(came.arrived).toMatchObject({ warnings: expect.arrayContaining(['sender-by-session']) })
+      // Its archive says it all once more.
+      expect(await again.readBackwards(room, 3)).toBeGreaterThan(0)
+      await bob.send(room, 'now', { recipients: [a.jid] })
+      expect(summary(await again.next())).toMatchObject({ body: 'now', channel: 'live' })
+    },
+  )
 })
 
 describe('the archive', () => {
