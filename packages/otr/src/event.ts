@@ -7,8 +7,13 @@ import type { SmpResult } from './smp.ts'
 
 /** Of one session; see {@link OtrEvent}. */
 export type SessionEvent =
-  /** Read with the keys of the session: from the owner of its fingerprint. */
-  | { readonly type: 'message'; readonly encrypted: true; readonly text: string }
+  /** Read with the keys of the session: from the owner of the fingerprint. */
+  | {
+      readonly type: 'message'
+      readonly encrypted: true
+      readonly text: string
+      readonly fingerprint: string
+    }
   /** The peer's user wants to compare secrets, and may have a question. */
   | { readonly type: 'smp-asked'; readonly question?: string }
   | ({ readonly type: 'smp-ended' } & SmpResult)

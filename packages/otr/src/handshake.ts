@@ -36,7 +36,7 @@ export const AKE_RETRY_JITTER_MS = 2000
 export const MAX_AKE_RETRIES = 3
 /** Milliseconds that a commit to everybody can be answered, as in libotr. */
 export const BROADCAST_EXPIRY_MS = 60_000
-/** Milliseconds after a step of a key exchange in which a query is an echo of what led to it. */
+/** Milliseconds after a step of a key exchange that goes on in which a query is an echo of what led to it. */
 export const QUERY_QUIET_MS = 1000
 /** Milliseconds after a query in which `send` asks no second time. */
 export const QUERY_REPEAT_MS = 60_000
@@ -59,7 +59,8 @@ export function queryOnce(conversation: Conversation, means: OtrMeans): OtrStep 
   return query(conversation, means)
 }
 
-function isHandshaking({ instances, broadcast }: Conversation): boolean {
+/** Whether a message of ours waits for an answer. */
+export function isHandshaking({ instances, broadcast }: Conversation): boolean {
   return instances.some(({ retry }) => retry !== undefined) || broadcast?.retry !== undefined
 }
 

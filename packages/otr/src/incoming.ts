@@ -19,7 +19,14 @@ import { decodeMessage } from './encoded-message.ts'
 import { OtrError } from './error.ts'
 import type { DroppedReason, OtrEvent } from './event.ts'
 import { parseFragment, reassemble } from './fragment.ts'
-import { commonVersions, QUERY_QUIET_MS, queryOnce, receiveHandshake, start } from './handshake.ts'
+import {
+  commonVersions,
+  isHandshaking,
+  QUERY_QUIET_MS,
+  queryOnce,
+  receiveHandshake,
+  start,
+} from './handshake.ts'
 import { type Header, readHeader } from './header.ts'
 import { findWhitespaceTag, parseQuery } from './query.ts'
 import { type Reader, reader } from './reader.ts'
@@ -80,7 +87,8 @@ function receiveOffer(
   const wanted = via === 'query' ? policy.queryStartsAke : policy.whitespaceStartsAke
   const { steppedAt } = conversation
   // Both sides ask, or one asks twice: what is under way is the answer.
-  const isUnderWay = steppedAt !== undefined && now - steppedAt < QUERY_QUIET_MS
+  const isUnderWay =
+    isHandshaking(conversation) && steppedAt !== undefined && now - steppedAt < QUERY_QUIET_MS
   const accepted = wanted && versions.length > 0
   const offer = quiet(conversation, { type: 'offer', via, versions, accepted })
   return accepted && !isUnderWay ? after(offer, (next) => start(next, versions, means)) : offer

@@ -163,9 +163,9 @@ export function* receiveData(
   const isHeartbeat = text === '' && tlvs.every(({ type }) => type === TLV.PADDING)
   const read = { ...session, window: opened.window, owed: session.owed || !isHeartbeat }
   const step = yield* receiveTlvs(read, tlvs, opened.extra, means)
-  const events =
-    text === '' ? step.events : [{ type: 'message', text, encrypted: true } as const, ...step.events]
-  return { ...step, events, ignoreUnreadable }
+  const { fingerprint } = session
+  const shown: SessionEvent[] = text === '' ? [] : [{ type: 'message', encrypted: true, text, fingerprint }]
+  return { ...step, events: [...shown, ...step.events], ignoreUnreadable }
 }
 
 function* receiveTlvs(
