@@ -26,10 +26,11 @@ import { decodeEnvelope } from './envelope.ts'
 import { type AffixWarning, checkAffixes } from './envelope-affixes.ts'
 import { OmemoError } from './error.ts'
 import { fanOut } from './message/fan-out.ts'
-import { sendEmpty } from './message/follow-up.ts'
-import { type Inside, openElement, settleOpened } from './message/opening.ts'
+import { answerOwed } from './message/follow-up.ts'
+import { noteOpened } from './message/opened.ts'
+import { type Inside, openElement } from './message/opening.ts'
 import { sealedEnvelope } from './message/sending.ts'
-import type { DeviceRef, Reached, RefusalCode, Skipped, UnreadableCode } from './outcome.ts'
+import type { DeviceRef, Reached, RefusalCode, Refused, Skipped, UnreadableCode } from './outcome.ts'
 import { payloadCiphers } from './payload.ts'
 import { OMEMO_2 } from './protocol.ts'
 
@@ -41,12 +42,7 @@ export type EncryptedIq =
       readonly reached: readonly Reached[]
       readonly skipped: readonly Skipped[]
     }
-  | {
-      readonly kind: 'refused'
-      readonly code: RefusalCode
-      readonly ask: readonly Key[]
-      readonly skipped: readonly Skipped[]
-    }
+  | Refused
 
 export type DecryptedIq =
   | {
@@ -68,7 +64,7 @@ export async function encryptIq(
   assertIq(iq)
   const to = addressOf(iq)
   const content = elements(iq)
-  const refused = (code: RefusalCode): EncryptedIq => ({ kind: 'refused', code, ask: [], skipped: [] })
+  const refused = (code: RefusalCode): Refused => ({ kind: 'refused', code, ask: [], skipped: [] })
   if (content.length === 0) return refused('content-missing')
   if (!content.every(isAllowedContent)) throw new TypeError('iq: its payload may not be encrypted')
   const sealed = sealedIq(account, content, to)
@@ -111,25 +107,17 @@ export async function decryptIq(account: Account, iq: Element): Promise<Decrypte
       const { code, path } = opened
       return { result: { kind: 'unreadable', code, ...(path !== undefined && { path }) } }
     }
-    const { key, ...settled } = await settleOpened(account, reader, opened)
-    const { device, fingerprint, namespace } = opened.list
-    const on = opened.opened.ephemeralKey
-    const why = opened.opened.completion ? 'completion' : 'heartbeat'
-    const isAsked = opened.opened.completion || opened.opened.heartbeat
-    const mayShow = account.policy.mayShow(key.level)
-    const effects = [
-      ...settled.effects,
-      ...(isAsked && mayShow ? [sendEmpty(namespace, device, fingerprint, { why, on })] : []),
-    ]
-    if (!mayShow) return { ...settled, effects, result: { kind: 'unreadable', code: 'key-distrusted' } }
+    const { key, ...noted } = await noteOpened(account, reader, opened)
+    if (!account.policy.mayShow(key.level))
+      return { ...noted, result: { kind: 'unreadable', code: 'key-distrusted' } }
     const { content, warnings } = opened.value
     return {
-      ...settled,
-      effects,
+      ...noted,
+      effects: [...noted.effects, ...answerOwed(opened.list, opened.opened)],
       result: {
         kind: 'iq',
         iq: element(iq.ns, iq.name, iq.attrs, content),
-        sender: device,
+        sender: opened.list.device,
         key,
         warnings: [...warnings, ...(key.level === 'undecided' ? (['key-undecided'] as const) : [])],
       },

@@ -47,6 +47,7 @@ export type {
   Encrypted,
   Reached,
   RefusalCode,
+  Refused,
   SkipCode,
   Skipped,
   UnreadableCode,

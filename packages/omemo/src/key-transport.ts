@@ -16,9 +16,10 @@ import { type Account, change } from './account.ts'
 import type { Bytes } from './bytes.ts'
 import { OmemoError } from './error.ts'
 import { fanOut } from './message/fan-out.ts'
-import { sendEmpty } from './message/follow-up.ts'
-import { openElement, settleOpened } from './message/opening.ts'
-import type { DeviceRef, Reached, RefusalCode, Skipped, UnreadableCode } from './outcome.ts'
+import { answerOwed } from './message/follow-up.ts'
+import { noteOpened } from './message/opened.ts'
+import { openElement } from './message/opening.ts'
+import type { DeviceRef, Reached, Refused, Skipped, UnreadableCode } from './outcome.ts'
 import { decodeKeyTransport, encodeKeyTransport } from './payload.ts'
 import { AXOLOTL } from './protocol.ts'
 
@@ -35,12 +36,7 @@ export type TransportedKey =
       readonly reached: readonly Reached[]
       readonly skipped: readonly Skipped[]
     }
-  | {
-      readonly kind: 'refused'
-      readonly code: RefusalCode
-      readonly ask: readonly Key[]
-      readonly skipped: readonly Skipped[]
-    }
+  | Refused
 
 export type ReceivedKey =
   | {
@@ -102,18 +98,14 @@ export async function decryptKey(
       const { code, path } = opened
       return { result: { kind: 'unreadable', code, ...(path !== undefined && { path }) } }
     }
-    const { key: senderKey, ...settled } = await settleOpened(account, reader, opened)
+    const { key: senderKey, ...noted } = await noteOpened(account, reader, opened)
+    if (!account.policy.mayShow(senderKey.level))
+      return { ...noted, result: { kind: 'unreadable', code: 'key-distrusted' } }
     const { list, value } = opened
-    const { completion, heartbeat, ephemeralKey: on } = opened.opened
-    const mayShow = account.policy.mayShow(senderKey.level)
-    const why = completion ? 'completion' : 'heartbeat'
-    const effects = [
-      ...settled.effects,
-      ...((completion || heartbeat) && mayShow
-        ? [sendEmpty(list.namespace, list.device, list.fingerprint, { why, on })]
-        : []),
-    ]
-    if (!mayShow) return { ...settled, effects, result: { kind: 'unreadable', code: 'key-distrusted' } }
-    return { ...settled, effects, result: { kind: 'key', ...value, sender: list.device, senderKey } }
+    return {
+      ...noted,
+      effects: [...noted.effects, ...answerOwed(list, opened.opened)],
+      result: { kind: 'key', ...value, sender: list.device, senderKey },
+    }
   })
 }

@@ -21,10 +21,11 @@ export interface DeviceRef {
  * - `keys-undecided`: the same, and deciding about the keys in `ask` would change it.
  * - `opted-out`: a recipient asks for plain text (XEP-0384 §5.7). Ask the person; `optIn` goes on regardless.
  * - `room-anonymous`, `room-open`: members of the room cannot be known, or anybody may join.
+ * - `room-unreachable`: the room did not answer, is none, or shows no list.
  * - `room-private-message`: it would go through a room. Send it to the real address.
  * - `content-missing`: nothing in it is to be encrypted.
  * - `content-too-long`: the payload exceeds `MAX_PAYLOAD_LENGTH`.
- * - `recipients-too-many`: more devices than `MAX_KEYS`.
+ * - `recipients-too-many`: more devices than `MAX_KEYS`, or more members of a room than `MAX_AUDIENCE`.
  */
 export type RefusalCode =
   | 'recipients-unreachable'
@@ -48,6 +49,7 @@ export type RefusalCode =
  * - `device-read-only`: it has not answered `MAX_UNANSWERED` messages.
  * - `devices-too-many`: more than `MAX_DEVICES_PER_ACCOUNT`; this one came last.
  * - `content-needs-omemo2`: it speaks 0.3 only, which carries a body and nothing else.
+ * - those of `OmemoError`: what the account or the device publishes cannot be used.
  */
 export type SkipCode =
   | 'devices-missing'
@@ -84,6 +86,15 @@ export interface Reached {
   readonly protocol: Namespace
 }
 
+/** Nothing was encrypted, and nothing is to be sent. */
+export interface Refused {
+  readonly kind: 'refused'
+  readonly code: RefusalCode
+  /** Keys to decide about; then try again. */
+  readonly ask: readonly Key[]
+  readonly skipped: readonly Skipped[]
+}
+
 export type Encrypted =
   | {
       readonly kind: 'encrypted'
@@ -98,13 +109,7 @@ export type Encrypted =
       /** `{namespace}name` of what devices of 0.3 do not get, because that version can only encrypt a body. */
       readonly withheld: readonly string[]
     }
-  | {
-      readonly kind: 'refused'
-      readonly code: RefusalCode
-      /** Keys to decide about; then try again. */
-      readonly ask: readonly Key[]
-      readonly skipped: readonly Skipped[]
-    }
+  | Refused
 
 /**
  * What to show beside a message.

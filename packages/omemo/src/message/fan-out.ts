@@ -11,7 +11,6 @@
  * used none of their keys. Where another tab has opened a session meanwhile, that one is used.
  */
 import { type Effect, type Put, type Reader, type Signal, StoreError } from '@xmpp-e2e/store'
-import type { Key } from '@xmpp-e2e/trust'
 import type { BareJid, Element } from '@xmpp-e2e/xml'
 import { type Account, change, compute, type Decision, pause } from '../account.ts'
 import { type Bytes, sameBytes } from '../bytes.ts'
@@ -27,7 +26,7 @@ import {
 import { refreshLists } from '../device/device-lists.ts'
 import { deviceOf, type OwnDevice } from '../device/own-device.ts'
 import type { OmemoEvent } from '../event.ts'
-import type { Reached, RefusalCode, SkipCode, Skipped } from '../outcome.ts'
+import type { Reached, Refused, SkipCode, Skipped } from '../outcome.ts'
 import { MAX_PAYLOAD_LENGTH } from '../payload.ts'
 import { type Namespace, OMEMO_2 } from '../protocol.ts'
 import { records } from '../record.ts'
@@ -70,12 +69,7 @@ export type FannedOut =
       readonly reached: readonly Reached[]
       readonly skipped: readonly Skipped[]
     }
-  | {
-      readonly kind: 'refused'
-      readonly code: RefusalCode
-      readonly ask: readonly Key[]
-      readonly skipped: readonly Skipped[]
-    }
+  | Refused
 
 /** How often what was prepared may be outdated when it is to be committed: then something is fetched without end. */
 const MAX_ROUNDS = 5
@@ -142,35 +136,20 @@ async function commit(
   const isPrepared = (step: Step): boolean =>
     step.kind !== 'fetch' &&
     (step.kind !== 'open' || prepared.sessions.has(nameOfBundle(step.namespace, step.device)))
-  const tooMany = areTooMany(steps)
-  if (!tooMany && !steps.every(isPrepared)) return { result: undefined }
+  if (!areTooMany(steps) && !steps.every(isPrepared)) return { result: undefined }
 
   const shown = withShown(account, view, prepared.bundles)
   const events = [...meeting.events, ...shown.events]
   const skipped = [...missingDevices(account, to, steps, unavailable), ...steps.flatMap(asSkipped)]
   const ways = steps.filter((step) => step.kind === 'send' || step.kind === 'open')
-  const reached = ways.map(({ device, key, namespace }) => ({ device, key, protocol: namespace }))
-  const refused = (code: RefusalCode, ask: readonly Key[] = []): Decision<FannedOut> => {
+  const refusal = refusalOf(account, order, to, view, ways)
+  if (refusal !== undefined) {
     const put = [...meeting.put, ...contactPuts(shown.changed)]
-    return { put, effects: meeting.effects, events, result: { kind: 'refused', code, ask, skipped } }
+    return { put, effects: meeting.effects, events, result: { kind: 'refused', ...refusal, skipped } }
   }
-
-  if (tooMany) return refused('recipients-too-many')
-  const others = to.filter((jid) => jid !== account.jid)
-  if (order.heedsOptOut && others.some((jid) => contacts.get(jid)?.optedOut !== undefined))
-    return refused('opted-out')
-  const recipients = others.length > 0 ? others : [account.jid]
-  if (!reached.some(({ device }) => recipients.includes(device.jid))) {
-    const ask = skipped.flatMap(({ owner, key, code }) =>
-      key !== undefined && code === 'key-undecided' && recipients.includes(owner) ? [key] : [],
-    )
-    return ask.length > 0 ? refused('keys-undecided', ask) : refused('recipients-unreachable')
-  }
-  const used = wanted.namespaces.filter((namespace) => ways.some((way) => way.namespace === namespace))
-  const length = used.reduce((sum, namespace) => sum + (order.sealed.get(namespace)?.payload?.length ?? 0), 0)
-  if (length > MAX_PAYLOAD_LENGTH) return refused('content-too-long')
 
   const encrypted = await encryptForAll(account, self, ways, order.sealed, prepared.sessions, order.signal)
+  const used = wanted.namespaces.filter((namespace) => encrypted.keys.has(namespace))
   const elements = used.map((namespace) => {
     const { iv, payload } = order.sealed.get(namespace) as Sealed
     const keys = encrypted.keys.get(namespace) ?? []
@@ -181,6 +160,7 @@ async function commit(
       ...(payload && { payload }),
     })
   })
+  const reached = ways.map(({ device, key, namespace }) => ({ device, key, protocol: namespace }))
   const result = { kind: 'encrypted', elements, reached, skipped } as const
   const uses = withUses(wanted, contacts, shown.changed, ways)
   return {
@@ -192,6 +172,32 @@ async function commit(
 }
 
 type Way = Extract<Step, { kind: 'send' | 'open' }>
+
+/** Why nothing is encrypted; `undefined` where something is. */
+function refusalOf(
+  account: Account,
+  { heedsOptOut, sealed }: FanOut,
+  to: readonly BareJid[],
+  { contacts, steps }: View,
+  ways: readonly Way[],
+): Pick<Refused, 'code' | 'ask'> | undefined {
+  if (areTooMany(steps)) return { code: 'recipients-too-many', ask: [] }
+  const others = to.filter((jid) => jid !== account.jid)
+  if (heedsOptOut && others.some((jid) => contacts.get(jid)?.optedOut !== undefined))
+    return { code: 'opted-out', ask: [] }
+  const recipients = others.length > 0 ? others : [account.jid]
+  if (!ways.some(({ device }) => recipients.includes(device.jid))) {
+    const ask = steps.flatMap((step) =>
+      step.kind === 'skip' && step.key && step.code === 'key-undecided' && recipients.includes(step.owner)
+        ? [step.key]
+        : [],
+    )
+    return { code: ask.length > 0 ? 'keys-undecided' : 'recipients-unreachable', ask }
+  }
+  const used = new Set(ways.map(({ namespace }) => namespace))
+  const length = [...used].reduce((sum, namespace) => sum + (sealed.get(namespace)?.payload?.length ?? 0), 0)
+  return length > MAX_PAYLOAD_LENGTH ? { code: 'content-too-long', ask: [] } : undefined
+}
 
 function asSkipped(step: Step): readonly Skipped[] {
   if (step.kind !== 'skip') return []

@@ -25,12 +25,12 @@ import {
   isText,
   isWhole,
 } from '../json-record.ts'
-import type { DeviceRef, Encrypted, SkipCode } from '../outcome.ts'
+import type { DeviceRef, Refused, SkipCode } from '../outcome.ts'
 import { payloadCiphers } from '../payload.ts'
 import { type Namespace, protocols } from '../protocol.ts'
 import type { Session } from '../session.ts'
-import { encryptMessage } from '../session-list.ts'
-import { putList, readLists, readListsOf } from '../session-records.ts'
+import { encryptMessage, type Opened } from '../session-list.ts'
+import { putList, readLists, readListsOf, type SessionListRef } from '../session-records.ts'
 import { MAX_FOREIGN_ID } from '../stanza/device-id.ts'
 import { encryptedFormats } from '../stanza/encrypted.ts'
 import { type FannedOut, fanOut, type Sealed } from './fan-out.ts'
@@ -63,6 +63,18 @@ export function sendEmpty(
     key: [why, namespace, id, ...(why === 'heal' ? [] : [fingerprint])].join(' '),
     payload: encodeRecord({ namespace, jid, id, fingerprint, why, on }),
   }
+}
+
+/**
+ * @internal The answer that a message which was opened asks for, if it asks for one. Only a key that may be shown is given
+ * any: others learn nothing of this device.
+ */
+export function answerOwed(
+  { namespace, device, fingerprint }: SessionListRef,
+  { completion, heartbeat, ephemeralKey: on }: Pick<Opened, 'completion' | 'heartbeat' | 'ephemeralKey'>,
+): readonly Effect[] {
+  if (!completion && !heartbeat) return []
+  return [sendEmpty(namespace, device, fingerprint, { why: completion ? 'completion' : 'heartbeat', on })]
 }
 
 /** @internal A stanza that is to be sent once what it was encrypted with is stored; `name` tells those to one account apart. */
@@ -158,9 +170,7 @@ async function heal(
 const TEMPORARY: readonly SkipCode[] = ['devices-unavailable', 'bundle-unavailable']
 
 /** What has become of a session that was to be replaced. Where it is refused, the one that there was goes on. */
-export type Replaced =
-  | { readonly kind: 'replaced'; readonly protocol: Namespace }
-  | Extract<Encrypted, { readonly kind: 'refused' }>
+export type Replaced = { readonly kind: 'replaced'; readonly protocol: Namespace } | Refused
 
 /** @internal For people: opens a new session with a device and tells it by an empty message, in its best namespace. */
 export async function replaceSession(account: Account, device: DeviceRef): Promise<Replaced> {

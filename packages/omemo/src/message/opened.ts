@@ -20,7 +20,7 @@ import { putList } from '../session-records.ts'
 import type { OpenedElement } from './opening.ts'
 
 /** @internal What is to be written, told and done about an element that was opened, and whose key it is. */
-export interface SettledElement {
+export interface NotedElement {
   readonly key: Key
   readonly put: readonly Put[]
   readonly delete: readonly string[]
@@ -32,7 +32,7 @@ export interface SettledElement {
  * @internal Within the same change: meets the sender's key, unless `introduce` does something else instead, and notes
  * the identity of the device. `note` may change the contact further.
  */
-export async function settleOpened(
+export async function noteOpened(
   account: Account,
   reader: Reader,
   element: Pick<
@@ -45,7 +45,7 @@ export async function settleOpened(
     /** Whether its sender would have taken omemo:2. */
     readonly tellsDowngrade?: boolean | undefined
   } = {},
-): Promise<SettledElement> {
+): Promise<NotedElement> {
   const { list, before, opened, storedContact } = element
   const { namespace, device } = list
   const owner = device.jid

@@ -4,8 +4,8 @@
  *     change(account, [], async (_, reader) => {
  *       const opened = await openElement(account, reader, { element, senders, arrival }, interpret)
  *       if (opened.kind === 'failed') return { result: … opened.code … }
- *       const { key, ...decided } = await settleOpened(account, reader, opened)
- *       return { ...decided, result: … opened.value, key … }
+ *       const { key, ...noted } = await noteOpened(account, reader, opened)
+ *       return { ...noted, result: … opened.value, key … }
  *     })
  *
  * `interpret` gets what the ratchet carried and the payload beside it, and says what it means; what it throws, an
@@ -46,8 +46,6 @@ import {
  */
 export const MAX_LISTS_PER_DEVICE = 8
 
-export { settleOpened } from './opened.ts'
-
 /** @internal What is to be opened. */
 export interface Opening {
   readonly reading: Reading
@@ -69,7 +67,7 @@ export interface Inside {
   readonly iv: Bytes | undefined
 }
 
-/** @internal Authenticated; to be stored with `settleOpened`. */
+/** @internal Authenticated; to be stored with `noteOpened`. */
 export interface OpenedElement<T> {
   readonly kind: 'opened'
   readonly value: T

@@ -28,11 +28,11 @@ import { isOwnEcho, MAX_SENDERS, type Reading, readElements, refOf, statedSender
 import { isOver, openedAt, tickCatchUp } from './catch-up.ts'
 import { headerOf, lookForClone } from './clone.ts'
 import { isOptOut, isTrustMessage, reasonOf } from './control.ts'
-import { sendEmpty } from './follow-up.ts'
+import { answerOwed } from './follow-up.ts'
 import { healed, isStale, refreshList } from './healing.ts'
 import { encodeKept, type KeptMessage, keyRefOf, messageOf, outsideOf, readKept } from './kept.ts'
 import { beside, type Meaning, meaningOf } from './meaning.ts'
-import { settleOpened } from './opened.ts'
+import { noteOpened } from './opened.ts'
 import { type FailedElement, type OpenedElement, openFirst, recipientOf } from './opening.ts'
 import { hasSeen, withSeen } from './seen.ts'
 
@@ -190,29 +190,25 @@ async function stored(
   const optOut = isGroup || received.own ? undefined : meaning.control.find(isOptOut)
   const sender = { owner: device.jid, fingerprint, device }
   const isOptedOut = (key: Key) => optOut !== undefined && account.policy.mayShow(key.level)
-  const { key, ...settled } = await settleOpened(account, reader, element, {
+  const { key, ...noted } = await noteOpened(account, reader, element, {
     introduce: trust && ((by) => receiveTrust(account, by, sender, { element: trust, at: meaning.time })),
-    note: (noted, key) =>
-      isOptedOut(key) && optOut ? { ...noted, optedOut: { at: now, reason: reasonOf(optOut) } } : noted,
+    note: (contact, key) =>
+      isOptedOut(key) && optOut ? { ...contact, optedOut: { at: now, reason: reasonOf(optOut) } } : contact,
     tellsDowngrade: true,
   })
   const isDowngraded = namespace === AXOLOTL && hasSpokenOmemo2(contact, device.id, fingerprint)
   const isUnlisted = isMissing(contact, device.id)
-  const events: OmemoEvent[] = [...settled.events]
-  const effects: Effect[] = [...settled.effects]
+  const events: OmemoEvent[] = [...noted.events]
+  const effects: Effect[] = [...noted.effects]
   if (optOut && isOptedOut(key)) events.push({ kind: 'opted-out', jid: device.jid, reason: reasonOf(optOut) })
-  if (account.policy.mayShow(key.level)) {
-    const on = opened.ephemeralKey
-    if (opened.completion) effects.push(sendEmpty(namespace, device, fingerprint, { why: 'completion', on }))
-    else if (opened.heartbeat && !meaning.isEmpty)
-      effects.push(sendEmpty(namespace, device, fingerprint, { why: 'heartbeat', on }))
-  }
+  if (account.policy.mayShow(key.level))
+    effects.push(...answerOwed(list, { ...opened, heartbeat: opened.heartbeat && !meaning.isEmpty }))
   if (received.channel !== 'archive' && isUnlisted !== false && isStale(contact, now))
     effects.push(refreshList(contact))
   const ref = refOf(candidate, device.jid, received.chat)
   const [seen] = await reader.read([records.seen(device.jid)])
-  const opening: readonly Put[] = [...settled.put, [records.seen(device.jid), withSeen(seen, ref)]]
-  const decision = { delete: settled.delete, events, effects }
+  const opening: readonly Put[] = [...noted.put, [records.seen(device.jid), withSeen(seen, ref)]]
+  const decision = { delete: noted.delete, events, effects }
   if (meaning.plaintext === undefined)
     return { ...decision, put: opening, result: { kind: 'silent', why: 'control' } }
 

@@ -4,7 +4,7 @@ import type { Key } from '@xmpp-e2e/trust'
 import { type BareJid, child, type Element, element, type Jid, parseJid } from '@xmpp-e2e/xml'
 import { type Account, change } from '../account.ts'
 import { encodeEnvelope } from '../envelope.ts'
-import type { Encrypted, Reached, RefusalCode, Skipped } from '../outcome.ts'
+import type { Encrypted, Reached, RefusalCode, Refused } from '../outcome.ts'
 import { payloadCiphers } from '../payload.ts'
 import { encodeBody } from '../payload-body.ts'
 import { AXOLOTL, type Namespace, OMEMO_2 } from '../protocol.ts'
@@ -13,8 +13,6 @@ import { audienceOf, compareAudience } from '../room.ts'
 import { encryptedElements, messageChildren } from '../stanza/message.ts'
 import { FALLBACK_BODY, type MessageParts, namesOf, partsOf } from './content.ts'
 import { type FannedOut, fanOut, type Sealed } from './fan-out.ts'
-
-type Refused = Extract<Encrypted, { readonly kind: 'refused' }>
 
 /** @internal */
 export async function encrypt(
@@ -154,6 +152,6 @@ function keysOf(reached: readonly Reached[]): readonly Key[] {
   return [...new Map(reached.map(({ key }) => [`${key.owner}\n${key.fingerprint}`, key])).values()]
 }
 
-function refused(code: RefusalCode, skipped: readonly Skipped[] = []): Refused {
-  return { kind: 'refused', code, ask: [], skipped }
+function refused(code: RefusalCode): Refused {
+  return { kind: 'refused', code, ask: [], skipped: [] }
 }
