@@ -4,9 +4,10 @@
  */
 import type { Put, Reader } from '@xmpp-e2e/store'
 import { type Bytes, sameBytes } from './bytes.ts'
+import type { Contact } from './device/contact.ts'
 import { OmemoError } from './error.ts'
 import type { DeviceRef } from './outcome.ts'
-import type { Namespace } from './protocol.ts'
+import { type Namespace, protocols } from './protocol.ts'
 import { records } from './record.ts'
 import { decodeSessions, encodeSessions } from './session-codec.ts'
 import type { SessionList } from './session-list.ts'
@@ -75,6 +76,28 @@ export function putList(
 export function recordsOfList({ namespace, device, fingerprint }: SessionListRef): readonly string[] {
   return [records.session(namespace, device, fingerprint), records.archived(namespace, device, fingerprint)]
 }
+
+/** @internal The records of the lists of devices that one state of a contact knows and the next one does not. */
+export async function recordsOfForgotten(
+  reader: Reader,
+  before: Contact,
+  after: Contact,
+): Promise<readonly string[]> {
+  const isLeft = new Set(after.devices.map(({ id }) => id))
+  const forgotten = before.devices.filter(({ id, identities }) => identities.length > 0 && !isLeft.has(id))
+  const found = await Promise.all(
+    forgotten.flatMap(({ id }) =>
+      NAMESPACES.flatMap((namespace) => {
+        const device = { jid: before.jid, id }
+        const prefixes = [records.sessionsOf(namespace, device), records.archivedOf(namespace, device)]
+        return prefixes.map((prefix) => reader.list(prefix))
+      }),
+    ),
+  )
+  return found.flat().map(([key]) => key)
+}
+
+const NAMESPACES = Object.keys(protocols) as readonly Namespace[]
 
 function decode(ref: SessionListRef, current: Bytes, archived: Bytes | undefined): StoredList {
   if (archived === undefined)

@@ -101,7 +101,7 @@ describe('what an archive had, and was not opened, is read the next time', () =>
     process.off('unhandledRejection', onError)
     expect(words.length).toBeLessThan(COUNT)
     await w.service.finish(juliet.omemo.catchUp())
-    expect(words.toSorted()).toEqual(all)
+    expect([...words].sort()).toEqual(all)
   })
 })
 

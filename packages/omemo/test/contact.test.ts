@@ -222,13 +222,13 @@ describe('identities', () => {
     ])
   })
 
-  test(`${MAX_IDENTITIES} of one device, and one more`, () => {
+  test(`${MAX_IDENTITIES} of one device, and one more: the first one stays`, () => {
     let contact = newContact(jid)
     for (let n = 1; n <= MAX_IDENTITIES; n++) contact = shown(contact, n).contact
     expect(contact.devices[0]?.identities).toHaveLength(MAX_IDENTITIES)
     contact = shown(contact, 9).contact
     expect(contact.devices[0]?.identities.map(({ fingerprint }) => fingerprint)).toEqual(
-      [9, 4, 3, 2].map(key),
+      [9, 4, 3, 1].map(key),
     )
   })
 

@@ -162,9 +162,17 @@ export function withIdentity(
     return { contact }
   const shown = { ...found, fingerprint, at: found?.at ?? at, edwards: edwards ?? found?.edwards }
   const others = device.identities.filter((identity) => identity !== found)
-  const changed = { ...device, identities: [shown, ...others].slice(0, MAX_IDENTITIES) }
+  const changed = { ...device, identities: boundedIdentities([shown, ...others]) }
   const previous = found === undefined ? newest?.fingerprint : undefined
   return { contact: withDevice(contact, changed), previous }
+}
+
+/** Too many are of somebody who makes them up: the first one stays, which may be the device's own. */
+function boundedIdentities(identities: readonly KnownIdentity[]): readonly KnownIdentity[] {
+  if (identities.length <= MAX_IDENTITIES) return identities
+  const first = identities.reduce((eldest, one) => (one.at <= eldest.at ? one : eldest))
+  const others = identities.filter((one) => one !== first).slice(0, MAX_IDENTITIES - 1)
+  return identities.filter((one) => one === first || others.includes(one))
 }
 
 /** @internal Whether a key of a device has ever shown that it speaks omemo:2. */

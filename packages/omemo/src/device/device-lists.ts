@@ -8,6 +8,7 @@ import type { OmemoEvent } from '../event.ts'
 import type { SkipCode } from '../outcome.ts'
 import { type Namespace, protocols } from '../protocol.ts'
 import { records } from '../record.ts'
+import { recordsOfForgotten } from '../session-records.ts'
 import { type DeviceList, deviceLists } from '../stanza/device-list.ts'
 import { currentItem } from '../stanza/item.ts'
 import { ASK_TIMEOUT_MS, inParallel, pepCode } from './asking.ts'
@@ -152,6 +153,7 @@ function store(account: Account, answers: readonly Answer[]): Promise<ReadonlyMa
   return change(account, [], async (_, reader) => {
     const now = account.clock.now()
     const put: Put[] = []
+    const forgotten: string[] = []
     const events: OmemoEvent[] = []
     const failed = new Map<BareJid, SkipCode>()
     for (const before of await readContacts(reader, jids)) {
@@ -167,9 +169,10 @@ function store(account: Account, answers: readonly Answer[]): Promise<ReadonlyMa
       for (const { namespace, isFinal } of isKnown ? failures : [])
         after = withRetry(after, namespace, now + (isFinal ? LIST_FRESH_MS : LIST_RETRY_MS))
       if (after !== before) put.push([records.contact(before.jid), encodeContact(after)])
+      forgotten.push(...(await recordsOfForgotten(reader, before, after)))
       events.push(...devicesChanged(account, before, after))
     }
-    return { put, events, result: failed }
+    return { put, delete: forgotten, events, result: failed }
   })
 }
 
@@ -260,6 +263,7 @@ export function storeList(
       return { result: undefined }
     return {
       put: [[records.contact(jid), encodeContact(after)]],
+      delete: await recordsOfForgotten(reader, before as Contact, after),
       events: devicesChanged(account, before as Contact, after),
       result: undefined,
     }

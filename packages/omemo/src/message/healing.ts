@@ -31,15 +31,14 @@ export async function healed(
   const last = known?.healedAt
   if (last !== undefined && last <= now && now - last < HEAL_MS) return {}
   // The bundle says whose key it is now, and is asked again; but of one that is not sent to, nothing is asked.
-  const newest = known?.identities[0]
-  if (newest !== undefined) {
-    const [met] = (await meet(account, reader, [{ owner: device.jid, fingerprint: newest.fingerprint }])).keys
-    if (met && !account.policy.maySend(met.level)) return {}
-  }
+  const shown = known?.identities ?? []
+  const refs = shown.map(({ fingerprint }) => ({ owner: device.jid, fingerprint }))
+  const { keys } = await meet(account, reader, refs)
+  if (keys.length > 0 && !keys.some(({ level }) => account.policy.maySend(level))) return {}
   const noted = withDevice(contact, { identities: [], ...known, id: device.id, healedAt: now })
   return {
     put: [[records.contact(device.jid), encodeContact(noted)]],
-    effects: [sendEmpty(namespace, device, newest?.fingerprint ?? '', { why: 'heal' })],
+    effects: [sendEmpty(namespace, device, shown[0]?.fingerprint ?? '', { why: 'heal' })],
   }
 }
 

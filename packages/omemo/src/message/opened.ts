@@ -16,7 +16,7 @@ import { type Meeting, meet } from '../keyring.ts'
 import { OMEMO_2, protocols } from '../protocol.ts'
 import { records } from '../record.ts'
 import type { Arrival } from '../session-list.ts'
-import { putList } from '../session-records.ts'
+import { putList, recordsOfForgotten } from '../session-records.ts'
 import type { OpenedElement } from './opening.ts'
 
 /** @internal What is to be written, told and done about an element that was opened, and whose key it is. */
@@ -61,6 +61,7 @@ export async function noteOpened(
   const use = isUse ? withUse(noted.contact, device.id, list.fingerprint, namespace) : undefined
   const after = use?.contact ?? noted.contact
   const contact = encodeContact(options.note?.(after, key) ?? after)
+  const forgotten = await recordsOfForgotten(reader, element.contact, noted.contact)
   const isSame = storedContact !== undefined && sameBytes(contact, storedContact)
   const events: OmemoEvent[] = [...meeting.events]
   if (noted.previous !== undefined)
@@ -80,7 +81,7 @@ export async function noteOpened(
       ...meeting.put,
       ...(isSame ? [] : [[records.contact(owner), contact] as const]),
     ],
-    delete: element.delete,
+    delete: [...element.delete, ...forgotten],
     events,
     effects: [...element.effects, ...meeting.effects],
   }

@@ -19,9 +19,10 @@ import { publishBundle } from '../device/announcement.ts'
 import { type Contact, decodeContact, newContact } from '../device/contact.ts'
 import { OmemoError } from '../error.ts'
 import { fingerprint } from '../identity-key.ts'
+import { decodeKeys } from '../key-records.ts'
 import type { DeviceRef, UnreadableCode } from '../outcome.ts'
 import { consumePreKey, decodePreKeys, encodePreKeys, type PreKeys } from '../pre-keys.ts'
-import { type Namespace, protocols } from '../protocol.ts'
+import { AXOLOTL, type Namespace, protocols } from '../protocol.ts'
 import { records } from '../record.ts'
 import { type Arrival, decryptMessage, type Opened } from '../session-list.ts'
 import { readListsOf, recordsOfList, type SessionListRef, type StoredList } from '../session-records.ts'
@@ -42,7 +43,7 @@ import {
 
 /**
  * Identities of one device id whose sessions are kept, and tried for a message that is no key exchange: above, those go
- * first that nobody has answered. Each session costs a Diffie-Hellman to try, so 8 × 9 × 1.2 ms.
+ * first that are not sent to, and that nobody has answered. Each session costs a Diffie-Hellman to try, so 8 × 9 × 1.2 ms.
  */
 export const MAX_LISTS_PER_DEVICE = 8
 
@@ -125,6 +126,7 @@ export async function openFirst<T>(
   const values =
     senders.length > 0 ? await reader.read([records.catchUp, ...senders.map(records.contact)]) : []
   const [catchUp, ...contacts] = values
+  const known = contacts.flatMap((bytes) => bytes ?? []).map((bytes) => decodeContact(bytes))
   const began = openedAt(catchUp)
   const isCatchingUp = began !== undefined && !isOver(began, account.clock.now())
   for (const candidate of candidates) {
@@ -135,6 +137,7 @@ export async function openFirst<T>(
         storedContact: contacts[i],
         contact: contacts[i] ? decodeContact(contacts[i]) : newContact(sender),
         bySession,
+        namesakes: known.filter(({ jid }) => jid !== sender),
         arrival,
         isCatchingUp,
       }
@@ -154,6 +157,8 @@ interface Attempt {
   readonly storedContact: Bytes | undefined
   readonly contact: Contact
   readonly bySession: boolean
+  /** The other accounts that are tried. */
+  readonly namesakes: readonly Contact[]
   readonly arrival: Arrival
   readonly isCatchingUp: boolean
 }
@@ -260,7 +265,7 @@ function inOrderOfUse(lists: readonly StoredList[]): readonly StoredList[] {
 async function openExchange(
   account: Account,
   reader: Reader,
-  { candidate, device, contact, bySession, arrival, isCatchingUp }: Attempt,
+  { candidate, device, contact, bySession, namesakes, arrival, isCatchingUp }: Attempt,
   lists: readonly StoredList[],
   exchange: KeyExchange,
 ): Promise<Result | UnreadableCode> {
@@ -269,8 +274,14 @@ async function openExchange(
   const identity = protocol.readIdentity(exchange.identityKey, 'key exchange/identity key')
   const list: SessionListRef = { namespace, device, fingerprint: fingerprint(identity) }
   const before = lists.find(({ ref }) => ref.fingerprint === list.fingerprint)
-  const known = contact.devices.find(({ id }) => id === device.id)?.identities ?? []
-  if (bySession && !known.some((shown) => shown.fingerprint === list.fingerprint)) return 'sender-unknown'
+  const hasShown = ({ devices }: Contact): boolean =>
+    devices.some(
+      ({ id, identities }) =>
+        id === device.id && identities.some((shown) => shown.fingerprint === list.fingerprint),
+    )
+  // Anybody can publish the bundle of another one as their own: then it says nothing about who it is.
+  if (bySession && (!hasShown(contact) || (namespace === AXOLOTL && namesakes.some(hasShown))))
+    return 'sender-unknown'
 
   const names = [records.preKeys(namespace), records.spent(namespace)]
   const [storedPreKeys, storedSpent] = await reader.read(isCatchingUp ? names : names.slice(0, 1))
@@ -286,7 +297,7 @@ async function openExchange(
   const state = { self: account.self, preKeys: usable, sessions: before?.sessions }
   const opened = await compute(account, decryptMessage(protocol, state, key.data, arrival))
   const used = usable.oneTime.find(({ id }) => id === opened.usedPreKeyId)
-  const surplus = before === undefined ? surplusOf(lists) : []
+  const surplus = before === undefined ? await surplusOf(account, reader, lists) : []
   const result = { list, before, opened, delete: surplus.flatMap(({ ref }) => recordsOfList(ref)) }
   if (used === undefined) return { ...result, put: [], effects: [] }
 
@@ -305,11 +316,21 @@ function hasSession({ sessions }: StoredList, ephemeralKey: Uint8Array): boolean
   return [sessions.current, ...sessions.archived].some((one) => sameBytes(one.ephemeralKey, ephemeralKey))
 }
 
-/** Lists that must go before another identity gets one. */
-function surplusOf(lists: readonly StoredList[]): readonly StoredList[] {
-  const isUsed = ({ sessions }: StoredList) => (sessions.current.exchange.state === 'confirmed' ? 1 : 0)
-  const age = ({ sessions }: StoredList) => sessions.current.stamp
+/** Lists that must go before another identity gets one: those last whose key is sent to, and that somebody has answered. */
+async function surplusOf(
+  account: Account,
+  reader: Reader,
+  lists: readonly StoredList[],
+): Promise<readonly StoredList[]> {
   const surplus = lists.length + 1 - MAX_LISTS_PER_DEVICE
-  if (surplus <= 0) return []
-  return [...lists].sort((a, b) => isUsed(a) - isUsed(b) || age(a) - age(b)).slice(0, surplus)
+  const [first] = lists
+  if (surplus <= 0 || first === undefined) return []
+  const [keys] = await reader.read([records.keysOf(first.ref.device.jid)])
+  const sentTo = new Set(
+    decodeKeys(keys).flatMap(({ fingerprint, level }) => (account.policy.maySend(level) ? fingerprint : [])),
+  )
+  const worth = ({ ref, sessions }: StoredList): number =>
+    (sentTo.has(ref.fingerprint) ? 2 : 0) + (sessions.current.exchange.state === 'confirmed' ? 1 : 0)
+  const age = ({ sessions }: StoredList) => sessions.current.stamp
+  return [...lists].sort((a, b) => worth(a) - worth(b) || age(a) - age(b)).slice(0, surplus)
 }

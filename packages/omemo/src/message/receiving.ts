@@ -189,7 +189,8 @@ async function stored(
   const trust = isGroup ? undefined : meaning.control.find(isTrustMessage)
   const optOut = isGroup || received.own ? undefined : meaning.control.find(isOptOut)
   const sender = { owner: device.jid, fingerprint, device }
-  const isOptedOut = (key: Key) => optOut !== undefined && account.policy.mayShow(key.level)
+  // Of a key that nobody would encrypt to: a server can add one, and have it ask for plain text.
+  const isOptedOut = (key: Key) => optOut !== undefined && account.policy.maySend(key.level)
   const { key, ...noted } = await noteOpened(account, reader, element, {
     introduce: trust && ((by) => receiveTrust(account, by, sender, { element: trust, at: meaning.time })),
     note: (contact, key) =>
