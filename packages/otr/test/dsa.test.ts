@@ -218,6 +218,19 @@ describe('§3 row 13: keys that are none', () => {
     expect(() => readPublicKey(reader(bytes, 'test'))).toThrow(invalid)
   })
 
+  test.each(vectors.bounds)('p of $bits bits is still one', (row) => {
+    const [p, q, g, y, x] = [row.p, row.q, row.g, row.y, row.x].map(number) as [
+      bigint,
+      bigint,
+      bigint,
+      bigint,
+      bigint,
+    ]
+    const other = { p, q, g, y, x }
+    expect(() => assertPrivateKey(other)).not.toThrow()
+    expect(verify(other, digest, sign(other, digest))).toBe(true)
+  })
+
   test('x that is out of range or of another key', () => {
     expect(() => assertPrivateKey(key)).not.toThrow()
     for (const other of [0n, q, x + 1n, x + q])
