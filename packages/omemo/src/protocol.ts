@@ -89,3 +89,6 @@ export const protocols: Readonly<Record<Namespace, Protocol>> = {
   [OMEMO_2]: omemo2,
   [AXOLOTL]: axolotl,
 }
+
+/** @internal The preferred one first. */
+export const namespaces: readonly Namespace[] = [OMEMO_2, AXOLOTL]

@@ -7,15 +7,16 @@
  *     spent/<ns>                               used ones kept until catch-up ends      message/catch-up.ts
  *     catch-up                                 since when                              message/catch-up.ts
  *     contact/<jid>                            lists and devices of an account         device/contact.ts
- *     keys/<jid>                               its keys and what is thought of them    keyring.ts
- *     waiting                                  trust messages that must wait           keyring.ts
+ *     keys/<jid>                               its keys and what is thought of them    key-records.ts
+ *     waiting                                  trust messages that must wait           key-records.ts
  *     session/<ns>/<jid>/<id>/<fingerprint>    the current session                     session-records.ts
  *     archived/<ns>/<jid>/<id>/<fingerprint>   those before it                         session-records.ts
  *     kept/<ref>                               a message that is not settled           message/kept.ts
+ *     hidden/<jid>                             which of the kept ones are not shown    message/hidden.ts
  *     seen/<jid>                               which of its messages were opened lately  message/seen.ts
- *     room/<jid>                               to whom a room's messages went last     room.ts
+ *     room/<jid>                               to whom a room's messages went last     room-record.ts
  *     archive                                  to where it was read                    message/archive.ts
- *     effects/…                                what remains to be done                 follow-up.ts
+ *     effects/…                                what remains to be done                 effects.ts
  *
  * A bare JID has no slash, so that names are unambiguous.
  */
@@ -45,6 +46,7 @@ export const records = {
   kept: (ref: string) => `kept/${ref}`,
   allKept: 'kept/',
   archive: 'archive',
+  hidden: (jid: BareJid) => `hidden/${jid}`,
   seen: (jid: BareJid) => `seen/${jid}`,
   room: (room: BareJid) => `room/${room}`,
   allRooms: 'room/',

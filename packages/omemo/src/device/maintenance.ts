@@ -2,6 +2,7 @@
 import type { Effect, Put } from '@xmpp-e2e/store'
 import { type Account, change, compute } from '../account.ts'
 import type { Bytes } from '../bytes.ts'
+import { isTooLong } from '../message/catch-up.ts'
 import {
   decodePreKeys,
   encodePreKeys,
@@ -57,7 +58,11 @@ async function rotate(account: Account): Promise<number> {
   for (;;) {
     const now = account.clock.now()
     const stored = await change(account, keys, ([upkeep, catchUp, ...values]) => ({
-      result: { upkeep: decodeUpkeep(upkeep), isCatchingUp: catchUp !== undefined, preKeys: decoded(values) },
+      result: {
+        upkeep: decodeUpkeep(upkeep),
+        isCatchingUp: catchUp !== undefined && !isTooLong(catchUp, now),
+        preKeys: decoded(values),
+      },
     }))
     const { rotatedAt = now } = stored.upkeep
     const due = rotatedAt + SIGNED_PRE_KEY_MS

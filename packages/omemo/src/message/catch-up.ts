@@ -15,15 +15,21 @@ import { utf8ToBytes } from '@noble/hashes/utils.js'
 import type { Put } from '@xmpp-e2e/store'
 import { type Account, change } from '../account.ts'
 import { type Bytes, sameBytes } from '../bytes.ts'
-import { decodeRecord, encodeRecord, isObject, isTime } from '../json-record.ts'
+import { decodeRecord, encodeRecord, isMaybe, isObject, isTime } from '../json-record.ts'
 import type { PreKey, PreKeys } from '../pre-keys.ts'
-import { type Namespace, protocols } from '../protocol.ts'
+import { namespaces } from '../protocol.ts'
 import { records } from '../record.ts'
 import type { SessionListRef } from '../session-records.ts'
 import { ByteReader, ByteWriter } from '../state-bytes.ts'
 
 /** Milliseconds: catch-up ends by itself a day after it began. */
 export const CATCH_UP_MS = 86_400_000
+
+/**
+ * Milliseconds, a week: for so long catch-up can begin anew, where an archive can never be read to its end, until used
+ * prekeys are forgotten all the same. Else a server could keep them, and the signed prekey, for ever.
+ */
+export const MAX_CATCH_UP_MS = 7 * 86_400_000
 
 /** Used prekeys kept in one catch-up; the oldest go first. 500 × up to 69 bytes = 34 kB, written at each key exchange. */
 export const MAX_SPENT_PRE_KEYS = 500
@@ -105,16 +111,31 @@ export function decodeSpent(bytes: Uint8Array | undefined): Spent {
 
 /** @internal When catch-up began. @throws OmemoError `state-malformed`, `state-version-unknown` */
 export function openedAt(record: Uint8Array | undefined): number | undefined {
-  return record && decodeRecord(record, 'catch-up', isObject({ openedAt: isTime })).openedAt
+  return record && decodeRecord(record, 'catch-up', shape).openedAt
 }
 
-/** @internal Opens it, or lets it begin anew: each page read is a reason to wait a day longer. */
+const shape = isObject({ openedAt: isTime, since: isMaybe(isTime) })
+
+/** @internal Whether it was begun anew for so long that nobody should wait for its end. */
+export function isTooLong(record: Uint8Array | undefined, now: number): boolean {
+  if (record === undefined) return false
+  const { openedAt, since = openedAt } = decodeRecord(record, 'catch-up', shape)
+  return Math.abs(now - since) >= MAX_CATCH_UP_MS
+}
+
+/** @internal Opens it, or lets it begin anew: each page read is a reason to wait a day longer, up to `MAX_CATCH_UP_MS`. */
 export function beginCatchUp(account: Account): Promise<void> {
-  return change(account, [], () => {
-    const begun: Put = [records.catchUp, encodeRecord({ openedAt: account.clock.now() })]
-    return { put: [begun], result: undefined }
+  return change(account, [records.catchUp], ([record]) => {
+    const now = account.clock.now()
+    const before = record && decodeRecord(record, 'catch-up', shape)
+    const isNew = before === undefined || isOver(before.openedAt, now) || isTooLong(record, now)
+    const since = isNew ? now : (before.since ?? before.openedAt)
+    const begun: Put = [records.catchUp, encodeRecord({ openedAt: now, since })]
+    return { put: [begun], delete: isNew ? allSpent : [], result: undefined }
   })
 }
+
+const allSpent = namespaces.map(records.spent)
 
 /** @internal Forgets the used prekeys. Nothing happens when it is not open. */
 export function endCatchUp(account: Account): Promise<void> {
@@ -140,7 +161,6 @@ function end(account: Account, isTime: (began: number, now: number) => boolean):
   return change(account, [records.catchUp], ([record]) => {
     const began = openedAt(record)
     if (began === undefined || !isTime(began, account.clock.now())) return { result: undefined }
-    const spent = (Object.keys(protocols) as readonly Namespace[]).map(records.spent)
-    return { delete: [records.catchUp, ...spent], events: [{ kind: 'caught-up' }], result: undefined }
+    return { delete: [records.catchUp, ...allSpent], events: [{ kind: 'caught-up' }], result: undefined }
   })
 }

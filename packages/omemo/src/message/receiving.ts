@@ -30,6 +30,7 @@ import { headerOf, lookForClone } from './clone.ts'
 import { isOptOut, isTrustMessage, reasonOf } from './control.ts'
 import { answerOwed } from './follow-up.ts'
 import { healed, isStale, refreshList } from './healing.ts'
+import { hidden } from './hidden.ts'
 import { encodeKept, type KeptMessage, keyRefOf, messageOf, outsideOf, readKept } from './kept.ts'
 import { beside, type Meaning, meaningOf } from './meaning.ts'
 import { noteOpened } from './opened.ts'
@@ -232,8 +233,15 @@ async function stored(
     plaintext: meaning.plaintext,
     ...outsideOf(received.stanza, unauthenticated),
   }
-  const put: readonly Put[] = [...opening, [records.kept(ref), encodeKept(kept)]]
-  return { ...decision, put, result: shown(account, received, ref, kept, key) }
+  const encoded = encodeKept(kept)
+  const put: Put[] = [...opening, [records.kept(ref), encoded]]
+  const gone = [...noted.delete]
+  if (!account.policy.mayShow(key.level)) {
+    const others = await hidden(reader, device.jid, ref, encoded.length)
+    put.push(others.put)
+    gone.push(...others.delete)
+  }
+  return { ...decision, put, delete: gone, result: shown(account, received, ref, kept, key) }
 }
 
 /** Whether the device is in none of the lists; `undefined` where no list is known. */
