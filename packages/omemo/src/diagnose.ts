@@ -22,8 +22,7 @@ import { MIN_PRE_KEYS, type PreKeys } from './pre-keys.ts'
 import type { Namespace } from './protocol.ts'
 import { records } from './record.ts'
 import { readListsOf, type StoredList } from './session-records.ts'
-import type { Bundle } from './stanza/bundle.ts'
-import { bundles } from './stanza/bundle.ts'
+import { type Bundle, bundles } from './stanza/bundle.ts'
 import { deviceLists } from './stanza/device-list.ts'
 
 export interface Diagnosis {
@@ -204,7 +203,7 @@ async function waiting(
   jid: BareJid,
   { contact, isCatchingUp }: Stored,
 ): Promise<readonly Finding[]> {
-  const theirs = (await effects.list()).filter(({ key, lane }) => key.includes(jid) || lane.includes(jid))
+  const theirs = (await effects.list()).filter(({ key, lane }) => `${lane} ${key}`.split(' ').includes(jid))
   const codes: FindingCode[] = []
   if (contact.optedOut !== undefined) codes.push('opted-out')
   if (theirs.some(({ parked }) => parked)) codes.push('follow-ups-parked')

@@ -8,8 +8,7 @@
  *     signed ones  the newest two of a namespace, as after a rotation; a present one that cannot be published is replaced
  *     id 0         is accepted in prekeys that others use already, and never published: many refuse it
  */
-import type { Clock, Put, Store } from '@xmpp-e2e/store'
-import { update } from '@xmpp-e2e/store'
+import { type Clock, type Put, type Store, update } from '@xmpp-e2e/store'
 import type { BareJid } from '@xmpp-e2e/xml'
 import { compute, pause } from './account.ts'
 import { type Bytes, type Random, sameBytes } from './bytes.ts'
@@ -20,7 +19,7 @@ import { type ForeignKey, importedKeys } from './foreign-trust.ts'
 import { type Identity, importCurve25519, importEd25519 } from './identity-key.ts'
 import { encodeKeys } from './key-records.ts'
 import { encodePreKeys, generatePreKeys, MAX_PRE_KEY_ID, type PreKey, type PreKeys } from './pre-keys.ts'
-import { AXOLOTL, type Namespace, protocols } from './protocol.ts'
+import { AXOLOTL, type Namespace, namespaces } from './protocol.ts'
 import { records } from './record.ts'
 import { MAX_BUNDLE_PRE_KEYS } from './stanza/bundle.ts'
 import { MAX_DEVICE_ID } from './stanza/device-id.ts'
@@ -122,7 +121,7 @@ export async function importDevice(
     [records.upkeep, encodeUpkeep({ ...decodeUpkeep(undefined), rotatedAt })],
   ]
   const nextIds = { oneTime: nextId(data.preKeys, data.nextPreKeyId), signed: nextId(data.signedPreKeys) }
-  for (const namespace of Object.keys(protocols) as readonly Namespace[]) {
+  for (const namespace of namespaces) {
     const preKeys = await preKeysOf(parts, namespace, { oneTime, signed, nextIds }, drop)
     put.push([records.preKeys(namespace), encodePreKeys(preKeys)])
   }

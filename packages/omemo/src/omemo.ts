@@ -1,33 +1,19 @@
 /** The façade: one device of one account, in both namespaces. The only place that holds anything in memory. */
 import { randomBytes } from '@noble/hashes/utils.js'
-import { notify, onEvents, type PepEvent } from '@xmpp-e2e/disco/pep'
-import {
-  effectQueue,
-  type HandleOptions,
-  type QueuedEffect,
-  type Signal,
-  type Store,
-  scoped,
-} from '@xmpp-e2e/store'
+import { notify } from '@xmpp-e2e/disco/pep'
+import { effectQueue, type Signal, type Store, scoped } from '@xmpp-e2e/store'
 import type { Evidence, Key, KeyRef, Level } from '@xmpp-e2e/trust'
-import { type BareJid, bareJid, type Connection, type Element, type Received } from '@xmpp-e2e/xml'
+import { type BareJid, bareJid, type Element, type Received } from '@xmpp-e2e/xml'
 import type { Account } from './account.ts'
 import { type Closing, closing } from './closing.ts'
 import { nobleCurve } from './curve.ts'
-import {
-  ANNOUNCE,
-  announce,
-  handleAnnounce,
-  handlePublishBundle,
-  PUBLISH_BUNDLE,
-} from './device/announcement.ts'
+import { announce } from './device/announcement.ts'
 import { type DeviceInfo, devicesOf } from './device/device-info.ts'
-import { onListEvent } from './device/device-lists.ts'
+import { leave, removeDevices, reset, setLabel } from './device/device-management.ts'
 import { maintain } from './device/maintenance.ts'
 import { type OwnDevice, openDevice } from './device/own-device.ts'
-import { leave, removeDevices, reset, setLabel } from './device/own-devices.ts'
-import { onOwnEvent } from './device/own-events.ts'
 import { type Diagnosis, diagnose } from './diagnose.ts'
+import { handleEffect, runEffects } from './effects.ts'
 import { type DecryptedIq, decryptIq, type EncryptedIq, encryptIq } from './encrypted-iq.ts'
 import type { OmemoEvent } from './event.ts'
 import { type Dropped, type ForeignDevice, importDevice } from './foreign-device.ts'
@@ -36,59 +22,25 @@ import { decide, keysOf, keyUri, scan } from './keyring.ts'
 import { beginCatchUp, endCatchUp, tickCatchUp } from './message/catch-up.ts'
 import { isExposable } from './message/content.ts'
 import { explain } from './message/explain.ts'
-import {
-  handleSendEmpty,
-  handleSendStanza,
-  type Replaced,
-  replaceSession,
-  SEND_EMPTY,
-  SEND_STANZA,
-} from './message/follow-up.ts'
-import { handleRefreshList, REFRESH_LIST } from './message/healing.ts'
+import { type Replaced, replaceSession } from './message/follow-up.ts'
 import { settle, unsettled } from './message/kept.ts'
 import { type Abortable, type Handle, type Inbox, inbox, type ListenOptions } from './message/listening.ts'
 import { decrypt } from './message/receiving.ts'
 import { encrypt } from './message/sending.ts'
+import { onNotifications, untilSession } from './notifications.ts'
 import { optIn, optOut } from './opt-out.ts'
 import type { OmemoOptions } from './options.ts'
 import type { Decrypted, DecryptedMessage, DeviceRef, Encrypted } from './outcome.ts'
-import { type Namespace, protocols } from './protocol.ts'
-import { type Audience, type AudienceOptions, audienceOf, isAboutRoom, onRoomStanza } from './room.ts'
+import { namespaces } from './protocol.ts'
+import { type Audience, type AudienceOptions, audienceOf } from './room.ts'
 import { deviceLists } from './stanza/device-list.ts'
 import { encryptedElements } from './stanza/message.ts'
-import { handleSendTrust, SEND_TRUST } from './trust-messages.ts'
 
-/** Resolves when there is a session, perhaps at once; rejects with the reason of whichever signal aborts first. */
-async function session(connection: Connection, signals: readonly (Signal | undefined)[]): Promise<void> {
-  if (connection.jid !== undefined) return
-  const cleanups: (() => void)[] = []
-  await new Promise<void>((resolve, reject) => {
-    cleanups.push(connection.subscribe({ session: (state) => state !== 'lost' && resolve() }))
-    for (const signal of signals) {
-      if (signal === undefined) continue
-      const abort = () => reject(signal.reason)
-      if (signal.aborted) abort()
-      signal.addEventListener('abort', abort)
-      cleanups.push(() => signal.removeEventListener('abort', abort))
-    }
-  }).finally(() => {
-    for (const cleanup of cleanups) cleanup()
-  })
-}
-
-type Handler = (account: Account, effect: QueuedEffect, options: HandleOptions) => Promise<void>
-
-/** What may wait in the queue, by kind. */
-const HANDLERS: Readonly<Record<string, Handler>> = {
-  [PUBLISH_BUNDLE]: handlePublishBundle,
-  [ANNOUNCE]: handleAnnounce,
-  [SEND_EMPTY]: handleSendEmpty,
-  [SEND_STANZA]: handleSendStanza,
-  [SEND_TRUST]: handleSendTrust,
-  [REFRESH_LIST]: handleRefreshList,
-}
-
-const BOTH = Object.keys(protocols) as readonly Namespace[]
+/**
+ * Runs of the queue at once: one may wait for servers that do not answer, lane after lane, and what is added meanwhile is
+ * for another one.
+ */
+const MAX_RUNS = 3
 
 /** What came of an import: `device-exists` when the store has a device of the account already. */
 export type Imported =
@@ -103,7 +55,7 @@ function storeOf({ account, policy, store }: OmemoOptions): Store {
 }
 
 /** The features to announce for being notified of device lists (XEP-0384 §5.2): for `disco`, or for hosts that answer it themselves. */
-export const features: readonly string[] = BOTH.map((namespace) => notify(deviceLists[namespace].node))
+export const features: readonly string[] = namespaces.map((namespace) => notify(deviceLists[namespace].node))
 
 /**
  * OMEMO for one device of one account: XEP-0384 in both namespaces at once.
@@ -120,7 +72,7 @@ export class Omemo {
   #stopListening: (() => void) | undefined
   #work: Promise<void> = Promise.resolve()
   #hasMoreWork = false
-  #isWorking = false
+  #runs = 0
 
   private constructor(options: OmemoOptions, store: Store, device: OwnDevice) {
     const { account: jid, connection, policy, clock, random = randomBytes, curve = nobleCurve } = options
@@ -134,7 +86,7 @@ export class Omemo {
       clock,
       random,
       curve,
-      namespaces: options.namespaces ?? BOTH,
+      namespaces: options.namespaces ?? namespaces,
       get self() {
         return self()
       },
@@ -147,7 +99,7 @@ export class Omemo {
         store,
         clock,
         random,
-        handle: async (effect, handling) => HANDLERS[effect.kind]?.(account, effect, handling),
+        handle: (effect, handling) => handleEffect(account, effect, handling),
       }),
       emit: (event) => this.#emit(event),
       kick: () => this.#kick(),
@@ -160,7 +112,7 @@ export class Omemo {
    * Opens the account's device in the store, or makes it. Never touches the network.
    *
    * @throws {OmemoError} `state-malformed`, `state-version-unknown`: never go on with a new device silently
-   * @throws {TypeError} on options that are none
+   * @throws {TypeError} on options that are none; {RangeError} as `signedLabel` on the label
    */
   static async open(options: OmemoOptions): Promise<Omemo> {
     const store = storeOf(options)
@@ -200,11 +152,13 @@ export class Omemo {
    */
   async start({ signal }: Abortable = {}): Promise<void> {
     this.#assertOpen()
-    await session(this.#account.connection, [signal, this.#closing.signal])
-    this.#stopListening ??= this.#listen()
-    await announce(this.#account, { signal })
-    await this.#account.effects.retry()
-    this.#kick()
+    await untilSession(this.#account.connection, [signal, this.#closing.signal])
+    this.#stopListening ??= onNotifications(
+      this.#account,
+      (work) => this.#inBackground(work),
+      (state) => (state === 'new' ? this.#announce(this.#closing.signal) : this.#retry()),
+    )
+    await this.#announce(signal)
   }
 
   /**
@@ -239,7 +193,7 @@ export class Omemo {
    *   Catch-up stays open then, until the next time or for `CATCH_UP_MS`
    * @throws {TypeError} where nobody listens; {StoreError} what a message could not be opened for
    */
-  catchUp({ signal }: Abortable = {}): Promise<void> {
+  async catchUp({ signal }: Abortable = {}): Promise<void> {
     this.#assertOpen()
     return this.#inbox.catchUp({ signal })
   }
@@ -253,6 +207,7 @@ export class Omemo {
    * Encrypts a whole message for all devices of the recipients, and for the account's other ones. Messages of type
    * `groupchat` go to a room, and `to` are the real addresses of its members (`audience`). Send `stanzas` as they are.
    *
+   * @throws {TypeError | RangeError} on what is no message, or to somebody else
    * @throws the signal's reason
    */
   async encrypt(message: Element, to: readonly BareJid[], { signal }: Abortable = {}): Promise<Encrypted> {
@@ -263,13 +218,15 @@ export class Omemo {
   /**
    * Opens what `receive` or `vouch` of `@xmpp-e2e/xml` have established. What comes of it stays in the store until it is
    * settled: decrypting the same stanza again gives the same answer, after a crash and in another tab.
+   *
+   * @throws {TypeError} on what another account has received
    */
   async decrypt(received: Received): Promise<Decrypted> {
     this.#assertOpen()
     return decrypt(this.#account, received)
   }
 
-  /** Messages that the application has saved: they are deleted here, and their stanzas are duplicates from now on. */
+  /** Messages that the application has saved: they are deleted here, and their stanzas are duplicates from now on. @throws {RangeError} on what is no `ref` */
   async settle(refs: readonly string[]): Promise<void> {
     this.#assertOpen()
     await settle(this.#account, refs)
@@ -292,7 +249,7 @@ export class Omemo {
   async tick(): Promise<{ readonly nextDue?: Date }> {
     this.#assertOpen()
     const dates = [await maintain(this.#account), await tickCatchUp(this.#account)]
-    dates.push((await this.#account.effects.run({ signal: this.#closing.signal })).nextDue)
+    dates.push(await runEffects(this.#account))
     const times = dates.flatMap((date) => (date === undefined ? [] : [date.getTime()]))
     return times.length > 0 ? { nextDue: new Date(Math.min(...times)) } : {}
   }
@@ -335,7 +292,8 @@ export class Omemo {
   }
 
   /** The keys of an account, the own one's other devices included, or all that are known. */
-  keys(owner?: BareJid): Promise<readonly Key[]> {
+  async keys(owner?: BareJid): Promise<readonly Key[]> {
+    this.#assertOpen()
     return keysOf(this.#account, owner)
   }
 
@@ -344,7 +302,8 @@ export class Omemo {
    *
    * @throws {RangeError} for this device's own key
    */
-  decide(key: KeyRef, level: Level, by: Evidence): Promise<Key> {
+  async decide(key: KeyRef, level: Level, by: Evidence): Promise<Key> {
+    this.#assertOpen()
     return decide(this.#account, key, level, by)
   }
 
@@ -353,7 +312,8 @@ export class Omemo {
    *
    * @throws {TrustError} `uri-malformed`, `uri-without-keys`, `uri-wrong-owner`
    */
-  scan(uri: string, expected: BareJid | undefined): Promise<readonly Key[]> {
+  async scan(uri: string, expected: BareJid | undefined): Promise<readonly Key[]> {
+    this.#assertOpen()
     return scan(this.#account, uri, expected)
   }
 
@@ -363,21 +323,25 @@ export class Omemo {
   }
 
   /** For hosts that read the archive themselves: before the first page, and `endCatchUp` after the last one. */
-  beginCatchUp(): Promise<void> {
+  async beginCatchUp(): Promise<void> {
+    this.#assertOpen()
     return beginCatchUp(this.#account)
   }
 
-  endCatchUp(): Promise<void> {
+  async endCatchUp(): Promise<void> {
+    this.#assertOpen()
     return endCatchUp(this.#account)
   }
 
   /** Asks a room whether its messages can be encrypted, and to whom. @throws the signal's reason */
-  audience(room: BareJid, options: AudienceOptions = {}): Promise<Audience> {
+  async audience(room: BareJid, options: AudienceOptions = {}): Promise<Audience> {
+    this.#assertOpen()
     return audienceOf(this.#account, room, options)
   }
 
-  /** For a person who sees that messages with a device fail: opens a new session, and tells the device. */
-  replaceSession(device: DeviceRef): Promise<Replaced> {
+  /** For a person who sees that messages with a device fail: opens a new session, and tells the device. @throws {RangeError} on this one */
+  async replaceSession(device: DeviceRef): Promise<Replaced> {
+    this.#assertOpen()
     return replaceSession(this.#account, device)
   }
 
@@ -432,22 +396,26 @@ export class Omemo {
   }
 
   /** Others see it after it is published. `undefined` takes it away. @throws {RangeError} as `signedLabel` */
-  setLabel(label: string | undefined): Promise<void> {
+  async setLabel(label: string | undefined): Promise<void> {
+    this.#assertOpen()
     return setLabel(this.#account, label)
   }
 
   /** Takes other devices of this account off its lists: messages are no longer encrypted to them. @throws {PepError} */
-  removeDevices(ids: readonly number[], { signal }: Abortable = {}): Promise<void> {
+  async removeDevices(ids: readonly number[], { signal }: Abortable = {}): Promise<void> {
+    this.#assertOpen()
     return removeDevices(this.#account, ids, { signal })
   }
 
   /** Starts over with a new device id, new prekeys and no sessions; with `keepIdentity` the fingerprint stays. @throws {PepError} */
-  reset(options: { readonly keepIdentity: boolean }): Promise<void> {
+  async reset(options: { readonly keepIdentity: boolean }): Promise<void> {
+    this.#assertOpen()
     return reset(this.#account, options)
   }
 
   /** Says in words why a stanza can or cannot be read. Changes nothing. */
-  explain(received: Received): Promise<string> {
+  async explain(received: Received): Promise<string> {
+    this.#assertOpen()
     return explain(this.#account, received)
   }
 
@@ -462,32 +430,18 @@ export class Omemo {
     return diagnose(this.#account, jid, { signal })
   }
 
-  #listen(): () => void {
-    const { connection, jid } = this.#account
-    const own = ({ owner }: PepEvent) => owner === jid
-    const nodes = BOTH.flatMap((namespace) => [deviceLists[namespace].node])
-    const stopEvents = onEvents(connection, nodes, (event) =>
-      this.#inBackground(() =>
-        own(event) ? onOwnEvent(this.#account, event) : onListEvent(this.#account, event),
-      ),
-    )
-    const stopSessions = connection.subscribe({
-      stanza: (stanza) => {
-        if (isAboutRoom(stanza)) this.#inBackground(() => onRoomStanza(this.#account, stanza))
-      },
-      session: (state) => {
-        if (state === 'lost') return
-        this.#inBackground(async () => {
-          if (state === 'new') await announce(this.#account, { signal: this.#closing.signal })
-          await this.#account.effects.retry()
-          this.#kick()
-        })
-      },
-    })
-    return () => {
-      stopEvents()
-      stopSessions()
+  /** What `start` does, and each new session. What waits is tried again even if it could not be published. */
+  async #announce(signal: Signal | undefined): Promise<void> {
+    try {
+      await announce(this.#account, { signal })
+    } finally {
+      await this.#retry()
     }
+  }
+
+  async #retry(): Promise<void> {
+    await this.#account.effects.retry()
+    this.#kick()
   }
 
   #emit(event: OmemoEvent): void {
@@ -503,24 +457,16 @@ export class Omemo {
 
   #kick(): void {
     this.#hasMoreWork = true
-    if (this.#isWorking) return
-    this.#isWorking = true
+    if (this.#runs === MAX_RUNS) return
+    this.#runs++
     this.#inBackground(async () => {
       try {
         while (this.#hasMoreWork && !this.#closing.signal.aborted) {
           this.#hasMoreWork = false
-          const { failed } = await this.#account.effects.run({ signal: this.#closing.signal })
-          for (const { effect, error } of failed)
-            this.#emit({
-              kind: 'follow-up-failed',
-              what: effect.kind,
-              to: effect.key,
-              error,
-              parked: effect.parked,
-            })
+          await runEffects(this.#account)
         }
       } finally {
-        this.#isWorking = false
+        this.#runs--
       }
     })
   }

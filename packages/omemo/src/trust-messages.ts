@@ -26,8 +26,6 @@ import { records } from './record.ts'
 import { messageChildren } from './stanza/message.ts'
 import { decodeNotice, fingerprintOfKeyId, keyIdOf, type PendingNotice, stillTrue } from './trust-notices.ts'
 
-export { SEND_TRUST } from './trust-notices.ts'
-
 /**
  * @internal Within a change, instead of `meet`: introduces the sender's key and acts on a `<trust-message/>` out of its
  * omemo:2 envelope. `sender` is the key that has authenticated it; `at` is the time in the envelope, without which

@@ -11,7 +11,7 @@ import {
   isTime,
   isWhole,
 } from '../json-record.ts'
-import { type Namespace, protocols } from '../protocol.ts'
+import { type Namespace, namespaces } from '../protocol.ts'
 import { records } from '../record.ts'
 import { MAX_DEVICE_ID } from '../stanza/device-id.ts'
 
@@ -29,12 +29,10 @@ export interface Upkeep {
 
 const NONE: Upkeep = { reannouncedAt: [], reclaimed: [], retired: [] }
 
-const NAMESPACES = Object.keys(protocols) as readonly Namespace[]
-
 const shape = isObject({
   rotatedAt: isMaybe(isTime),
   reannouncedAt: isList(isTime),
-  reclaimed: isList(isObject({ namespace: isOneOf(NAMESPACES), at: isTime })),
+  reclaimed: isList(isObject({ namespace: isOneOf(namespaces), at: isTime })),
   retired: isList(isWhole(1, MAX_DEVICE_ID)),
 })
 

@@ -27,7 +27,7 @@ import {
 } from '../json-record.ts'
 import type { DeviceRef, Refused, SkipCode } from '../outcome.ts'
 import { payloadCiphers } from '../payload.ts'
-import { type Namespace, protocols } from '../protocol.ts'
+import { type Namespace, namespaces } from '../protocol.ts'
 import type { Session } from '../session.ts'
 import { encryptMessage, type Opened } from '../session-list.ts'
 import { putList, readLists, readListsOf, type SessionListRef } from '../session-records.ts'
@@ -66,8 +66,8 @@ export function sendEmpty(
 }
 
 /**
- * @internal The answer that a message which was opened asks for, if it asks for one. Only a key that may be shown is given
- * any: others learn nothing of this device.
+ * @internal The answer that a message which was opened asks for, if it asks for one. For messages that may be shown: others
+ * are not answered.
  */
 export function answerOwed(
   { namespace, device, fingerprint }: SessionListRef,
@@ -88,7 +88,7 @@ export async function handleSendStanza(account: Account, effect: QueuedEffect): 
 }
 
 const empty = isObject({
-  namespace: isOneOf(Object.keys(protocols) as readonly Namespace[]),
+  namespace: isOneOf(namespaces),
   jid: isText,
   id: isWhole(1, MAX_FOREIGN_ID),
   fingerprint: isText,
