@@ -35,10 +35,13 @@ export async function healed(
   const refs = shown.map(({ fingerprint }) => ({ owner: device.jid, fingerprint }))
   const { keys } = await meet(account, reader, refs)
   if (keys.length > 0 && !keys.some(({ level }) => account.policy.maySend(level))) return {}
+  const effect = sendEmpty(namespace, device, shown[0]?.fingerprint ?? '', { why: 'heal' })
   const noted = withDevice(contact, { identities: [], ...known, id: device.id, healedAt: now })
   return {
     put: [[records.contact(device.jid), encodeContact(noted)]],
-    effects: [sendEmpty(namespace, device, shown[0]?.fingerprint ?? '', { why: 'heal' })],
+    effects: [
+      shown.length > 0 ? effect : { ...effect, lane: 'heal strangers', key: `${effect.key} ${device.jid}` },
+    ],
   }
 }
 
