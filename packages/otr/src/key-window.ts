@@ -114,7 +114,8 @@ export function openData(window: KeyWindow, message: DataMessage, group: Group, 
   const { recipientKeyId, senderKeyId, counter, authenticated, mac, nextDh, encrypted } = message
   const pair = pairOf(window, recipientKeyId, senderKeyId, group)
   if (pair === undefined) return { opened: false, why: 'keys-unknown' }
-  assertGroupElement(nextDh)
+  // The one that we hold has been checked, and comes with every message until we have answered.
+  if (nextDh !== window.theirCurrent) assertGroupElement(nextDh)
   if (!equalBytes(dataMac(pair.keys.receivingMac, authenticated), mac))
     return { opened: false, why: isOurs(window, message) ? 'reflected' : 'unauthentic' }
   if (counter <= pair.received) return { opened: false, why: 'replayed' }

@@ -1,6 +1,7 @@
 /** What the user wants of OTR with one peer (Policies). */
 
 import type { Version } from './header.ts'
+import { MAX_PAD } from './tlv.ts'
 
 export interface Policy {
   /** 2 only for peers that are known to need it: whoever is on the way can make it of 3, unnoticed. */
@@ -36,4 +37,25 @@ export const DEFAULT_POLICY: Policy = {
   heartbeatMs: 60_000,
   queryText: '',
   errorText: 'An encrypted message could not be read.',
+}
+
+/** Characters: a fragment's header takes 37 in version 3, so that even the longest message needs few enough. */
+export const MIN_FRAGMENT = 60
+
+/**
+ * A policy with the defaults for what `options` leaves out.
+ *
+ * @throws RangeError for no version or an unknown one, a padding outside 0 … 4096, a fragment shorter than
+ *   {@link MIN_FRAGMENT}, or a time that is none; `Infinity` is no heartbeat
+ */
+export function createPolicy(options: Partial<Policy> = {}): Policy {
+  const policy = { ...DEFAULT_POLICY, ...options }
+  const { versions, pad, heartbeatMs, maxFragment = MIN_FRAGMENT } = policy
+  if (versions.length === 0 || !versions.every((version) => version === 2 || version === 3))
+    throw new RangeError('versions: expected 2, 3, or both')
+  if (!Number.isInteger(pad) || pad < 0 || pad > MAX_PAD) throw new RangeError(`pad: expected 0 … ${MAX_PAD}`)
+  if (!(heartbeatMs >= 0)) throw new RangeError('heartbeatMs: expected a number ≥ 0')
+  if (!Number.isInteger(maxFragment) || maxFragment < MIN_FRAGMENT)
+    throw new RangeError(`maxFragment: expected at least ${MIN_FRAGMENT}`)
+  return policy
 }

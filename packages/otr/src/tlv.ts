@@ -25,6 +25,9 @@ export const TLV = {
 /** The longest value of a record: its length is a SHORT. */
 export const MAX_TLV_BYTES = 0xffff
 
+/** The largest multiple to pad to, in bytes: longer than what people write. */
+export const MAX_PAD = 4096
+
 export interface Tlv {
   readonly type: number
   readonly value: Uint8Array
@@ -41,10 +44,10 @@ export interface Plaintext {
  * type 0; 0 adds none. A padding record takes at least four bytes, so the result may take one multiple more.
  *
  * @throws {RangeError} when a type is not a SHORT, a value is longer than {@link MAX_TLV_BYTES}, or `pad` is not in
- * 0 … 4096
+ * 0 … {@link MAX_PAD}
  */
 export const encodePlaintext = ({ text, tlvs }: Plaintext, pad = 0): Bytes => {
-  if (!Number.isInteger(pad) || pad < 0 || pad > 4096) throw new RangeError('pad: expected 0 … 4096')
+  if (!Number.isInteger(pad) || pad < 0 || pad > MAX_PAD) throw new RangeError(`pad: expected 0 … ${MAX_PAD}`)
   const words = utf8ToBytes(text.replaceAll('\0', '\ufffd'))
   const length = tlvs.reduce((sum, tlv) => sum + 4 + tlv.value.length, words.length + 1)
   const padding = pad === 0 ? undefined : (pad - ((length + 4) % pad)) % pad
