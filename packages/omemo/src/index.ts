@@ -34,12 +34,12 @@ export { FALLBACK_BODY, isExposable } from './message/content.ts'
 export type { Replaced } from './message/follow-up.ts'
 export { HEAL_MS, UNLISTED_REFRESH_MS } from './message/healing.ts'
 export { MAX_KEPT_OUTSIDE } from './message/kept.ts'
-export type { Abortable, Arrived, Handle, ListenOptions } from './message/listening.ts'
+export type { Arrived, Handle, ListenOptions } from './message/listening.ts'
 export { MAX_LISTS_PER_DEVICE } from './message/opening.ts'
 export { BUNDLE_RETRY_MS, MAX_UNANSWERED } from './message/recipients.ts'
 export { MAX_SEEN } from './message/seen.ts'
 export { features, type Imported, Omemo } from './omemo.ts'
-export type { OmemoOptions } from './options.ts'
+export type { Abortable, OmemoOptions } from './options.ts'
 export type {
   Decrypted,
   DecryptedMessage,
@@ -54,11 +54,5 @@ export type {
   WarningCode,
 } from './outcome.ts'
 export type { Namespace } from './protocol.ts'
-export {
-  type Affiliation,
-  AUDIENCE_MS,
-  type Audience,
-  type AudienceOptions,
-  MAX_AUDIENCE,
-  type RoomRefusal,
-} from './room.ts'
+export { AUDIENCE_MS, type Audience, type AudienceOptions, MAX_AUDIENCE } from './room.ts'
+export type { Affiliation, RoomRefusal } from './room-record.ts'

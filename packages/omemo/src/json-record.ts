@@ -5,43 +5,27 @@
  */
 import { bytesToUtf8 } from '@noble/ciphers/utils.js'
 import { utf8ToBytes } from '@noble/hashes/utils.js'
-import { hex } from '@xmpp-e2e/xml'
+import { type BareJid, bareJid, hex } from '@xmpp-e2e/xml'
 import type { Bytes } from './bytes.ts'
 import { OmemoError } from './error.ts'
 
 const VERSION = 1
 
-/** @internal */
-export type JsonObject = Readonly<Record<string, unknown>>
+type JsonObject = Readonly<Record<string, unknown>>
 
-/** @internal */
-export function encodeJson(record: JsonObject): Bytes {
-  return utf8ToBytes(JSON.stringify({ v: VERSION, ...record }))
+/** @internal `undefined` fields are left out. */
+export function encodeRecord(fields: JsonObject): Bytes {
+  return utf8ToBytes(JSON.stringify({ v: VERSION, ...fields }))
 }
 
-/** @internal The fields of a record; none is checked. @throws OmemoError `state-malformed`, `state-version-unknown` */
-export function decodeJson(bytes: Uint8Array, what: string): JsonObject {
-  const record = asObject(parsed(bytes))
-  if (record === undefined) throw malformedRecord(what)
-  if (record.v === VERSION) return record
-  if (typeof record.v === 'number' && record.v > VERSION)
+/** @internal @throws OmemoError `state-malformed`, `state-version-unknown` */
+export function decodeRecord<T>(bytes: Uint8Array, what: string, shape: Shape<T>): T {
+  const record = parsed(bytes)
+  const version = typeof record === 'object' && record !== null && 'v' in record ? record.v : undefined
+  if (version === VERSION) return shape(record, what)
+  if (typeof version === 'number' && version > VERSION)
     throw new OmemoError('state-version-unknown', `${what}: written by a newer version`)
-  throw malformedRecord(what)
-}
-
-/** @internal */
-export function malformedRecord(what: string): OmemoError {
-  return new OmemoError('state-malformed', `${what}: not written by this version`)
-}
-
-/** @internal */
-export function asObject(value: unknown): JsonObject | undefined {
-  return typeof value === 'object' && value !== null && !Array.isArray(value) ? { ...value } : undefined
-}
-
-/** @internal */
-export function asArray(value: unknown): readonly unknown[] | undefined {
-  return Array.isArray(value) ? value : undefined
+  throw new OmemoError('state-malformed', `${what}: not written by this version`)
 }
 
 function parsed(bytes: Uint8Array): unknown {
@@ -92,6 +76,23 @@ export function isHex(length?: number): Shape<Bytes> {
   }
 }
 
+/** @internal Canonical: what is not would be another key of the store. */
+export const isJid: Shape<BareJid> = (value, at) => {
+  const text = isText(value, at)
+  const jid = bareJid.decode(text)
+  if (jid !== text) throw malformed(at, 'a bare JID')
+  return jid
+}
+
+/** @internal Of an identity key, as `fingerprint` writes it. */
+export const isFingerprint: Shape<string> = (value, at) => {
+  const text = isText(value, at)
+  if (!FINGERPRINT.test(text)) throw malformed(at, '64 digits of lower-case hex')
+  return text
+}
+
+const FINGERPRINT = /^[0-9a-f]{64}$/
+
 /** @internal */
 export function isOneOf<T extends string>(values: readonly T[]): Shape<T> {
   return (value, at) => {
@@ -128,16 +129,6 @@ export function isObject<const S extends Shapes>(shapes: S): Shape<Fields<S>> {
     ])
     return Object.fromEntries(read) as Fields<S>
   }
-}
-
-/** @internal `undefined` fields are left out. */
-export function encodeRecord(fields: JsonObject): Bytes {
-  return encodeJson(fields)
-}
-
-/** @internal @throws OmemoError `state-malformed`, `state-version-unknown` */
-export function decodeRecord<T>(bytes: Uint8Array, what: string, shape: Shape<T>): T {
-  return shape(decodeJson(bytes, what), what)
 }
 
 /** @internal */

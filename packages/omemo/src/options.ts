@@ -1,9 +1,14 @@
-import type { Clock, Store } from '@xmpp-e2e/store'
+import type { Clock, Signal, Store } from '@xmpp-e2e/store'
 import type { Policy } from '@xmpp-e2e/trust'
 import type { BareJid, Connection, Element } from '@xmpp-e2e/xml'
 import type { Random } from './bytes.ts'
 import type { Curve } from './curve.ts'
 import type { Namespace } from './protocol.ts'
+
+/** For everything that may take long. */
+export interface Abortable {
+  readonly signal?: Signal | undefined
+}
 
 /** What a façade is made of. */
 export interface OmemoOptions {

@@ -1,8 +1,29 @@
-/** What is kept of a room: to whom its messages went last, and what it has answered when it was asked. */
-import { type BareJid, bareJid } from '@xmpp-e2e/xml'
+/** What is kept of a room: to whom its messages went last, and what it has answered when it was asked. JSON, version 1. */
+import type { BareJid } from '@xmpp-e2e/xml'
 import type { Bytes } from './bytes.ts'
-import { asArray, asObject, decodeJson, encodeJson, malformedRecord } from './json-record.ts'
-import type { Affiliation, RoomRefusal } from './room.ts'
+import {
+  decodeRecord,
+  encodeRecord,
+  isJid,
+  isList,
+  isMaybe,
+  isObject,
+  isOneOf,
+  isTime,
+  type Shape,
+} from './json-record.ts'
+
+/**
+ * - `room-anonymous`: real addresses are not disclosed to everybody. `room-open`: anybody may join.
+ * - `room-unreachable`: it did not answer, is no room, or shows no list.
+ * - `recipients-too-many`: more than `MAX_AUDIENCE`.
+ */
+export type RoomRefusal = (typeof REFUSALS)[number]
+
+export type Affiliation = (typeof AFFILIATIONS)[number]
+
+const REFUSALS = ['room-anonymous', 'room-open', 'room-unreachable', 'recipients-too-many'] as const
+const AFFILIATIONS = ['member', 'admin', 'owner'] as const
 
 /** @internal */
 export interface RoomRecord {
@@ -21,46 +42,23 @@ export type RoomAnswer =
     }
   | { readonly kind: 'refused'; readonly code: RoomRefusal; readonly at: number }
 
+const members = isObject({ jids: isList(isJid), hidden: isList(isOneOf(AFFILIATIONS)), at: isTime })
+const refused = isObject({ code: isOneOf(REFUSALS), at: isTime })
+const kinds = isObject({ kind: isOneOf(['members', 'refused'] as const) })
+
+const isAnswer: Shape<RoomAnswer> = (value, at) => {
+  const { kind } = kinds(value, at)
+  return kind === 'members' ? { kind, ...members(value, at) } : { kind, ...refused(value, at) }
+}
+
+const shape = isObject({ last: isMaybe(isList(isJid)), answer: isMaybe(isAnswer) })
+
 /** @internal */
 export function encodeRoom({ last, answer }: RoomRecord): Bytes {
-  return encodeJson({ last, answer })
+  return encodeRecord({ last, answer })
 }
 
 /** @internal Of a record that may be absent. @throws OmemoError `state-malformed`, `state-version-unknown` */
 export function decodeRoom(bytes: Uint8Array | undefined): RoomRecord {
-  if (bytes === undefined) return {}
-  const { last, answer } = decodeJson(bytes, ROOM)
-  return {
-    ...(last !== undefined && { last: listOf(last, isAddress) }),
-    ...(answer !== undefined && { answer: readAnswer(answer) }),
-  }
+  return bytes === undefined ? {} : decodeRecord(bytes, 'room', shape)
 }
-
-const ROOM = 'room'
-
-function readAnswer(value: unknown): RoomAnswer {
-  const { kind, code, jids, hidden, at } = asObject(value) ?? {}
-  if (typeof at !== 'number') throw malformedRecord(ROOM)
-  if (kind === 'refused' && isCode(code)) return { kind, code, at }
-  if (kind !== 'members') throw malformedRecord(ROOM)
-  return { kind, jids: listOf(jids, isAddress), hidden: listOf(hidden, isAffiliation), at }
-}
-
-function listOf<T>(value: unknown, is: (value: unknown) => value is T): readonly T[] {
-  const list = asArray(value)
-  if (!list?.every(is)) throw malformedRecord(ROOM)
-  return list
-}
-
-const CODES: readonly unknown[] = [
-  'room-anonymous',
-  'room-open',
-  'room-unreachable',
-  'recipients-too-many',
-] satisfies RoomRefusal[]
-const AFFILIATIONS: readonly unknown[] = ['member', 'admin', 'owner'] satisfies Affiliation[]
-
-const isCode = (value: unknown): value is RoomRefusal => CODES.includes(value)
-const isAffiliation = (value: unknown): value is Affiliation => AFFILIATIONS.includes(value)
-const isAddress = (value: unknown): value is BareJid =>
-  typeof value === 'string' && bareJid.decode(value) === value

@@ -24,7 +24,14 @@ import {
 import { type Account, change } from './account.ts'
 import type { OmemoEvent } from './event.ts'
 import { records } from './record.ts'
-import { decodeRoom, encodeRoom, type RoomAnswer, type RoomRecord } from './room-record.ts'
+import {
+  type Affiliation,
+  decodeRoom,
+  encodeRoom,
+  type RoomAnswer,
+  type RoomRecord,
+  type RoomRefusal,
+} from './room-record.ts'
 
 /** What a room is, and who is to get its messages (XEP-0384 §5.8.1). */
 export type Audience =
@@ -37,15 +44,6 @@ export type Audience =
       readonly hidden: readonly Affiliation[]
     }
   | { readonly kind: 'refused'; readonly code: RoomRefusal }
-
-/**
- * - `room-anonymous`: real addresses are not disclosed to everybody. `room-open`: anybody may join.
- * - `room-unreachable`: it did not answer, is no room, or shows no list.
- * - `recipients-too-many`: more than `MAX_AUDIENCE`, or addresses that are very long.
- */
-export type RoomRefusal = 'room-anonymous' | 'room-open' | 'room-unreachable' | 'recipients-too-many'
-
-export type Affiliation = 'member' | 'admin' | 'owner'
 
 export interface AudienceOptions {
   readonly signal?: Signal | undefined

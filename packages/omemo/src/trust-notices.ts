@@ -8,10 +8,10 @@ import { sha256 } from '@noble/hashes/sha2.js'
 import { bytesToHex, utf8ToBytes } from '@noble/hashes/utils.js'
 import type { Effect } from '@xmpp-e2e/store'
 import type { Key, KeyRef, TrustNotice } from '@xmpp-e2e/trust'
-import { type BareJid, bareJid, hex } from '@xmpp-e2e/xml'
+import { type BareJid, hex } from '@xmpp-e2e/xml'
 import type { Bytes } from './bytes.ts'
 import { fingerprint, fromEdwards, toEdwards } from './identity-key.ts'
-import { asArray, decodeJson, encodeJson, malformedRecord } from './json-record.ts'
+import { decodeRecord, encodeRecord, isFingerprint, isFlag, isJid, isList, isObject } from './json-record.ts'
 
 /** @internal Kind of the effect that sends a trust message (XEP-0450). */
 export const SEND_TRUST = 'send-trust'
@@ -58,43 +58,23 @@ function effectsOf(notice: PendingNotice): readonly Effect[] {
 
 const digest = (bytes: Uint8Array): string => bytesToHex(sha256(bytes).subarray(0, 16))
 
+const shape = isObject({
+  to: isJid,
+  recipients: isList(isFingerprint),
+  trust: isFlag,
+  about: isList(isObject({ owner: isJid, fingerprint: isFingerprint })),
+})
+
 /** @internal */
 export function encodeNotice({ to, recipients, trust, about }: PendingNotice): Bytes {
-  return encodeJson({ to, recipients, trust, about: about.map((key) => [key.owner, key.fingerprint]) })
+  const keys = about.map(({ owner, fingerprint }) => ({ owner, fingerprint }))
+  return encodeRecord({ to, recipients, trust, about: keys })
 }
 
 /** @internal @throws OmemoError `state-malformed`, `state-version-unknown` */
 export function decodeNotice(bytes: Uint8Array): PendingNotice {
-  const { to, recipients, trust, about } = decodeJson(bytes, NOTICE)
-  if (!isAddress(to) || typeof trust !== 'boolean') throw malformedRecord(NOTICE)
-  return {
-    to,
-    recipients: listOf(recipients, asFingerprint),
-    trust,
-    about: listOf(about, (row) => {
-      const [owner, fingerprint] = asArray(row) ?? []
-      if (!isAddress(owner)) throw malformedRecord(NOTICE)
-      return { owner, fingerprint: asFingerprint(fingerprint) }
-    }),
-  }
+  return decodeRecord(bytes, 'trust notice', shape)
 }
-
-const NOTICE = 'trust notice'
-
-function listOf<T>(values: unknown, read: (value: unknown) => T): readonly T[] {
-  const list = asArray(values)
-  if (list === undefined) throw malformedRecord(NOTICE)
-  return list.map(read)
-}
-
-function asFingerprint(value: unknown): string {
-  if (typeof value !== 'string' || !FINGERPRINT.test(value)) throw malformedRecord(NOTICE)
-  return value
-}
-
-const FINGERPRINT = /^[0-9a-f]{64}$/
-const isAddress = (value: unknown): value is BareJid =>
-  typeof value === 'string' && bareJid.decode(value) === value
 
 /**
  * @internal The key that an identifier names: a Montgomery form if there is such a key among those that are known of the

@@ -10,8 +10,10 @@ import { type Bytes, sameBytes } from '../bytes.ts'
 import {
   decodeRecord,
   encodeRecord,
+  isFingerprint,
   isFlag,
   isHex,
+  isJid,
   isList,
   isMaybe,
   isObject,
@@ -19,10 +21,9 @@ import {
   isText,
   isTime,
   isWhole,
-  malformed,
 } from '../json-record.ts'
 import type { SkipCode } from '../outcome.ts'
-import { AXOLOTL, type Namespace, protocols } from '../protocol.ts'
+import { AXOLOTL, type Namespace, namespaces } from '../protocol.ts'
 import { records } from '../record.ts'
 import { MAX_FOREIGN_ID } from '../stanza/device-id.ts'
 import type { Device } from '../stanza/device-list.ts'
@@ -121,7 +122,7 @@ export function newContact(jid: BareJid): Contact {
 export function activeDevices(contact: Contact): readonly ActiveDevice[] {
   const known = new Map(contact.devices.map((device) => [device.id, device]))
   const listed = new Map<number, Namespace[]>()
-  for (const namespace of NAMESPACES)
+  for (const namespace of namespaces)
     for (const { id } of contact.lists[namespace]?.devices ?? [])
       listed.set(id, [...(listed.get(id) ?? []), namespace])
   return [...listed].map(([id, namespaces]) => ({ ...(known.get(id) ?? { id, identities: [] }), namespaces }))
@@ -250,8 +251,6 @@ export async function readContacts(reader: Reader, jids: readonly BareJid[]): Pr
   })
 }
 
-const NAMESPACES = Object.keys(protocols) as readonly Namespace[]
-
 function identityOf(
   devices: readonly KnownDevice[],
   deviceId: number,
@@ -277,8 +276,6 @@ function bounded(contact: Contact): Contact {
   return { ...contact, devices: contact.devices.filter((device) => !forgotten.has(device)) }
 }
 
-const FINGERPRINT = /^[0-9a-f]{64}$/
-
 const device = isObject({
   id: isWhole(1, MAX_FOREIGN_ID),
   label: isMaybe(isText),
@@ -286,26 +283,22 @@ const device = isObject({
 })
 
 const identity = isObject({
-  key: (value: unknown, at: string) => {
-    const text = isText(value, at)
-    if (!FINGERPRINT.test(text)) throw malformed(at, '64 digits of lower-case hex')
-    return text
-  },
+  key: isFingerprint,
   ed: isMaybe(isHex(32)),
   at: isTime,
   downgraded: isMaybe(isFlag),
 })
 
 const shape = isObject({
-  jid: isText,
-  lists: isList(isObject({ ns: isOneOf(NAMESPACES), at: isTime, devices: isList(device) })),
-  retry: isList(isObject({ ns: isOneOf(NAMESPACES), at: isTime })),
+  jid: isJid,
+  lists: isList(isObject({ ns: isOneOf(namespaces), at: isTime, devices: isList(device) })),
+  retry: isList(isObject({ ns: isOneOf(namespaces), at: isTime })),
   devices: isList(
     isObject({
       id: isWhole(1, MAX_FOREIGN_ID),
       identities: isList(identity),
       healed: isMaybe(isTime),
-      failed: isMaybe(isList(isObject({ ns: isOneOf(NAMESPACES), code: isOneOf(BUNDLE_CODES), at: isTime }))),
+      failed: isMaybe(isList(isObject({ ns: isOneOf(namespaces), code: isOneOf(BUNDLE_CODES), at: isTime }))),
     }),
   ),
   optedOut: isMaybe(isObject({ at: isTime, reason: isMaybe(isText) })),
@@ -316,7 +309,7 @@ export function encodeContact(contact: Contact): Bytes {
   const { jid, lists, devices, retryAt = {}, optedOut } = contact
   return encodeRecord({
     jid,
-    lists: NAMESPACES.flatMap((ns) => {
+    lists: namespaces.flatMap((ns) => {
       const list = lists[ns]
       if (list === undefined) return []
       const written = list.devices.map(({ id, label, labelSignature: sig }) => ({
@@ -326,7 +319,7 @@ export function encodeContact(contact: Contact): Bytes {
       }))
       return [{ ns, at: list.at, devices: written }]
     }),
-    retry: NAMESPACES.flatMap((ns) => (retryAt[ns] === undefined ? [] : [{ ns, at: retryAt[ns] }])),
+    retry: namespaces.flatMap((ns) => (retryAt[ns] === undefined ? [] : [{ ns, at: retryAt[ns] }])),
     devices: devices.map(({ id, identities, healedAt: healed, failures }) => ({
       id,
       identities: identities.map(({ fingerprint: key, edwards: ed, at, isDowngraded: downgraded }) => ({
@@ -354,8 +347,7 @@ export function decodeContact(bytes: Uint8Array): Contact {
   }
   const retryAt = Object.fromEntries(retry.map(({ ns, at }) => [ns, at]))
   return {
-    // It was canonical when it was written.
-    jid: jid as BareJid,
+    jid,
     lists: known,
     retryAt,
     devices: devices.map(({ id, identities, healed, failed }) => ({

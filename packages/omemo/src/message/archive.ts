@@ -9,9 +9,9 @@
 import { update } from '@xmpp-e2e/store'
 import { child, type Element, element, hex, ns, StanzaError, text } from '@xmpp-e2e/xml'
 import type { Account } from '../account.ts'
-import { decodeJson, encodeJson, malformedRecord } from '../json-record.ts'
+import { decodeRecord, encodeRecord, isMaybe, isObject, isText, isTime } from '../json-record.ts'
+import type { Abortable } from '../options.ts'
 import { records } from '../record.ts'
-import type { Abortable } from './listening.ts'
 
 const MAM = 'urn:xmpp:mam:2'
 const RSM = 'http://jabber.org/protocol/rsm'
@@ -123,15 +123,15 @@ function lastOf(fin: Element | undefined): string | undefined {
 async function readPosition({ store }: Account): Promise<Position | undefined> {
   const [found] = await store.read([records.archive])
   if (found?.value === undefined) return undefined
-  const { id, at } = decodeJson(found.value, 'archive')
-  if ((id !== undefined && typeof id !== 'string') || typeof at !== 'number') throw malformedRecord('archive')
-  return { id, at }
+  return decodeRecord(found.value, 'archive', shape)
 }
+
+const shape = isObject({ id: isMaybe(isText), at: isTime })
 
 async function writePosition({ store, clock }: Account, id: string | undefined): Promise<Position> {
   const position = { id, at: clock.now() }
   return update(store, [], () => ({
-    put: [[records.archive, encodeJson({ ...position })]],
+    put: [[records.archive, encodeRecord({ ...position })]],
     result: position,
   }))
 }

@@ -7,7 +7,6 @@ import type { Reader } from '@xmpp-e2e/store'
 import type { Key, KeyRef } from '@xmpp-e2e/trust'
 import {
   type BareJid,
-  bareJid,
   base64,
   type Element,
   element,
@@ -26,6 +25,7 @@ import {
   decodeRecord,
   encodeRecord,
   isFlag,
+  isJid,
   isList,
   isMaybe,
   isObject,
@@ -156,13 +156,6 @@ const WARNINGS: readonly WarningCode[] = [
   'device-unlisted',
   'sender-by-session',
 ]
-
-const isJid: Shape<BareJid> = (value, at) => {
-  const text = isText(value, at)
-  const jid = bareJid.decode(text)
-  if (jid !== text) throw malformed(at, 'a bare JID')
-  return jid
-}
 
 const isXml: Shape<Element> = (value, at) => {
   try {

@@ -1,18 +1,13 @@
 /** Messages as a program wants them: opened, in order, each until it was dealt with. */
-import type { Signal } from '@xmpp-e2e/store'
 import { type BareJid, type Element, type Received, type ReceiveOptions, receive } from '@xmpp-e2e/xml'
 import type { Account } from '../account.ts'
+import type { Abortable } from '../options.ts'
 import type { Decrypted, DecryptedMessage } from '../outcome.ts'
 import { encryptedElements } from '../stanza/message.ts'
 import { newQueryId, readArchive } from './archive.ts'
 import { beginCatchUp, endCatchUp } from './catch-up.ts'
 import { settle, unsettled } from './kept.ts'
 import { decrypt } from './receiving.ts'
-
-/** For everything that may take long. */
-export interface Abortable {
-  readonly signal?: Signal | undefined
-}
 
 /** What `receive` of `@xmpp-e2e/xml` needs to know: of archive queries of the program's own, and of rooms. */
 export type ListenOptions = Omit<ReceiveOptions, 'account'>
