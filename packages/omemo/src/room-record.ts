@@ -16,7 +16,7 @@ import {
 /**
  * - `room-anonymous`: real addresses are not disclosed to everybody. `room-open`: anybody may join.
  * - `room-unreachable`: it did not answer, is no room, or shows no list.
- * - `recipients-too-many`: more than `MAX_AUDIENCE`.
+ * - `recipients-too-many`: more than `MAX_AUDIENCE`, or addresses that are very long.
  */
 export type RoomRefusal = (typeof REFUSALS)[number]
 
