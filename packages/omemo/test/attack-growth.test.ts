@@ -1,9 +1,11 @@
 /** What a stranger, a distrusted contact or a server can make grow, or last, without end. */
+import { update } from '@xmpp-e2e/store'
 import { bare } from '@xmpp-e2e/xml'
 import { expect, test } from 'vitest'
 import { encodeContact, MAX_KNOWN_DEVICES, newContact, withIdentity } from '../src/device/contact.ts'
 import { decide } from '../src/keyring.ts'
-import { beginCatchUp, decodeSpent } from '../src/message/catch-up.ts'
+import { beginCatchUp, decodeSpent, MAX_CATCH_UP_MS } from '../src/message/catch-up.ts'
+import { hidden, MAX_HIDDEN, MAX_HIDDEN_BYTES } from '../src/message/hidden.ts'
 import { unsettled } from '../src/message/kept.ts'
 import { decrypt } from '../src/message/receiving.ts'
 import { AXOLOTL, OMEMO_2 } from '../src/protocol.ts'
@@ -46,7 +48,7 @@ test('a distrusted contact who writes and writes fills no store: the newest is k
     expect(seen(await decrypt(juliet, received))).toBe('(key-distrusted)')
   }
   const { entries } = await juliet.store.list(records.allKept)
-  expect(entries.reduce((sum, [, value]) => sum + value.length, 0)).toBeLessThan(4_000_000)
+  expect(entries.reduce((sum, [, value]) => sum + value.length, 0)).toBeLessThan(2 * MAX_HIDDEN_BYTES)
   await decide(juliet, key, 'verified', 'choice')
   const words = (await unsettled(juliet)).map((one) => seen(message(one)).split(' ')[0])
   expect(words.at(0)).toBe('hello')
@@ -80,11 +82,32 @@ test('an archive that can never be read does not keep used prekeys for ever', as
   await beginCatchUp(juliet)
   await decrypt(juliet, live(juliet, await new Peer(romeo, 7).write(juliet, OMEMO_2, 'hello')))
   expect(decodeSpent(await stored(juliet, records.spent(OMEMO_2))).preKeys).toHaveLength(1)
-  for (let day = 0; day < 10; day++) {
+  const until = juliet.time + MAX_CATCH_UP_MS
+  while (juliet.time + DAY / 2 < until) {
     juliet.time += DAY / 2
     await beginCatchUp(juliet)
-    juliet.time += DAY / 2 - 1
-    await beginCatchUp(juliet)
   }
+  juliet.time = until - 1
+  await beginCatchUp(juliet)
+  expect(decodeSpent(await stored(juliet, records.spent(OMEMO_2))).preKeys).toHaveLength(1)
+  juliet.time = until
+  await beginCatchUp(juliet)
   expect(decodeSpent(await stored(juliet, records.spent(OMEMO_2))).preKeys).toHaveLength(0)
+})
+
+test.each([
+  ['messages', MAX_HIDDEN, 1],
+  ['bytes', 4, MAX_HIDDEN_BYTES / 4],
+])('of %s that are not shown so much is kept, and no more', async (_, count, length) => {
+  const juliet = bareAccount()
+  const gone: string[] = []
+  for (let i = 0; i <= count; i++) {
+    expect(gone).toEqual([])
+    await update(juliet.store, [], async (_, reader) => {
+      const one = await hidden(reader, romeo, `${i}`, length)
+      gone.push(...one.delete)
+      return { put: [one.put], result: undefined }
+    })
+  }
+  expect(gone).toEqual([records.kept('0')])
 })
