@@ -152,7 +152,7 @@ function receiveKey(ake: Ake, input: Reader, { key, group, random }: AkeMeans): 
   assertGroupElement(theirs)
   const { dh, revealed, commit } = ake
   if (theirs === dh.publicKey) return { ake, ignored: 'reflected' }
-  const keys = akeKeys(group.sharedSecret(dh.secret, theirs))
+  const keys = agree(dh, theirs, group)
   const sealed = seal(keys.reveal, [dh.publicKey, theirs], key, FIRST_KEY_ID, random)
   const reveal = encodeReveal({ revealed, ...sealed })
   return {
@@ -169,7 +169,7 @@ function receiveReveal(ake: Ake, input: Reader, { key, group, random }: AkeMeans
   if (theirs === undefined) return { ake, ignored: 'unauthentic' }
   assertGroupElement(theirs)
   if (theirs === dh.publicKey) return { ake, ignored: 'reflected' }
-  const keys = akeKeys(group.sharedSecret(dh.secret, theirs))
+  const keys = agree(dh, theirs, group)
   const signer = unseal(keys.reveal, [dh.publicKey, theirs], reveal)
   if (signer === undefined) return { ake, ignored: 'unauthentic' }
   const sealed = seal(keys.signature, [dh.publicKey, theirs], key, FIRST_KEY_ID, random)
@@ -187,6 +187,13 @@ function receiveSignature(ake: Ake, input: Reader): AkeStep {
   const signer = unseal(keys.signature, [dh.publicKey, theirs], sealed)
   if (signer === undefined) return { ake, ignored: 'unauthentic' }
   return { ake: NO_AKE, result: result(signer, dh, theirs, keys, 'first') }
+}
+
+function agree({ secret }: DhKeyPair, theirs: bigint, group: Group): AkeKeys {
+  const shared = group.sharedSecret(secret, theirs)
+  const keys = akeKeys(shared)
+  shared.fill(0)
+  return keys
 }
 
 function result(

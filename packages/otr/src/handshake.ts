@@ -26,7 +26,7 @@ import type { OtrEvent } from './event.ts'
 import type { Version } from './header.ts'
 import { buildQuery } from './query.ts'
 import type { Reader } from './reader.ts'
-import { openSession, viewSession } from './session.ts'
+import { abandoned, openSession, viewSession } from './session.ts'
 
 /** Milliseconds without an answer until a fresh commit: longer than any exchange takes, on most networks. */
 export const AKE_RETRY_MS = 3000
@@ -167,7 +167,8 @@ function finish(
     }
     const open = { tag, ake: NO_AKE, retry: undefined, session }
     const next = { ...conversation, ...chosen, highest, saidUnready: false, queriedAt: undefined }
-    return quiet(putInstance(next, open), event)
+    const ended = abandoned(before).map((one) => ({ ...one, instance: tag }))
+    return quiet(putInstance(next, open), ...ended, event)
   }
 }
 

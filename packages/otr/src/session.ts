@@ -137,7 +137,7 @@ export function endSession(session: Session, means: SessionMeans): SessionStep {
   return {
     session: { state: 'plaintext' },
     send: [message],
-    events: smpEvents(abortSmp(session.smp)),
+    events: abandoned(session),
   }
 }
 
@@ -180,7 +180,7 @@ function* receiveTlvs(
   const events: SessionEvent[] = []
   for (const tlv of tlvs) {
     if (tlv.type === TLV.DISCONNECTED) {
-      events.push(...smpEvents(abortSmp(session.smp)))
+      events.push(...abandoned(session))
       return { session: { state: 'finished', fingerprint: session.fingerprint }, send, events }
     }
     if (tlv.type === TLV.SYMMETRIC_KEY) events.push(...symmetricKey(session, tlv, extra))
@@ -245,6 +245,11 @@ function sendSmp(before: EncryptedSession, step: SmpStep, means: SessionMeans): 
   if (step.reply === undefined) return { session, send: [], events }
   const sent = sendData(session, { text: '', tlvs: [step.reply] }, means, { ignoreUnreadable: true })
   return { session: sent.session, send: [sent.message], events }
+}
+
+/** What a run of SMP comes to when its session is replaced or gone. */
+export function abandoned(session: Session): SessionEvent[] {
+  return session.state === 'encrypted' ? smpEvents(abortSmp(session.smp)) : []
 }
 
 function smpEvents({ asked, result }: SmpStep): SessionEvent[] {

@@ -117,6 +117,7 @@ describe.each([2, 3] as const)('Comparing secrets, version %i', (version: Versio
     c.apply(query(c.conversation, c.means()))
     converse(c, d)
     expect([smpOf(c), smpOf(d)]).toStrictEqual(['expect-1', 'expect-1'])
+    expect(results(c, d)).toStrictEqual([['aborted'], ['aborted']])
   })
 
   it('goes on under rotations and between other messages', () => {
