@@ -50,7 +50,7 @@ export async function killAgainAndAgain(
       first ??= device
       equal(device, first)
       await witness.compare(peer)
-      const last = isLast ? 20 : randomInt(20)
+      const last = isLast ? 20 : randomInt(12)
       let isDue = false
       const conversing = witness.converse(peer, (acks) => {
         if (acks < last) return false

@@ -39,7 +39,11 @@ export class Profanity {
     this.#forget = atEnd(() => {
       this.#terminal?.kill('SIGKILL')
       this.#kill('SIGKILL')
-      rmSync(directory, { recursive: true, force: true, maxRetries: 3 })
+      try {
+        rmSync(directory, { recursive: true, force: true, maxRetries: 3 })
+      } catch {
+        // It was still writing; others must be ended nevertheless.
+      }
     })
   }
 

@@ -2,8 +2,9 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { type BareJid, bareJid } from '@xmpp-e2e/xml'
+import { type BareJid, bareJid, serialize } from '@xmpp-e2e/xml'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { arrival } from '../src/arrival.ts'
 import { type OpenStore, openStore } from '../src/disk-stores.ts'
 import { Facade, summary } from '../src/facade.ts'
 import { makeFriends, publishNoDevices } from '../src/friends.ts'
@@ -50,7 +51,13 @@ async function pair(one: string, other: string) {
   await publishNoDevices(server, p)
   const alice = new Restartable(a)
   await alice.start()
+  // Its bundle is published before its list.
+  const published = arrival(
+    alice.facade.connection,
+    (el) => el.attrs.from === p.jid && serialize(el).includes('<device '),
+  )
   const profanity = await Profanity.start(server, p)
+  await published
   return { alice, profanity, a: a.jid as BareJid, p: bareJid.decode(p.jid) as BareJid }
 }
 
