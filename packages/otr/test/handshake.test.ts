@@ -1,10 +1,19 @@
+import { equalBytes } from '@noble/ciphers/utils.js'
 import { describe, expect, it } from 'vitest'
 import { decodeMessage, encodeMessage } from '../src/encoded-message.ts'
 import type { OtrEvent } from '../src/event.ts'
-import { AKE_RETRY_JITTER_MS, AKE_RETRY_MS, MAX_AKE_RETRIES, query, start } from '../src/handshake.ts'
+import {
+  AKE_RETRY_JITTER_MS,
+  AKE_RETRY_MS,
+  isHandshaking,
+  MAX_AKE_RETRIES,
+  query,
+  start,
+} from '../src/handshake.ts'
 import type { Version } from '../src/header.ts'
 import { nextTick } from '../src/outgoing.ts'
 import { clock, converse, encrypted, isEncrypted, type Side, sessionOf, side, waitFor } from './sides.ts'
+import { seeded } from './support.ts'
 
 const ask = (one: Side) => one.apply(query(one.conversation, one.means()))
 const commit = (one: Side) => one.apply(start(one.conversation, [2, 3], one.means()))
@@ -25,6 +34,11 @@ function agree(a: Side, b: Side): void {
   converse(a, b)
   expect(b.read().slice(-2)).toStrictEqual(['to b', 'to b again'])
   expect(a.read().slice(-1)).toStrictEqual(['to a'])
+}
+
+function inStep(a: Side, b: Side): boolean {
+  const [ours, theirs] = [sessionOf(a), sessionOf(b)]
+  return ours?.state === 'encrypted' && theirs?.state === 'encrypted' && equalBytes(ours.ssid, theirs.ssid)
 }
 
 describe.each([2, 3] as const)('Authenticated Key Exchange, version %i', (version: Version) => {
@@ -109,6 +123,41 @@ describe.each([2, 3] as const)('Authenticated Key Exchange, version %i', (versio
     converse(a, b)
     expect(isEncrypted(a) && isEncrypted(b)).toBe(true)
     agree(a, b)
+  })
+
+  // No order at all, a fifth lost and a fifth twice, while both begin: time brings them together.
+  it('resolves crossed commits in any disorder', () => {
+    for (let seed = 0; seed < 40; seed++) {
+      const random = seeded(seed)
+      const [a, b] = [side(2 * seed + 1, [version]), side(2 * seed + 2, [version])]
+      commit(a)
+      commit(b)
+      const inTheAir: (readonly [Side, string])[] = []
+      for (let i = 0; i < 60; i++) {
+        for (const [from, to] of [
+          [a, b],
+          [b, a],
+        ] as const)
+          for (const text of from.out.splice(0)) inTheAir.push([to, text])
+        const [place = 0, fate = 0] = random(2)
+        const [next] = inTheAir.splice(place % (inTheAir.length + 1), 1)
+        if (next !== undefined && fate >= 51) next[0].receive(next[1])
+        if (next !== undefined && fate >= 204) inTheAir.push(next)
+        const waits = [a, b].some((one) => nextTick(one.conversation, one.policy) !== undefined)
+        if (inTheAir.length === 0 && waits && a.out.length + b.out.length === 0) waitFor(a, b)
+      }
+      for (const [to, text] of inTheAir) to.receive(text)
+      converse(a, b)
+      for (let i = 0; i < 20 && !inStep(a, b); i++) {
+        // Whoever has no session, or another than the other side, finds out and asks again.
+        clock.now += 5000
+        if (isHandshaking(a.conversation) || isHandshaking(b.conversation)) waitFor(a, b)
+        else ask(a)
+        converse(a, b)
+      }
+      expect(inStep(a, b), `seed ${seed}`).toBe(true)
+      agree(a, b)
+    }
   })
 
   it('survives that everything comes twice', () => {
