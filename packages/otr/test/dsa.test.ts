@@ -98,7 +98,11 @@ describe('signatures', () => {
 
   test('do not verify at another length', () => {
     for (const length of [0, 20, 39]) expect(verify(key, digest, signature.subarray(0, length))).toBe(false)
-    expect(verify(key, digest, concatBytes(signature, Uint8Array.of(0)))).toBe(false)
+    const zero = Uint8Array.of(0)
+    expect(verify(key, digest, concatBytes(signature, zero))).toBe(false)
+    expect(verify(key, digest, concatBytes(signature.subarray(0, 20), zero, signature.subarray(20)))).toBe(
+      false,
+    )
   })
 
   test.each([
@@ -111,10 +115,20 @@ describe('signatures', () => {
     expect(verify(key, digest, concatBytes(integerToBytes(r, 20), integerToBytes(s, 20)))).toBe(false)
   })
 
-  test('r + q is not r', () => {
-    const r = bytesToInteger(signature.subarray(0, 20)) + q
-    if (r >= 2n ** 160n) return
-    expect(verify(key, digest, concatBytes(integerToBytes(r, 20), signature.subarray(20)))).toBe(false)
+  test.each([
+    ['r + q', 0],
+    ['s + q', 20],
+  ])('%s is not the same half', (_name, at) => {
+    const random = seeded(6)
+    for (;;) {
+      const digest = random(32)
+      const signature = sign(key, digest)
+      const larger = bytesToInteger(signature.subarray(at, at + 20)) + q
+      if (larger >= 2n ** 160n) continue
+      signature.set(integerToBytes(larger, 20), at)
+      expect(verify(key, digest, signature)).toBe(false)
+      return
+    }
   })
 
   test('of a digest that has not 32 bytes are refused', () => {
@@ -229,6 +243,12 @@ describe('§3 row 13: keys that are none', () => {
     const other = { p, q, g, y, x }
     expect(() => assertPrivateKey(other)).not.toThrow()
     expect(verify(other, digest, sign(other, digest))).toBe(true)
+  })
+
+  test.each(vectors.outside)('nothing else being wrong: $name', (row) => {
+    const [p, q, g, y] = [row.p, row.q, row.g, row.y].map(number) as [bigint, bigint, bigint, bigint]
+    expect(plainPower(g, q, p)).toBe(1n)
+    expect(() => assertPublicKey({ p, q, g, y })).toThrow(invalid)
   })
 
   test('x that is out of range or of another key', () => {

@@ -125,8 +125,12 @@ describe('the Jacobi symbol', () => {
     }
   })
 
-  test('is Euler’s criterion for a large prime', () => {
-    const prime = (1n << 127n) - 1n
+  test.each([
+    ['7', (1n << 127n) - 1n],
+    ['3', (1n << 130n) - 5n],
+    ['5', (1n << 255n) - 19n],
+    ['1', (1n << 224n) - (1n << 96n) + 1n],
+  ])('is Euler’s criterion for a large prime, %s modulo 8', (_name, prime) => {
     fc.assert(
       fc.property(fc.bigInt({ min: 1n, max: prime - 1n }), fc.nat(110), (a, shift) => {
         const value = (a << BigInt(shift)) % prime
