@@ -6,6 +6,9 @@
  *
  * Nothing of it is authenticated: what is kept for later is bounded in size, in number and in time.
  */
+import { bytesToUtf8 } from '@noble/ciphers/utils.js'
+import { concatBytes, utf8ToBytes } from '@noble/hashes/utils.js'
+import type { Bytes } from './bytes.ts'
 import { MAX_MESSAGE_BYTES } from './encoded-message.ts'
 import { MIN_INSTANCE_TAG, type Version } from './header.ts'
 
@@ -89,7 +92,11 @@ export interface Assembly {
   readonly sender: number
   readonly index: number
   readonly count: number
-  readonly text: string
+  /**
+   * The pieces in UTF-8. Not a string: engines make one out of parts that keep the whole texts alive which they were
+   * cut from, and so much as a peer cares to send.
+   */
+  readonly bytes: Bytes
   /** When its last piece came. */
   readonly at: number
 }
@@ -109,17 +116,18 @@ export interface Reassembled {
  * A first piece starts again, the next one is added, any other ends what was unfinished: pieces come in order or not at
  * all. Whether the receiver is us is the caller's to check, before. `now` is in milliseconds.
  */
-export function reassemble(before: Assemblies, fragment: Fragment, now: number): Reassembled {
+export function reassemble(assemblies: Assemblies, fragment: Fragment, now: number): Reassembled {
   const { sender, index, count, piece } = fragment
-  const kept = expireAssemblies(before, now)
+  const kept = expireAssemblies(assemblies, now)
   const others = kept.filter((assembly) => assembly.sender !== sender)
   const own = kept.find((assembly) => assembly.sender === sender)
   const continues = own !== undefined && own.count === count && own.index + 1 === index
   if (index !== 1 && !continues) return { assemblies: others, outcome: 'dropped' }
-  const text = index === 1 ? piece : own?.text + piece
-  if (text.length > MAX_MESSAGE_BYTES) return { assemblies: others, outcome: 'dropped' }
-  if (index === count) return { assemblies: others, outcome: 'complete', message: text }
-  const grown = { sender, index, count, text, at: now }
+  const before = index === 1 ? undefined : own?.bytes
+  const bytes = concatBytes(before ?? new Uint8Array(0), utf8ToBytes(piece))
+  if (bytes.length > MAX_MESSAGE_BYTES) return { assemblies: others, outcome: 'dropped' }
+  if (index === count) return { assemblies: others, outcome: 'complete', message: bytesToUtf8(bytes) }
+  const grown = { sender, index, count, bytes, at: now }
   return { assemblies: [...others, grown].slice(-MAX_INSTANCES), outcome: 'waiting' }
 }
 

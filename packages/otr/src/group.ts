@@ -28,7 +28,7 @@ export const ELEMENT_BYTES = 192
 export const SECRET_BYTES = 40
 
 export interface DhKeyPair {
-  /** 40 random bytes; `wipe` overwrites them. */
+  /** 40 random bytes, to be overwritten when they are no longer needed. */
   readonly secret: Bytes
   readonly publicKey: bigint
 }
