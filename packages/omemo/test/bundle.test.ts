@@ -127,7 +127,7 @@ describe.each(versions)('$namespace', (protocol) => {
       expect(failure(() => check(protocol, { ...bundle, preKeys })).code).toBe('bundle-without-pre-keys')
   })
 
-  test('an identity key of small order', () => {
+  test('row 28: an identity key of small order', () => {
     for (const montgomery of [0, 1].map((u) => Uint8Array.of(u, ...new Uint8Array(31)))) {
       const identityKey = protocol.identityBytes({ montgomery, edwards: montgomery })
       expect(failure(() => check(protocol, { ...bundle, identityKey }))).toMatchObject({
