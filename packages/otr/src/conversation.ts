@@ -202,8 +202,8 @@ export function akeTexts(
  * wherever they can be; numbers cannot be overwritten.
  */
 export function discarded(before: Conversation, after: Conversation): readonly Uint8Array[] {
-  const kept = bytesIn(after, new Set())
-  return [...bytesIn(before, new Set())].filter((bytes) => !kept.has(bytes))
+  const kept = bytesIn([after.instances, after.broadcast], new Set())
+  return [...bytesIn([before.instances, before.broadcast], new Set())].filter((bytes) => !kept.has(bytes))
 }
 
 function bytesIn(value: unknown, found: Set<Uint8Array>): Set<Uint8Array> {

@@ -2,7 +2,14 @@ import { describe, expect, it } from 'vitest'
 import { MAX_REMEMBERED_KEYS, type OtrStep } from '../src/conversation.ts'
 import { decodeMessage, encodeMessage, MAX_MESSAGE_BYTES } from '../src/encoded-message.ts'
 import { MAX_FRAGMENTS, MAX_INSTANCES } from '../src/fragment.ts'
-import { MAX_AKE_RETRIES, QUERY_QUIET_MS, QUERY_REPEAT_MS, query, start } from '../src/handshake.ts'
+import {
+  BROADCAST_EXPIRY_MS,
+  MAX_AKE_RETRIES,
+  QUERY_QUIET_MS,
+  QUERY_REPEAT_MS,
+  query,
+  start,
+} from '../src/handshake.ts'
 import type { Version } from '../src/header.ts'
 import { nextTick, selectInstance, sendPlain } from '../src/outgoing.ts'
 import {
@@ -368,6 +375,22 @@ describe('Instance tags', () => {
     expect(a.receive(encodeMessage(again)).events).toStrictEqual([{ type: 'dropped', why: 'reflected' }])
   })
 
+  it('are served by one commit for a while', () => {
+    for (const [passed, isServed] of [
+      [BROADCAST_EXPIRY_MS - 1, true],
+      [BROADCAST_EXPIRY_MS, false],
+    ] as const) {
+      const [a, b, c] = [side(13, [3]), side(14, [3]), side(15, [3])]
+      commit(a)
+      const [text] = a.out
+      converse(a, b)
+      clock.now += passed
+      c.receive(text!)
+      a.receive(c.out.shift()!)
+      expect(a.out.length === 1).toBe(isServed)
+    }
+  })
+
   it('of ours, 0 and too small ones are refused', () => {
     const a = side(16, [3])
     const b = side(17, [3])
@@ -404,7 +427,7 @@ describe('Fragmentation', () => {
     for (let i = 0; i < 100; i++)
       for (let k = 1; k <= 3; k++)
         a.receive(`?OTR|${(0x1000 + i).toString(16)}|0,${k},${MAX_FRAGMENTS},${piece},`)
-    const kept = a.conversation.assemblies.reduce((sum, { text }) => sum + text.length, 0)
+    const kept = a.conversation.assemblies.reduce((sum, { bytes }) => sum + bytes.length, 0)
     expect(kept).toBeLessThanOrEqual(MAX_INSTANCES * MAX_MESSAGE_BYTES)
     expect(a.conversation.assemblies.length).toBe(MAX_INSTANCES)
     clock.now = nextTick(a.conversation, a.policy)!

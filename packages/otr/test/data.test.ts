@@ -4,6 +4,7 @@ import { type Conversation, discarded } from '../src/conversation.ts'
 import { dataMac, readDataMessage } from '../src/data-message.ts'
 import { decodeMessage, encodeMessage } from '../src/encoded-message.ts'
 import { MODULUS } from '../src/group.ts'
+import { start } from '../src/handshake.ts'
 import { readHeader, type Version } from '../src/header.ts'
 import { MAX_ERROR_REPLIES } from '../src/incoming.ts'
 import { openData, sealData } from '../src/key-window.ts'
@@ -214,6 +215,19 @@ describe.each([2, 3] as const)('Data messages, version %i', (version: Version) =
     expect(parse(last!).data.ignoreUnreadable).toBe(false)
     expect(end.revealed.length).toBeGreaterThan(0)
     expect(end.data.ignoreUnreadable).toBe(true)
+  })
+
+  it('reveal what verified under a session that was replaced', () => {
+    const [a, b] = encrypted(version, 19)
+    b.send('x')
+    const { data } = parse(b.out[0]!)
+    converse(a, b)
+    clock.now += 5000
+    a.apply(start(a.conversation, [version], a.means()))
+    converse(a, b)
+    a.send('y')
+    const { revealed } = parse(a.out.shift()!)
+    expect(revealed.map((key) => dataMac(key, data.authenticated))).toContainEqual(data.mac)
   })
 
   it('do not grow while only one side speaks', () => {

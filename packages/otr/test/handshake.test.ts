@@ -209,6 +209,19 @@ describe.each([2, 3] as const)('Authenticated Key Exchange, version %i', (versio
     agree(a, b)
   })
 
+  it('does not insist on an exchange that somebody else began beside a session', () => {
+    const [a, b] = encrypted(version, 31)
+    const before = sessionOf(a)
+    commit(b)
+    a.receive(b.out.shift()!)
+    expect(a.out.splice(0).length).toBe(1)
+    clock.now = nextTick(a.conversation, { ...a.policy, heartbeatMs: Number.POSITIVE_INFINITY })!
+    a.tick()
+    expect(a.out).toStrictEqual([])
+    expect(a.conversation.instances).toMatchObject([{ ake: { state: 'none' }, retry: undefined }])
+    expect(sessionOf(a)).toBe(before)
+  })
+
   // §3 row 11
   it('takes a fresh Diffie-Hellman key each time', () => {
     const [a, b] = [side(61, [version]), side(62, [version])]
