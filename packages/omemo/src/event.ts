@@ -1,5 +1,5 @@
 /** What happens besides sending and receiving; plain data, told after what caused it is stored. */
-import type { Contest, Key, KeyRef } from '@xmpp-e2e/trust'
+import type { Contest, Key, KeyRef, Level } from '@xmpp-e2e/trust'
 import type { BareJid } from '@xmpp-e2e/xml'
 import type { DeviceRef } from './outcome.ts'
 import type { Namespace } from './protocol.ts'
@@ -8,7 +8,7 @@ export type OmemoEvent =
   /** A key that was never seen before; its level is what the policy gave it. */
   | { readonly kind: 'key-met'; readonly key: Key; readonly device?: DeviceRef | undefined }
   /** A decision, a trust message or a later label has changed what is known of a key. */
-  | { readonly kind: 'key-changed'; readonly key: Key }
+  | { readonly kind: 'key-changed'; readonly key: Key; readonly previous: Level }
   /** A trust message contradicts a person: ask them. */
   | { readonly kind: 'key-contested'; readonly contest: Contest }
   /** So much waited for a decision that trust messages about these keys were given up: decide about them by hand. */
@@ -49,6 +49,11 @@ export type OmemoEvent =
       /** `opened` by us; `accepted` from them; `replaced`: theirs took the place of another. */
       readonly what: 'opened' | 'accepted' | 'replaced'
     }
+  /**
+   * A function given to `listen` has rejected, or the store has failed where nobody waits for it. The message `ref` stays
+   * unsettled, and is given again: in the next session, at `tick`, and to whoever listens next.
+   */
+  | { readonly kind: 'listener-failed'; readonly ref?: string | undefined; readonly error: unknown }
   /** Somebody else acts under this device's id with its keys: a copied profile. See the README. */
   | { readonly kind: 'cloned'; readonly detail: string }
   /** This device has said more than its store remembers: a restored backup. All sessions were dropped. */

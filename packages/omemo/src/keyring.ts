@@ -271,7 +271,8 @@ export async function openBook(
       for (const id of changed) {
         const key = index.get(id) as Key
         written.add(key.owner)
-        if (before.has(id)) events.push({ kind: 'key-changed', key })
+        const previous = before.get(id)?.level
+        if (previous !== undefined) events.push({ kind: 'key-changed', key, previous })
         else events.push({ kind: 'key-met', key, device: devices.get(id) })
       }
       for (const contest of contests) events.push({ kind: 'key-contested', contest })

@@ -175,8 +175,10 @@ export class Omemo {
 
   /**
    * Opens the encrypted messages that come in on the connection, and gives them one after another, those first that were
-   * opened before and not settled. When the promise of `handle` resolves, the message is settled; when it rejects, the
-   * message is given again the next time. `received` says how it came; it is absent for those of before.
+   * opened before and not settled. When the promise of `handle` resolves, the message is settled; when it rejects, there
+   * is an event `listener-failed`, and the message is given again: in the next session, at `tick`, and to who listens
+   * next. `received` says how it came; it is absent for what is given again, and for those of before. Those of a key that
+   * was not shown are given when a decision has changed that.
    * Returns how to stop. Hosts that need more control call `decrypt` and `settle` themselves.
    */
   listen(handle: Handle, options: ListenOptions = {}): () => void {
@@ -248,6 +250,7 @@ export class Omemo {
   /** Does what is due; call it at `nextDue`, or every minute or so. Where nobody calls, the next use of the account does it. */
   async tick(): Promise<{ readonly nextDue?: Date }> {
     this.#assertOpen()
+    this.#inbox.retry()
     const dates = [await maintain(this.#account), await tickCatchUp(this.#account)]
     dates.push(await runEffects(this.#account))
     const times = dates.flatMap((date) => (date === undefined ? [] : [date.getTime()]))
@@ -453,6 +456,10 @@ export class Omemo {
         void Promise.reject(error)
       }
     }
+    if (event.kind !== 'key-changed') return
+    const { policy } = this.#account
+    const wasHeldBack = !policy.mayShow(event.previous)
+    if (wasHeldBack && policy.mayShow(event.key.level)) this.#inbox.giveMessagesOf(event.key)
   }
 
   #kick(): void {

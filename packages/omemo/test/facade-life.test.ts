@@ -157,7 +157,7 @@ describe('listening', () => {
     expect(third.words).toEqual([])
   })
 
-  test('goes on after a handler that fails, whose message is given again', async () => {
+  test('goes on after a handler that fails, which ends no process; the message is given again', async () => {
     const { service, device } = world()
     const [juliet, romeo] = [await device('juliet'), await device('romeo')]
     const unhandled: unknown[] = []
@@ -174,11 +174,118 @@ describe('listening', () => {
     await new Promise(setImmediate)
     process.off('unhandledRejection', note)
     expect(words).toEqual(['one', 'two'])
-    expect(unhandled).toEqual([new Error('disk full')])
+    expect(unhandled).toEqual([])
+    const [left] = await juliet.omemo.unsettled()
+    expect(juliet.events.filter(({ kind }) => kind === 'listener-failed')).toEqual([
+      { kind: 'listener-failed', ref: left?.ref, error: new Error('disk full') },
+    ])
     stop()
     const heard = hearing(juliet.omemo)
     await service.settle()
     expect(heard.words).toEqual(['one'])
+    expect(await juliet.omemo.unsettled()).toEqual([])
+  })
+
+  describe('that fails is given the message again, in order and before newer ones', () => {
+    /** Three messages came, and a listener could deal with none of them. */
+    async function threeFailed() {
+      const { service, device } = world()
+      const [juliet, romeo] = [await device('juliet'), await device('romeo')]
+      const words: (string | undefined)[] = []
+      const failing = { isOn: true }
+      const running = { now: 0, most: 0 }
+      juliet.omemo.listen(async (arrived) => {
+        running.most = Math.max(running.most, ++running.now)
+        words.push(wordsOf(arrived))
+        await Promise.resolve()
+        running.now--
+        if (failing.isOn) throw new Error('lost')
+      })
+      const say = async (said: string) => {
+        await service.finish(romeo.omemo.send(chat(juliet.account, said), [juliet.account]))
+        await service.settle()
+      }
+      for (const said of ['one', 'two', 'three']) await say(said)
+      expect(words.splice(0)).toEqual(['one', 'two', 'three'])
+      return { service, juliet, words, failing, running, say }
+    }
+
+    test.each(['new', 'resumed'])('in the next session, which is %s', async (state) => {
+      const { service, juliet, words, failing, running } = await threeFailed()
+      failing.isOn = false
+      if (state === 'new') juliet.client.close()
+      else juliet.client.disconnect()
+      await service.settle()
+      expect(words).toEqual([])
+      if (state === 'new') juliet.client.reconnect()
+      else juliet.client.resume()
+      await service.settle()
+      expect(words).toEqual(['one', 'two', 'three'])
+      expect(running.most).toBe(1)
+      expect(await juliet.omemo.unsettled()).toEqual([])
+    })
+
+    test('at `tick`, however often, once each time', async () => {
+      const { service, juliet, words, failing, running, say } = await threeFailed()
+      await service.finish(Promise.all([juliet.omemo.tick(), juliet.omemo.tick()]))
+      await service.settle()
+      expect(words.splice(0)).toEqual(['one', 'two', 'three'])
+      failing.isOn = false
+      const ticked = juliet.omemo.tick()
+      await say('four')
+      await service.finish(ticked)
+      expect(words.splice(0)).toEqual(['one', 'two', 'three', 'four'])
+      await service.finish(juliet.omemo.tick())
+      await service.settle()
+      expect(words).toEqual([])
+      expect(running.most).toBe(1)
+    })
+
+    test('to another listener, and no longer to the one that had failed', async () => {
+      const { service, juliet, words } = await threeFailed()
+      const heard = hearing(juliet.omemo)
+      await service.settle()
+      expect(heard.words).toEqual(['one', 'two', 'three'])
+      await service.finish(juliet.omemo.tick())
+      await service.settle()
+      expect(words).toEqual([])
+    })
+
+    test('not in a loop, where the function itself calls `tick`', async () => {
+      const { service, device } = world()
+      const [juliet, romeo] = [await device('juliet'), await device('romeo')]
+      let given = 0
+      juliet.omemo.listen(async () => {
+        given++
+        await juliet.omemo.tick()
+        throw new Error('never')
+      })
+      await service.finish(romeo.omemo.send(chat(juliet.account, 'hello'), [juliet.account]))
+      await service.settle()
+      expect(given).toBe(1)
+    })
+  })
+
+  test('gives what a distrusted key has written when it was decided about', async () => {
+    const { service, device } = world()
+    const [juliet, romeo] = [await device('juliet'), await device('romeo')]
+    const heard = hearing(juliet.omemo)
+    const say = async (said: string) => {
+      await service.finish(romeo.omemo.send(chat(juliet.account, said), [juliet.account]))
+      await service.settle()
+    }
+    await say('one')
+    const [key] = await juliet.omemo.keys(romeo.account)
+    if (key === undefined) throw new Error('no key')
+    await juliet.omemo.decide(key, 'distrusted', 'choice')
+    for (const said of ['two', 'three']) await say(said)
+    expect(heard.words.splice(0)).toEqual(['one', 'key-distrusted', 'key-distrusted'])
+    await juliet.omemo.decide(key, 'verified', 'compare')
+    await service.settle()
+    expect(heard.words.splice(0)).toEqual(['two', 'three'])
+    await juliet.omemo.decide(key, 'blind', 'choice')
+    await service.settle()
+    expect(heard.words).toEqual([])
   })
 
   test('ends when it is told to, and when the façade is closed', async () => {

@@ -80,7 +80,7 @@ describe('meeting keys', () => {
     await met(account, [{ ...key, label: 'phone' }])
     expect(account.events).toHaveLength(1)
     const [renamed] = await met(account, [{ ...key, label: 'tablet' }])
-    expect(account.events[1]).toEqual({ kind: 'key-changed', key: renamed })
+    expect(account.events[1]).toEqual({ kind: 'key-changed', key: renamed, previous: 'blind' })
   })
 
   test('row 17: the same key of two owners are two keys; a device id is no part of one', async () => {
@@ -150,7 +150,7 @@ describe('deciding', () => {
     await met(account, [key])
     const decided = await decide(account, key, 'distrusted', 'choice')
     expect(decided).toMatchObject({ level: 'distrusted', by: 'choice', decidedAt: new Date(account.time) })
-    expect(account.events.at(-1)).toEqual({ kind: 'key-changed', key: decided })
+    expect(account.events.at(-1)).toEqual({ kind: 'key-changed', key: decided, previous: 'blind' })
     expect(await met(account, [key])).toEqual([decided])
   })
 

@@ -1,4 +1,5 @@
 /** Messages as a program wants them: opened, in order, each until it was dealt with. */
+import type { KeyRef } from '@xmpp-e2e/trust'
 import { type BareJid, type Element, type Received, type ReceiveOptions, receive } from '@xmpp-e2e/xml'
 import type { Account } from '../account.ts'
 import type { Abortable } from '../options.ts'
@@ -15,33 +16,42 @@ export type ListenOptions = Omit<ReceiveOptions, 'account'>
 /** What a listener is given. */
 export type Arrived = DecryptedMessage | Extract<Decrypted, { readonly kind: 'unreadable' }>
 
-/** `received` says how it came; it is absent for what was opened before the program was started. */
+/** `received` says how it came; it is absent for what was opened before, and is given again. */
 export type Handle = (arrived: Arrived, received: Received | undefined) => unknown
 
 /** @internal */
 export interface Inbox {
   listen(handle: Handle, options: ListenOptions): () => void
+  /** Gives again, in turn, what listeners have failed to deal with so far. What fails from now on waits for the next call. */
+  retry(): void
+  /** Gives, in turn, the messages of a key that were held back until somebody decided about it. */
+  giveMessagesOf(key: KeyRef): void
   catchUp(options: Abortable): Promise<void>
   /** What is being opened or settled now. Handlers are not waited for: one of them may be what closes the façade. */
   idle(): Promise<void>
 }
 
-/** @internal What comes in is opened and handled one after another, whoever listens. */
+interface Listener {
+  readonly handle: Handle
+  isStopped: boolean
+}
+
+/**
+ * @internal What comes in is opened and handled one after another, whoever listens; of several listeners the first that
+ * does not fail is enough. Whatever fails is told as an event: it must not end the program.
+ */
 export function inbox(account: Account): Inbox {
   const queries = new Map<string, BareJid>()
-  let listeners = 0
+  const listeners = new Set<Listener>()
+  /** Refs of messages that a listener has failed for. They are in the store: a crash loses none. */
+  const failed = new Set<string>()
+  /** Those that are to be given again in the round that is queued. */
+  let due: Set<string> | undefined
   /** Of the last result of an archive that was not opened: the next time it has to be read again. */
   let missed: { readonly error: unknown } | undefined
   let turn: Promise<void> = Promise.resolve()
   const inTurn = (work: () => Promise<void>): void => {
-    turn = turn.then(async () => {
-      try {
-        await work()
-      } catch (error) {
-        // The program's handler, or its store: the host hears of it as of any error that nobody handles.
-        void Promise.reject(error)
-      }
-    })
+    turn = turn.then(work).catch((error: unknown) => account.emit({ kind: 'listener-failed', error }))
   }
   let own: Promise<unknown> = Promise.resolve()
   const owned = <T>(work: Promise<T>): Promise<T> => {
@@ -53,18 +63,65 @@ export function inbox(account: Account): Inbox {
     owned(settle(account, [ref])).catch((error) => {
       if (!account.closing.aborted) throw error
     })
+  /** @returns whether it was dealt with */
+  const give = async (
+    listener: Listener,
+    arrived: Arrived,
+    received: Received | undefined,
+  ): Promise<boolean> => {
+    if (listener.isStopped) return false
+    const ref = arrived.kind === 'message' ? arrived.ref : undefined
+    try {
+      await listener.handle(arrived, received)
+      if (ref !== undefined) await settled(ref)
+      return true
+    } catch (error) {
+      if (ref !== undefined) failed.add(ref)
+      account.emit({ kind: 'listener-failed', ...(ref !== undefined && { ref }), error })
+      return false
+    }
+  }
+  const giveAgain = async (
+    to: ReadonlySet<Listener>,
+    isDue: (message: DecryptedMessage) => boolean,
+  ): Promise<void> => {
+    if (to.size === 0) return
+    for (const message of (await owned(unsettled(account))).filter(isDue)) {
+      failed.delete(message.ref)
+      let isDone = false
+      for (const listener of [...to]) isDone ||= await give(listener, message, undefined)
+      if (!isDone) failed.add(message.ref)
+    }
+  }
+  const retry = (): void => {
+    if (failed.size === 0) return
+    const isQueued = due !== undefined
+    due = new Set([...(due ?? []), ...failed])
+    failed.clear()
+    if (isQueued) return
+    inTurn(async () => {
+      const refs = due ?? new Set<string>()
+      due = undefined
+      try {
+        await giveAgain(listeners, ({ ref }) => refs.has(ref))
+      } catch (error) {
+        for (const ref of refs) failed.add(ref)
+        throw error
+      }
+    })
+  }
   return {
+    retry,
     idle: async () => void (await own),
 
+    giveMessagesOf({ owner, fingerprint }) {
+      inTurn(() => giveAgain(listeners, ({ key }) => key.owner === owner && key.fingerprint === fingerprint))
+    },
+
     listen(handle, options) {
-      let isStopped = false
-      const give = async (arrived: Arrived, received: Received | undefined): Promise<void> => {
-        if (isStopped) return
-        await handle(arrived, received)
-        if (arrived.kind === 'message') await settled(arrived.ref)
-      }
+      const listener: Listener = { handle, isStopped: false }
       const open = async (received: Received): Promise<void> => {
-        if (isStopped) {
+        if (listener.isStopped) {
           missed = { error: noListener() }
           return
         }
@@ -72,7 +129,7 @@ export function inbox(account: Account): Inbox {
           missed = { error }
           throw error
         })
-        if (decrypted.kind !== 'silent') await give(decrypted, received)
+        if (decrypted.kind !== 'silent') await give(listener, decrypted, received)
       }
       const stanza = (el: Element): void => {
         // At once, and not in turn: who is in a room changes, and queries end.
@@ -81,15 +138,17 @@ export function inbox(account: Account): Inbox {
         if (received.kind === 'message' && encryptedElements(received.stanza).length > 0)
           inTurn(() => open(received))
       }
-      inTurn(async () => {
-        if (isStopped) return
-        for (const message of await owned(unsettled(account))) await give(message, undefined)
+      inTurn(() => giveAgain(new Set([listener]), () => true))
+      const unsubscribe = account.connection.subscribe({
+        stanza,
+        session: (state) => {
+          if (state !== 'lost') retry()
+        },
       })
-      const unsubscribe = account.connection.subscribe({ stanza })
-      listeners++
+      listeners.add(listener)
       const stop = (): void => {
-        if (!isStopped) listeners--
-        isStopped = true
+        listener.isStopped = true
+        listeners.delete(listener)
         unsubscribe()
         account.closing.removeEventListener('abort', stop)
       }
@@ -103,7 +162,7 @@ export function inbox(account: Account): Inbox {
       missed = undefined
       const handled = async (): Promise<void> => {
         await turn
-        if (listeners === 0) throw account.closing.reason ?? noListener()
+        if (listeners.size === 0) throw account.closing.reason ?? noListener()
         if (missed !== undefined) throw missed.error
       }
       try {
