@@ -23,6 +23,7 @@ import {
   versionOf,
 } from './conversation.ts'
 import type { OtrEvent } from './event.ts'
+import { MAX_INSTANCES } from './fragment.ts'
 import type { Version } from './header.ts'
 import { buildQuery } from './query.ts'
 import type { Reader } from './reader.ts'
@@ -135,8 +136,8 @@ function answeredBy(
   if (broadcast === undefined || isOver) return { ...conversation, broadcast: undefined }
   if (!joined || broadcast.answered.includes(tag)) return conversation
   const answered = [...broadcast.answered, tag]
-  // More do not answer an honest commit; a tag that is forgotten could answer twice, so that the commit ends.
-  if (answered.length > 8) return { ...conversation, broadcast: undefined }
+  // So many do not answer an honest commit; and a tag that was forgotten could answer twice.
+  if (answered.length > MAX_INSTANCES) return { ...conversation, broadcast: undefined }
   return { ...conversation, broadcast: { ...broadcast, retry: undefined, answered } }
 }
 

@@ -111,8 +111,7 @@ function* receiveFragment(conversation: Conversation, text: string, means: OtrMe
   const next = { ...conversation, assemblies }
   if (outcome === 'dropped') return quiet(next, dropped('fragment'))
   if (message === undefined) return quiet(next)
-  // libotr sends everything through fragments that is long; a query may be. Fragments of fragments are nobody's.
-  if (textKind(message) === 'fragment') return quiet(next, dropped('malformed'))
+  // No fragment: pieces have no commas. But anything else, a query say.
   return yield* receive(next, message, means)
 }
 

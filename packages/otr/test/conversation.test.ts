@@ -391,6 +391,20 @@ describe('Instance tags', () => {
     }
   })
 
+  it('may be so many to answer one commit, and no more', () => {
+    const a = side(13, [3])
+    const peers = Array.from({ length: MAX_INSTANCES + 1 }, (_, i) => side(30 + i, [3]))
+    commit(a)
+    const [text] = a.out
+    for (const [i, peer] of peers.entries()) {
+      expect(a.conversation.broadcast?.answered.length).toBe(i)
+      peer.receive(text!)
+      a.receive(peer.out.shift()!)
+    }
+    expect(a.conversation.broadcast).toBeUndefined()
+    expect(a.conversation.instances.length).toBe(MAX_INSTANCES)
+  })
+
   it('of ours, 0 and too small ones are refused', () => {
     const a = side(16, [3])
     const b = side(17, [3])
