@@ -11,6 +11,7 @@ export {
 export type { DeviceInfo } from './device/device-info.ts'
 export { LIST_FRESH_MS, LIST_RETRY_MS } from './device/device-lists.ts'
 export { SIGNED_PRE_KEY_MS } from './device/maintenance.ts'
+export { MAX_IDS_AHEAD, ROLLBACK_MS } from './device/own-bundle.ts'
 export {
   MAX_REANNOUNCEMENTS,
   REANNOUNCE_JITTER_MS,

@@ -321,6 +321,7 @@ describe('the own device', () => {
       reannouncedAt: [1, 2],
       reclaimed: [{ namespace: OMEMO_2, at: 3 }],
       retired: [7],
+      rolledBackAt: 4,
     } as const
     expect(decodeUpkeep(encodeUpkeep(upkeep))).toEqual(upkeep)
     expect(decodeUpkeep(undefined)).toEqual({ reannouncedAt: [], reclaimed: [], retired: [] })

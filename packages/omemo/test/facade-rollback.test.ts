@@ -1,8 +1,9 @@
 /** Row 23: a store that is older than what its device has published. */
+import { publish } from '@xmpp-e2e/disco/pep'
 import { memoryStore, type Store } from '@xmpp-e2e/store'
-import { expect, test } from 'vitest'
-import { fetchOwnBundle, isAhead } from '../src/device/own-bundle.ts'
-import { decodePreKeys, type Namespace } from '../src/primitives.ts'
+import { describe, expect, test } from 'vitest'
+import { fetchOwnBundle, isAhead, MAX_IDS_AHEAD, ROLLBACK_MS } from '../src/device/own-bundle.ts'
+import { type Bundle, bundles, decodePreKeys, type Namespace } from '../src/primitives.ts'
 import { AXOLOTL, OMEMO_2 } from '../src/protocol.ts'
 import { bodyOf, chat, type TestDevice, type World, world } from './world.ts'
 
@@ -91,4 +92,78 @@ test('a store that is merely reopened is none', async () => {
   const again = await all.device('juliet', { store: juliet.store })
   expect(again.events.filter(({ kind }) => kind === 'rolled-back')).toEqual([])
   expect(await send(all, romeo, again, 'two')).toEqual(['two'])
+})
+
+describe('ids of prekeys are not signed, and the server of the account can write any', () => {
+  async function published({ client, omemo }: TestDevice): Promise<Bundle> {
+    const found = await fetchOwnBundle(client, OMEMO_2, omemo.deviceId, {})
+    if (found.kind !== 'bundle') throw new Error(found.kind)
+    return found.bundle
+  }
+
+  /** The bundle with the id of its last prekey, or of its signed one, so far above what the store has reached. */
+  async function forge(device: TestDevice, which: 'one-time' | 'signed', ahead: number): Promise<void> {
+    const { client, omemo, store } = device
+    const { nextId, signed } = await preKeysOf(store, OMEMO_2)
+    const bundle = await published(device)
+    const [first, ...others] = bundle.preKeys
+    if (first === undefined) throw new Error('no prekeys')
+    const { location, encode } = bundles[OMEMO_2]
+    const { node, item } = location(omemo.deviceId)
+    const forged =
+      which === 'signed'
+        ? { ...bundle, signedPreKey: { ...bundle.signedPreKey, id: signed.id + ahead } }
+        : { ...bundle, preKeys: [...others, { ...first, id: nextId - 1 + ahead }] }
+    await publish(client.connection, node, { id: item, payload: encode(forged) })
+  }
+
+  const rollbacks = ({ events }: TestDevice) => events.filter(({ kind }) => kind === 'rolled-back').length
+  const sessionsOf = async ({ store }: TestDevice) =>
+    (await store.list('omemo/juliet@capulet.example/session/')).entries.length
+
+  async function written() {
+    const all = world()
+    const juliet = await all.device('juliet')
+    const romeo = await all.device('romeo')
+    expect(await send(all, romeo, juliet, 'one')).toEqual(['one'])
+    return { all, juliet, romeo, start: () => all.service.finish(juliet.omemo.start()) }
+  }
+
+  test.each(['one-time', 'signed'] as const)(
+    '%s: those further ahead than any backup are believed of nothing',
+    async (which) => {
+      const { juliet, start } = await written()
+      const [before, sessions] = [await preKeysOf(juliet.store, OMEMO_2), await sessionsOf(juliet)]
+      expect(sessions).toBeGreaterThan(0)
+      await forge(juliet, which, MAX_IDS_AHEAD + 1)
+      await start()
+      expect([rollbacks(juliet), await sessionsOf(juliet)]).toEqual([0, sessions])
+      const { nextId, signed } = await preKeysOf(juliet.store, OMEMO_2)
+      expect([nextId, signed.id]).toEqual([before.nextId, before.signed.id])
+      // And what is ours takes its place.
+      expect(isAhead(before, await published(juliet))).toBe(false)
+      await forge(juliet, which, MAX_IDS_AHEAD)
+      await start()
+      expect([rollbacks(juliet), await sessionsOf(juliet)]).toEqual([1, 0])
+    },
+  )
+
+  test('sessions are dropped once a day, and ids not used up in between', async () => {
+    const { all, juliet, romeo, start } = await written()
+    await forge(juliet, 'one-time', 10)
+    await start()
+    expect([rollbacks(juliet), await sessionsOf(juliet)]).toEqual([1, 0])
+    expect(await send(all, juliet, romeo, 'two')).toEqual(['two'])
+    const [{ nextId }, sessions] = [await preKeysOf(juliet.store, OMEMO_2), await sessionsOf(juliet)]
+    for (let i = 0; i < 3; i++) {
+      await forge(juliet, 'one-time', 10)
+      await start()
+    }
+    expect([rollbacks(juliet), await sessionsOf(juliet)]).toEqual([1, sessions])
+    expect((await preKeysOf(juliet.store, OMEMO_2)).nextId).toBe(nextId)
+    await all.service.advance(ROLLBACK_MS)
+    await forge(juliet, 'one-time', 10)
+    await start()
+    expect([rollbacks(juliet), await sessionsOf(juliet)]).toEqual([2, 0])
+  })
 })

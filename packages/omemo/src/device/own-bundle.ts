@@ -4,6 +4,9 @@
  * It is also a witness. Prekeys only ever get higher ids, and are stored before they are published; so a bundle under
  * our identity key with ids that this store has not reached was published from a later state of it. A restored backup
  * would go on with ratchets that others have seen go further, and use keys again: all sessions are dropped.
+ *
+ * A witness that can be forged: ids are not signed, and the account's server can write any. So it is believed within
+ * bounds (`MAX_IDS_AHEAD`, `ROLLBACK_MS`), or each session would begin with the loss of all others.
  */
 import { configuration, fetchItems, type PepOptions, publish } from '@xmpp-e2e/disco/pep'
 import type { Signal } from '@xmpp-e2e/store'
@@ -24,7 +27,17 @@ import { type Bundle, bundles } from '../stanza/bundle.ts'
 import { ASK_TIMEOUT_MS, pepCode } from './asking.ts'
 import { deviceOf, type OwnDevice } from './own-device.ts'
 import { growPreKeys, readPreKeys } from './pre-key-supply.ts'
-import { encodeUpkeep, upkeepOf } from './upkeep.ts'
+import { encodeUpkeep, type Upkeep, upkeepOf } from './upkeep.ts'
+
+/**
+ * How many ids a later state of this store can be ahead by; more is forged, and believed of nothing. 27 key exchanges a day,
+ * the life of a backup being ten years, use 98 550 prekeys. In the other direction it takes 21 474 forgeries of one day
+ * each, 58 years, to use up 2³¹ ids.
+ */
+export const MAX_IDS_AHEAD = 100_000
+
+/** Milliseconds, a day: how often the sessions of a store are dropped because of what is published. */
+export const ROLLBACK_MS = 86_400_000
 
 /** @internal What is published under an id of ours. `unreadable` is in the way of nobody. */
 export type PublishedBundle =
@@ -67,14 +80,23 @@ export function isForeign(device: OwnDevice, namespace: Namespace, { identityKey
  * and this is wrong once.
  */
 export function isAhead(preKeys: PreKeys, { signedPreKey, preKeys: published }: Bundle): boolean {
-  const { signed, nextId } = preKeys
-  if (signedPreKey.id > signed.id) return true
+  const { signed } = preKeys
+  if (signedPreKey.id > signed.id && isSignedId(preKeys, signedPreKey.id)) return true
   if (signedPreKey.id === signed.id && !sameBytes(signedPreKey.publicKey, signed.publicKey)) return true
   const held = new Map(preKeys.oneTime.map((preKey) => [preKey.id, preKey.publicKey]))
   return published.some(({ id, publicKey }) => {
     const ours = held.get(id)
-    return id >= nextId || (ours !== undefined && !sameBytes(ours, publicKey))
+    if (ours !== undefined) return !sameBytes(ours, publicKey)
+    return id >= preKeys.nextId && isOneTimeId(preKeys, id)
   })
+}
+
+const isSignedId = ({ signed }: PreKeys, id: number): boolean => id <= signed.id + MAX_IDS_AHEAD
+const isOneTimeId = ({ nextId }: PreKeys, id: number): boolean => id < nextId + MAX_IDS_AHEAD
+
+/** Within a time that is short enough for another witness to be a forged one. */
+function isUndone({ rolledBackAt: at }: Upkeep, now: number): boolean {
+  return at !== undefined && at <= now && now - at < ROLLBACK_MS
 }
 
 /** @internal Bundles as they were found, by namespace; a namespace that could not be read is missing. */
@@ -82,7 +104,7 @@ export type FoundBundles = ReadonlyMap<Namespace, Bundle>
 
 /**
  * @internal Starts over after a rollback, if there was one: no sessions, and prekeys with ids above all that was
- * published. What is published and still ours stays usable. `found` must have been read before this is called: prekeys
+ * published. What is published and still ours stays usable. At most once in `ROLLBACK_MS`. `found` must have been read before this is called: prekeys
  * are stored before they are published, so those of another tab are known by then.
  *
  * @throws the signal's reason
@@ -100,6 +122,8 @@ export async function undoRollback(
       return preKeys && bundle && isAhead(preKeys, bundle)
     })
   if (!isBehind(stored)) return
+  const before = await change(account, [], async (_, reader) => ({ result: await upkeepOf(reader) }))
+  if (isUndone(before, account.clock.now())) return
   const renewed: PreKeys[] = []
   for (const [i, namespace] of namespaces.entries()) {
     const base = renewable(stored[i], found.get(namespace))
@@ -111,16 +135,17 @@ export async function undoRollback(
   await change(account, namespaces.map(records.preKeys), async (values, reader) => {
     const device = await deviceOf(reader)
     const now = values.map((bytes) => bytes && decodePreKeys(bytes))
-    // Another tab has been here.
-    if (device.deviceId !== deviceId || !isBehind(now)) return { result: undefined }
-    const sessions = await Promise.all(records.allSessions.map((prefix) => reader.list(prefix)))
     const upkeep = await upkeepOf(reader)
+    const at = account.clock.now()
+    // Another tab has been here.
+    if (device.deviceId !== deviceId || !isBehind(now) || isUndone(upkeep, at)) return { result: undefined }
+    const sessions = await Promise.all(records.allSessions.map((prefix) => reader.list(prefix)))
     return {
       put: [
         ...namespaces.map(
           (namespace, i) => [records.preKeys(namespace), encodePreKeys(renewed[i] as PreKeys)] as const,
         ),
-        [records.upkeep, encodeUpkeep({ ...upkeep, rotatedAt: account.clock.now() })],
+        [records.upkeep, encodeUpkeep({ ...upkeep, rotatedAt: at, rolledBackAt: at })],
       ],
       delete: sessions.flat().map(([key]) => key),
       events: [
@@ -137,16 +162,18 @@ export async function undoRollback(
 /** Prekeys to go on from: ids above what is published, without those that others may have used since. */
 function renewable(preKeys: PreKeys | undefined, published: Bundle | undefined): PreKeys | undefined {
   if (preKeys === undefined) return undefined
-  const known = new Map(published?.preKeys.map(({ id, publicKey }) => [id, publicKey]))
+  const believed = published?.preKeys.filter(({ id }) => isOneTimeId(preKeys, id))
+  const known = new Map(believed?.map(({ id, publicKey }) => [id, publicKey]))
   const oneTime = preKeys.oneTime.filter(({ id, publicKey }) => {
     const other = known.get(id)
     return other !== undefined && sameBytes(other, publicKey)
   })
   const highest = Math.max(preKeys.nextId - 1, ...known.keys())
-  const signedId = Math.max(preKeys.signed.id, published?.signedPreKey.id ?? 0)
+  const theirs = published?.signedPreKey.id ?? 0
+  const signedId = isSignedId(preKeys, theirs) ? Math.max(preKeys.signed.id, theirs) : preKeys.signed.id
   return {
     ...preKeys,
-    // Foreign ids may be as high as 2³² − 1, and then ours start over.
+    // Theirs may be above 2³¹ − 1, when ours are close to it; then ours start over.
     signed: { ...preKeys.signed, id: Math.min(signedId, MAX_PRE_KEY_ID) },
     oneTime,
     nextId: highest >= MAX_PRE_KEY_ID ? 1 : highest + 1,

@@ -25,6 +25,8 @@ export interface Upkeep {
   readonly reclaimed: readonly { readonly namespace: Namespace; readonly at: number }[]
   /** Ids this device had before, which may still be in lists. */
   readonly retired: readonly number[]
+  /** When all sessions were last dropped because this store seemed to have been rolled back. */
+  readonly rolledBackAt?: number | undefined
 }
 
 const NONE: Upkeep = { reannouncedAt: [], reclaimed: [], retired: [] }
@@ -34,6 +36,7 @@ const shape = isObject({
   reannouncedAt: isList(isTime),
   reclaimed: isList(isObject({ namespace: isOneOf(namespaces), at: isTime })),
   retired: isList(isWhole(1, MAX_DEVICE_ID)),
+  rolledBackAt: isMaybe(isTime),
 })
 
 /** @internal */
