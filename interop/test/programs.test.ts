@@ -26,12 +26,19 @@ const children: ChildProcess[] = []
 const directory = mkdtempSync(join(tmpdir(), 'xmpp-e2e-programs-'))
 const forget = atEnd(() => rmSync(directory, { recursive: true, force: true }))
 
-/** Runs a program; only where the server is, and where it keeps what, is another place. */
-function run(name: string): { readonly child: ChildProcess; output(): string } {
+/**
+ * Runs a program; only where the server is, and where it keeps what, is another place. Unless `change` is to have it killed
+ * at one of its lines.
+ */
+function run(
+  name: string,
+  change: readonly [string, string] = ['', ''],
+): { readonly child: ChildProcess; output(): string } {
   const program = readFileSync(new URL(`../dist/programs/${name}.js`, import.meta.url), 'utf8')
     .replace('xmpp://localhost', `xmpp://localhost:${server.ports.c2s}`)
     .replace('ws://localhost', server.websocket)
     .replace('./echo', join(directory, 'echo'))
+    .replace(...change)
   const child = spawn(process.execPath, ['--input-type=module'], {
     cwd: fileURLToPath(new URL('..', import.meta.url)),
     env: { ...process.env, NODE_EXTRA_CA_CERTS: server.ca },
@@ -135,5 +142,30 @@ test('the bot answers, once, also what came while it was killed', async () => {
     'And then?',
     'Good night',
   ])
+  expect(second.output()).not.toContain('cannot')
+}, 120_000)
+
+test('the bot answers what it had not answered yet when it was killed', async () => {
+  const echo = 'echo@localhost'
+  // It gets no further than to the answer, as if it were killed there.
+  const sending = 'const sent = await omemo.send'
+  const first = run('omemo-bot', [
+    sending,
+    `console.log('killed here')\n  await new Promise(() => {})\n  ${sending}`,
+  ])
+  await vi.waitFor(async () => {
+    await omemo.devices(bare(echo), { refresh: true })
+    expect(await say(echo, 'Wherefore?'), first.output()).toMatchObject({ kind: 'encrypted' })
+  }, PATIENCE)
+  await vi.waitFor(() => expect(first.output()).toContain('killed here'), PATIENCE)
+  await stop(first.child, 'SIGKILL')
+
+  // Its answer is tried before there is a session, and again in the session.
+  const second = run('omemo-bot')
+  await vi.waitFor(() => expect(heard, second.output()).toContainEqual(said(echo, 'Wherefore?')), PATIENCE)
+  await say(echo, 'Good night')
+  await vi.waitFor(() => expect(heard, second.output()).toContainEqual(said(echo, 'Good night')), PATIENCE)
+  expect(heard.filter(({ words }) => words[0] === 'Wherefore?')).toHaveLength(1)
+  expect(second.child.exitCode).toBe(null)
   expect(second.output()).not.toContain('cannot')
 }, 120_000)
