@@ -26,7 +26,15 @@ export type SessionEvent =
       readonly weInitiated: boolean
     }
 
-/** - `other-instance`: for another client of ours. `limit`: bounded memory, time or replies. */
+/**
+ * - `other-instance`: for another client of ours.
+ * - `unreadable`: under keys that are not there, or changed on the way; the sender may be told.
+ * - `replayed`: read before, or overtaken by a later one.
+ * - `reflected`: our own.
+ * - `unauthentic`, `unexpected`: of a key exchange, with a wrong proof or out of turn.
+ * - `version`: one that the policy does not have.
+ * - `fragment`: without those before it, or too long with them.
+ */
 export type DroppedReason =
   | 'other-instance'
   | 'unreadable'
