@@ -1,5 +1,6 @@
 /** Receiving what no parser, decoder or codec should believe: rows 31 and 32. */
 import { utf8ToBytes } from '@noble/hashes/utils.js'
+import { StoreError } from '@xmpp-e2e/store'
 import { bare } from '@xmpp-e2e/xml'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
@@ -11,8 +12,8 @@ import { decrypt } from '../src/message/receiving.ts'
 import { payloadCiphers } from '../src/payload.ts'
 import { AXOLOTL, OMEMO_2 } from '../src/protocol.ts'
 import { records } from '../src/record.ts'
-import { bareAccount } from './bare-account.ts'
-import { message, seen, unreadable } from './outcomes.ts'
+import { type BareAccount, bareAccount } from './bare-account.ts'
+import { message, seen, unreadable, waiting } from './outcomes.ts'
 import { BOTH, contents, giveList, givePreKeys, live, Peer, stored } from './peer.ts'
 import { flipped } from './support.ts'
 import { changed } from './tampered.ts'
@@ -138,4 +139,30 @@ describe('rows 31 and 32: what cannot be read', () => {
     )
     expect(await contents(juliet)).toBe(before)
   })
+})
+
+test.each(BOTH)('row 12: %s: a new session that there was no room for is opened later', async (namespace) => {
+  const { juliet, peer } = await pair()
+  await giveList(juliet, romeo, namespace, [7])
+  const before = bareAccount({ seed: 'before' })
+  await givePreKeys(before)
+  await decrypt(before, live(before, await peer.write(before, namespace, 'key exchange')))
+  await peer.hear(before, namespace)
+  const stanza = await peer.write(before, namespace, 'of a session that is not here')
+  const { effects } = juliet
+  const full: BareAccount = {
+    ...juliet,
+    effects: {
+      ...effects,
+      add: async (reader, wanted) => {
+        if (wanted.length > 0) throw new StoreError('lane-full', 'full')
+        return effects.add(reader, wanted)
+      },
+    },
+  }
+  const unchanged = await contents(juliet)
+  expect(seen(await decrypt(full, live(full, stanza)))).toBe('(session-missing)')
+  expect(await contents(juliet)).toBe(unchanged)
+  expect(seen(await decrypt(juliet, live(juliet, stanza)))).toBe('(session-missing)')
+  expect(await waiting(juliet)).toEqual(['heal'])
 })

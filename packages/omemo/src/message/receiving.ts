@@ -70,7 +70,8 @@ async function attempt(account: Account, received: Received): Promise<Decrypted 
       const stored = device && decodeDevice(device)
       if (stored !== undefined && !isSameDevice(stored, account.self))
         return { result: { answer: { kind: 'reset', device: stored } as const, isOverdue: false } }
-      const decision = await decide(account, reader, message, openedAt(catchUp))
+      const isQueueFull = only !== undefined
+      const decision = await decide(account, reader, { ...message, isQueueFull }, openedAt(catchUp))
       return only === undefined
         ? decision
         : { ...decision, effects: decision.effects?.filter(({ kind }) => kind === only) }
@@ -103,6 +104,8 @@ interface Message {
   readonly reading: Reading
   readonly senders: readonly BareJid[]
   readonly bySession: boolean
+  /** There is no room for what it would have done but published: that must not be noted as done. */
+  readonly isQueueFull?: boolean | undefined
 }
 
 interface Answer {
@@ -279,7 +282,7 @@ function unreadable(
 async function failed(
   account: Account,
   reader: Reader,
-  { received, reading, bySession }: Message,
+  { received, reading, bySession, isQueueFull }: Message,
   isCatchingUp: boolean,
   failure: FailedElement,
 ): Promise<Decision<Decrypted>> {
@@ -296,7 +299,7 @@ async function failed(
     return { result: unreadable(received, { ...failure, code: told }, retry) }
   }
   const result = unreadable(received, failure, retry)
-  if (code !== 'session-missing' || bySession) return { result }
+  if (code !== 'session-missing' || bySession || isQueueFull) return { result }
   return { ...(await healed(account, reader, failure)), result }
 }
 
