@@ -81,9 +81,11 @@ export async function encryptIq(
   return { kind: 'encrypted', iq: element(iq.ns, iq.name, iq.attrs, encrypted), reached, skipped }
 }
 
-/** @internal `undefined` for an IQ that has nothing encrypted. */
+/** @internal `undefined` for an IQ that has nothing encrypted, and for an error: it may repeat what it refuses. @throws TypeError on what is no IQ */
 export async function decryptIq(account: Account, iq: Element): Promise<DecryptedIq | undefined> {
-  assertIq(iq)
+  if (!isIq(iq)) throw new TypeError('iq: expected one of jabber:client')
+  // Its type is for the peer to say.
+  if (!TYPES.includes(iq.attrs.type)) return undefined
   if (child(iq, 'encrypted', OMEMO_2) === undefined) return undefined
   const from = jid.decode(iq.attrs.from ?? account.jid)
   if (from === undefined) return { kind: 'unreadable', code: 'sender-unknown' }
@@ -153,8 +155,10 @@ function contentOf(
 
 const TYPES: readonly (string | undefined)[] = ['get', 'set', 'result']
 
-function assertIq({ name, ns, attrs }: Element): void {
-  if (name !== 'iq' || ns !== 'jabber:client' || !TYPES.includes(attrs.type))
+const isIq = ({ name, ns }: Element): boolean => name === 'iq' && ns === 'jabber:client'
+
+function assertIq(iq: Element): void {
+  if (!isIq(iq) || !TYPES.includes(iq.attrs.type))
     throw new TypeError('iq: expected a request or a result of jabber:client')
 }
 

@@ -79,6 +79,20 @@ describe('what is not read', () => {
     expect(await romeo.omemo.decryptIq(from(older, juliet.client))).toBeUndefined()
   })
 
+  test('an error, which repeats what it refuses, and a type that there is not', async () => {
+    const { service, juliet, romeo, from } = await pair()
+    const { iq: request } = encrypted(
+      await service.finish(juliet.omemo.encryptIq(iq(romeo.client.jid, 'get'))),
+    )
+    const { to = '', id = '' } = request.attrs
+    for (const type of [{ type: 'error' }, { type: 'x' }, {}]) {
+      const refused = { ...request, attrs: { to, id, ...type } }
+      expect(await romeo.omemo.decryptIq(from(refused, juliet.client))).toBeUndefined()
+      await expect(juliet.omemo.encryptIq(refused)).rejects.toThrow(TypeError)
+    }
+    opened(await service.finish(romeo.omemo.decryptIq(from(request, juliet.client))))
+  })
+
   test('the same again, and one passed off as from somebody else', async () => {
     const { service, juliet, romeo, from } = await pair()
     const { iq: request } = encrypted(
