@@ -267,16 +267,19 @@ export class Omemo {
 
   /**
    * Forgets everything about the account: keys, sessions, trust, also messages that were not settled. With `server`
-   * first takes the device off the account's lists, as far as the network lets it.
+   * first takes the device off the account's lists, as far as the network lets it: `unlisted` says whether it is off all of
+   * them. Else contacts go on encrypting to it, until another device of the account uses `removeDevices`.
    */
-  async erase({ server, signal }: { readonly server: boolean } & Abortable): Promise<void> {
-    if (server) await leave(this.#account, { signal }).catch(() => {})
+  async erase({ server, signal }: { readonly server: boolean } & Abortable): Promise<{
+    readonly unlisted: boolean
+  }> {
+    const unlisted = server && (await leave(this.#account, { signal }).catch(() => false))
     await this.close()
     const { store } = this.#account
     for (;;) {
       const { entries, token } = await store.list('')
       if (entries.length === 0 || (await store.commit([token], { delete: entries.map(([key]) => key) })))
-        return
+        return { unlisted }
     }
   }
 
@@ -358,7 +361,7 @@ export class Omemo {
     return encryptIq(this.#account, iq, { signal })
   }
 
-  /** Opens such an IQ; `undefined` for one that has nothing encrypted. Unlike messages, it can be opened once. */
+  /** Opens such an IQ; `undefined` for an error, and for one that has nothing encrypted. Unlike messages, it can be opened once. */
   async decryptIq(iq: Element): Promise<DecryptedIq | undefined> {
     this.#assertOpen()
     return decryptIq(this.#account, iq)
@@ -404,10 +407,21 @@ export class Omemo {
     return setLabel(this.#account, label)
   }
 
-  /** Takes other devices of this account off its lists: messages are no longer encrypted to them. @throws {PepError} */
-  async removeDevices(ids: readonly number[], { signal }: Abortable = {}): Promise<void> {
+  /**
+   * Takes other devices of this account off its lists, after distrusting their keys: it may be a phone that was stolen,
+   * and comes back. Its messages are not shown and its trust messages not heeded, here and, with a policy that sends
+   * trust messages, wherever this device is verified; `decide` takes that back. `keepTrust` is for ids that a device
+   * with the same key had before (`reset` with `keepIdentity`).
+   *
+   * @throws {RangeError} for this device's own id
+   * @throws {PepError} when they could not be taken off; their keys are distrusted nevertheless
+   */
+  async removeDevices(
+    ids: readonly number[],
+    options: { readonly keepTrust?: boolean } & Abortable = {},
+  ): Promise<void> {
     this.#assertOpen()
-    return removeDevices(this.#account, ids, { signal })
+    return removeDevices(this.#account, ids, options)
   }
 
   /** Starts over with a new device id, new prekeys and no sessions; with `keepIdentity` the fingerprint stays. @throws {PepError} */

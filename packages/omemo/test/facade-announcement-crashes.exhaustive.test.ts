@@ -77,7 +77,7 @@ test('starting over', async () => {
 test('leaving, and coming back under the same id', async () => {
   await atEveryCrash(async (crash) => {
     const scene = await announced()
-    await untilCrash(scene, crash, (account) => leave(account, {}))
+    await untilCrash(scene, crash, async (account) => void (await leave(account, {})))
     expect(await expectFound(scene.service, scene.store)).toBe(scene.deviceId)
   })
 })

@@ -6,6 +6,9 @@ import { describe, expect, test } from 'vitest'
 import { ARCHIVE_PAGE, type Arrived, Omemo } from '../src/index.ts'
 import { bodyOf, chat, type TestDevice, world } from './world.ts'
 
+const AXOLOTL_LIST = 'eu.siacs.conversations.axolotl.devicelist'
+const AXOLOTL_BUNDLES = 'eu.siacs.conversations.axolotl.bundles'
+
 const wordsOf = (arrived: Arrived): string | undefined =>
   arrived.kind === 'message' ? bodyOf(arrived.content) : arrived.code
 
@@ -377,7 +380,7 @@ describe('ending', () => {
   test('with the server takes the device off the lists, and leaves those of others', async () => {
     const { service, device } = world()
     const [phone, laptop, romeo] = [await device('juliet'), await device('juliet'), await device('romeo')]
-    await service.finish(laptop.omemo.erase({ server: true }))
+    expect(await service.finish(laptop.omemo.erase({ server: true }))).toEqual({ unlisted: true })
     expect(await contents(laptop.store)).toEqual([])
     const devices = await service.finish(romeo.omemo.devices(phone.account, { refresh: true }))
     expect(devices.filter(({ listed }) => listed.length > 0).map(({ device: { id } }) => id)).toEqual([
@@ -389,8 +392,30 @@ describe('ending', () => {
     const { service, device } = world()
     const juliet = await device('juliet')
     juliet.client.close()
-    await service.finish(juliet.omemo.erase({ server: true }))
+    expect(await service.finish(juliet.omemo.erase({ server: true }))).toEqual({ unlisted: false })
     expect(await contents(juliet.store)).toEqual([])
+  })
+
+  test.each([
+    ['a list stays as it is', AXOLOTL_LIST, { unlisted: false }],
+    ['only a bundle stays', AXOLOTL_BUNDLES, { unlisted: true }],
+  ])('tells whether the server has taken it off the lists: %s', async (_, node, outcome) => {
+    const { service, device } = world()
+    const juliet = await device('juliet')
+    service.fault({
+      fault: { kind: 'error', condition: 'internal-server-error' },
+      client: juliet.client.jid,
+      direction: 'sent',
+      match: (stanza) => stanza.attrs.type === 'set' && JSON.stringify(stanza).includes(node),
+    })
+    expect(await service.finish(juliet.omemo.erase({ server: true }))).toEqual(outcome)
+    expect(await contents(juliet.store)).toEqual([])
+  })
+
+  test('without the server leaves the lists alone', async () => {
+    const { service, device } = world()
+    const juliet = await device('juliet')
+    expect(await service.finish(juliet.omemo.erase({ server: false }))).toEqual({ unlisted: false })
   })
 
   test('closing leaves no timer behind', async () => {

@@ -1,8 +1,9 @@
 /** Managing the account's devices: labels, taking devices out, leaving, starting over (XEP-0384 §5.3.1, §6). */
-import type { PepOptions } from '@xmpp-e2e/disco/pep'
+import { PepError, type PepOptions } from '@xmpp-e2e/disco/pep'
 import type { Signal } from '@xmpp-e2e/store'
 import { type Account, change } from '../account.ts'
 import { signedLabel } from '../device-label.ts'
+import { OmemoError } from '../error.ts'
 import type { Namespace } from '../protocol.ts'
 import { records } from '../record.ts'
 import { announce, announceAgain, deleteBundle } from './announcement.ts'
@@ -56,15 +57,15 @@ export async function removeDevices(
 }
 
 /**
- * @internal Takes this device off the lists and deletes its bundles (XEP-0384 §6). From then on it does not put itself
- * back; `start` announces it anew.
+ * @internal Takes this device off the lists and deletes its bundles (XEP-0384 §6), as far as the network lets it. From then
+ * on it does not put itself back; `start` announces it anew.
  *
- * @throws {PepError}
+ * @returns whether it is off all lists: nobody encrypts to it any more
  */
 export async function leave(
   account: Account,
   { signal }: { readonly signal?: Signal | undefined },
-): Promise<void> {
+): Promise<boolean> {
   const { device, retired } = await change(account, [], async (_, reader) => {
     const stored = await deviceOf(reader)
     const left = { ...stored, announced: false }
@@ -73,17 +74,34 @@ export async function leave(
   })
   account.adopt(device)
   const ids = [device.deviceId, ...retired]
-  await inAll(account, (namespace) => forget(account, namespace, ids, { signal, timeoutMs: ASK_TIMEOUT_MS }))
+  const options = { signal, timeoutMs: ASK_TIMEOUT_MS }
+  const left = await Promise.all(
+    account.namespaces.map((namespace) => forget(account, namespace, ids, options)),
+  )
+  return left.every(Boolean)
 }
 
+/** A bundle that stays where nobody looks for it harms nobody. */
 async function forget(
   account: Account,
   namespace: Namespace,
   ids: readonly number[],
   options: PepOptions,
-): Promise<void> {
-  await changeOwnList(account, namespace, (devices) => devices.filter(({ id }) => !ids.includes(id)), options)
-  for (const id of ids) await deleteBundle(account, namespace, id, options)
+): Promise<boolean> {
+  let isUnlisted = false
+  try {
+    await changeOwnList(
+      account,
+      namespace,
+      (devices) => devices.filter(({ id }) => !ids.includes(id)),
+      options,
+    )
+    isUnlisted = true
+    for (const id of ids) await deleteBundle(account, namespace, id, options)
+  } catch (error) {
+    if (!(error instanceof PepError || error instanceof OmemoError) && !options.signal?.aborted) throw error
+  }
+  return isUnlisted
 }
 
 /** In each namespace, whatever becomes of it in the other. @throws the first failure, at the end */
