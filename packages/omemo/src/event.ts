@@ -13,6 +13,8 @@ export type OmemoEvent =
   | { readonly kind: 'key-contested'; readonly contest: Contest }
   /** So much waited for a decision that trust messages about these keys were given up: decide about them by hand. */
   | { readonly kind: 'trust-dropped'; readonly about: readonly KeyRef[] }
+  /** So much waits to be told to an account that it is not told of a decision about these keys, which stands here. */
+  | { readonly kind: 'trust-untold'; readonly to: BareJid; readonly about: readonly KeyRef[] }
   /** A device that had another key before. It was reset, or somebody else speaks under its id. */
   | {
       readonly kind: 'identity-changed'

@@ -5,7 +5,7 @@
  * advances the ratchet. Both namespaces share them: a key is its owner and the Montgomery form. The key of this device
  * is in no record; for those who ask it is verified.
  */
-import type { Effect, Put, Reader } from '@xmpp-e2e/store'
+import { type Effect, type Put, type Reader, StoreError } from '@xmpp-e2e/store'
 import {
   type Contest,
   decideKey,
@@ -25,14 +25,14 @@ import {
   TrustError,
   type Waiting,
 } from '@xmpp-e2e/trust'
-import { type BareJid, hex } from '@xmpp-e2e/xml'
+import { type BareJid, bareJid, hex } from '@xmpp-e2e/xml'
 import { type Account, change } from './account.ts'
 import type { OmemoEvent } from './event.ts'
 import { decodeKeys, decodeStatements, encodeKeys, storedKeys } from './key-records.ts'
 import type { DeviceRef } from './outcome.ts'
 import { OMEMO_2 } from './protocol.ts'
 import { records } from './record.ts'
-import { fingerprintOfKeyId, trustEffects } from './trust-notices.ts'
+import { decodeNotice, fingerprintOfKeyId, trustEffects } from './trust-notices.ts'
 
 /** @internal A key that was fetched, or that a message came from. */
 export interface Introduction extends KeyRef {
@@ -69,6 +69,12 @@ export async function keysOf(account: Account, owner: BareJid | undefined): Prom
 
 /** @internal @throws RangeError for the own key of this device, or a key that is not canonical */
 export async function decide(account: Account, key: KeyRef, level: Level, by: Evidence): Promise<Key> {
+  if (bareJid.decode(key.owner) !== key.owner)
+    throw new RangeError('key.owner: expected a canonical bare JID')
+  if (!/^[0-9a-f]{64}$/.test(key.fingerprint))
+    throw new RangeError(
+      "key.fingerprint: expected 64 digits of lower-case hex; parseFingerprint('omemo', …) of @xmpp-e2e/trust makes them of what people type",
+    )
   const [decided] = await decideAll(account, [{ key, level }], by)
   return decided as Key
 }
@@ -114,21 +120,61 @@ function verdictOf(claim: KeyClaim, owner: BareJid, known: readonly Key[]): read
   }
 }
 
-/** One after the other, in one commit. */
-function decideAll(account: Account, verdicts: readonly Verdict[], by: Evidence): Promise<readonly Key[]> {
-  return change(account, [], async (_, reader) => {
-    const refs = verdicts.map(({ key }) => key)
-    // Everybody who is verified is told of it (XEP-0450 §4); without trust messages only siblings matter.
-    const book = await openBook(account, reader, account.policy.trustMessages ? 'all' : ownersOf(refs))
-    const at = new Date(account.clock.now())
-    for (const { key, level } of verdicts) {
-      // A code names all devices of an account, also that which scans it.
-      if (by === 'scan' && isSelf(account, key)) continue
-      book.take('all', (keyring, endpoint) => decideKey(keyring, endpoint, { key, level, by, at }))
-    }
-    const { put, events, effects } = book.close([])
-    return { put, events, effects, result: refs.map((ref) => book.find(ref)) }
+/** One after the other, in one commit. What others cannot be told of, since too much waits for them, is decided all the same. */
+async function decideAll(
+  account: Account,
+  verdicts: readonly Verdict[],
+  by: Evidence,
+): Promise<readonly Key[]> {
+  const refs = verdicts.map(({ key }) => key)
+  const run = (isFull: boolean) =>
+    change(account, [], async (_, reader) => {
+      // Everybody who is verified is told of it (XEP-0450 §4); without trust messages only siblings matter.
+      const book = await openBook(account, reader, account.policy.trustMessages ? 'all' : ownersOf(refs))
+      const at = new Date(account.clock.now())
+      for (const { key, level } of verdicts) {
+        // A code names all devices of an account, also that which scans it.
+        if (by === 'scan' && isSelf(account, key)) continue
+        book.take('all', (keyring, endpoint) => decideKey(keyring, endpoint, { key, level, by, at }))
+      }
+      const { put, events, effects } = book.close([])
+      const untold = isFull ? await withoutRoom(account, reader, effects) : []
+      return {
+        put,
+        events: [...events, ...untold.map(untoldEvent)],
+        effects: effects.filter((effect) => !untold.includes(effect)),
+        result: refs.map((ref) => book.find(ref)),
+      }
+    })
+  return run(false).catch((error: unknown) => {
+    if (error instanceof StoreError && error.code === 'lane-full') return run(true)
+    throw error
   })
+}
+
+/** Those whose lane is full: one that has waited for 1024 decisions is of somebody who is not there. */
+async function withoutRoom(
+  account: Account,
+  reader: Reader,
+  effects: readonly Effect[],
+): Promise<readonly Effect[]> {
+  const full: Effect[] = []
+  for (const lane of new Set(effects.map((effect) => effect.lane))) {
+    const theirs = effects.filter((effect) => effect.lane === lane)
+    try {
+      // Only asks: the reader is another one each time, and what is queued is queued by `change`.
+      await account.effects.add({ ...reader }, theirs)
+    } catch (error) {
+      if (!(error instanceof StoreError && error.code === 'lane-full')) throw error
+      full.push(...theirs)
+    }
+  }
+  return full
+}
+
+function untoldEvent({ payload }: Effect): OmemoEvent {
+  const { to, about } = decodeNotice(payload)
+  return { kind: 'trust-untold', to, about }
 }
 
 /** @internal Takes in what is new, and new labels. */

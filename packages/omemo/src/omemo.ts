@@ -9,7 +9,7 @@ import { type Closing, closing } from './closing.ts'
 import { nobleCurve } from './curve.ts'
 import { announce } from './device/announcement.ts'
 import { type DeviceInfo, devicesOf } from './device/device-info.ts'
-import { leave, removeDevices, reset, setLabel } from './device/device-management.ts'
+import { deleteAll, leave, removeDevices, reset, setLabel } from './device/device-management.ts'
 import { maintain } from './device/maintenance.ts'
 import { type OwnDevice, openDevice } from './device/own-device.ts'
 import { type Diagnosis, diagnose } from './diagnose.ts'
@@ -275,12 +275,8 @@ export class Omemo {
   }> {
     const unlisted = server && (await leave(this.#account, { signal }).catch(() => false))
     await this.close()
-    const { store } = this.#account
-    for (;;) {
-      const { entries, token } = await store.list('')
-      if (entries.length === 0 || (await store.commit([token], { delete: entries.map(([key]) => key) })))
-        return { unlisted }
-    }
+    await deleteAll(this.#account)
+    return { unlisted }
   }
 
   /**
@@ -304,9 +300,11 @@ export class Omemo {
   }
 
   /**
-   * What a person has decided about a key.
+   * What a person has decided about a key. What it has written before, and was not shown because of its level, is given to
+   * those who listen.
    *
-   * @throws {RangeError} for this device's own key
+   * @param key An owner, a canonical bare JID, and a fingerprint, 64 digits of lower-case hex (`parseFingerprint` of trust)
+   * @throws {RangeError} for what is none, and for this device's own key
    */
   async decide(key: KeyRef, level: Level, by: Evidence): Promise<Key> {
     this.#assertOpen()

@@ -1,4 +1,4 @@
-import { memoryStore, type Store } from '@xmpp-e2e/store'
+import { MAX_LANE_EFFECTS, memoryStore, type Store } from '@xmpp-e2e/store'
 import {
   automaticTrustManagement,
   blindTrustBeforeVerification,
@@ -164,9 +164,57 @@ describe('deciding', () => {
     const account = bareAccount()
     const own = { owner: account.jid, fingerprint: account.self.fingerprint }
     expect(await failing(decide(account, own, 'distrusted', 'choice'))).toBeInstanceOf(RangeError)
-    expect(
-      await failing(decide(account, { owner: romeo, fingerprint: 'AB' }, 'blind', 'choice')),
-    ).toBeInstanceOf(RangeError)
+  })
+
+  test.each([
+    [
+      'a fingerprint in groups',
+      { fingerprint: 'ab'.repeat(32).replace(/.{8}/g, '$& ').trim() },
+      'parseFingerprint',
+    ],
+    ['one in upper case', { fingerprint: 'AB'.repeat(32) }, 'parseFingerprint'],
+    ['one of 62 digits', { fingerprint: 'ab'.repeat(31) }, '64 digits'],
+    ['one of 66 digits', { fingerprint: 'ab'.repeat(33) }, '64 digits'],
+    ['an owner that is a full JID', { owner: `${romeo}/orchard` as BareJid }, 'owner'],
+    ['an owner in upper case', { owner: romeo.toUpperCase() as BareJid }, 'owner'],
+  ])('about %s is a mistake', async (_, wrong, says) => {
+    const account = bareAccount()
+    const error = await failing(decide(account, { ...ref(), ...wrong }, 'blind', 'choice'))
+    expect(error).toBeInstanceOf(RangeError)
+    expect(String(error)).toContain(says)
+    expect((await account.store.list('')).entries).toEqual([])
+  })
+
+  test('stands where too much waits to be told to somebody, who is not told of it; others are', async () => {
+    const account = bareAccount({ policy: automaticTrustManagement })
+    const [phone, sibling] = [ref(), ref(account.jid)]
+    for (const key of [phone, sibling]) await decide(account, key, 'verified', 'scan')
+    const to = (await account.effects.list())
+      .filter(({ key }) => key.startsWith(romeo))
+      .map(({ lane }) => lane)
+    const [lane = ''] = to
+    await change(account, [], () => ({
+      effects: Array.from({ length: MAX_LANE_EFFECTS - to.length }, (_, i) => ({
+        lane,
+        kind: 'send-trust',
+        key: `${i}`,
+        payload: new Uint8Array(1),
+      })),
+      result: undefined,
+    }))
+    const waiting = await account.effects.list()
+    const key = ref(account.jid)
+    const decided = await decide(account, key, 'verified', 'compare')
+    expect(decided.level).toBe('verified')
+    expect((await keysOf(account, account.jid)).map(({ level }) => level)).toEqual(['verified', 'verified'])
+    expect(account.events.filter(({ kind }) => kind === 'trust-untold')).toEqual([
+      { kind: 'trust-untold', to: romeo, about: [key] },
+    ])
+    const more = (await account.effects.list()).filter(
+      (one) => !waiting.some((other) => other.lane === one.lane && other.key === one.key),
+    )
+    expect(more.length).toBeGreaterThan(0)
+    expect(more.filter((one) => one.lane === lane)).toEqual([])
   })
 })
 

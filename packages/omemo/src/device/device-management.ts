@@ -104,6 +104,14 @@ async function forget(
   return isUnlisted
 }
 
+/** @internal Deletes all records, also those that another tab writes meanwhile. */
+export async function deleteAll({ store }: Account): Promise<void> {
+  for (;;) {
+    const { entries, token } = await store.list('')
+    if (entries.length === 0 || (await store.commit([token], { delete: entries.map(([key]) => key) }))) return
+  }
+}
+
 /** In each namespace, whatever becomes of it in the other. @throws the first failure, at the end */
 async function inAll(account: Account, work: (namespace: Namespace) => Promise<void>): Promise<void> {
   const outcomes = await Promise.allSettled(account.namespaces.map(work))
