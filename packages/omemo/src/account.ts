@@ -14,15 +14,18 @@ import type { Policy } from '@xmpp-e2e/trust'
 import type { BareJid, Connection, Element } from '@xmpp-e2e/xml'
 import { type Bytes, type Random, randomBelow } from './bytes.ts'
 import { type Curve, type CurveStep, runAsync } from './curve.ts'
-import type { OwnDevice } from './device/own-device.ts'
+import { erased, type OwnDevice } from './device/own-device.ts'
 import type { OmemoEvent } from './event.ts'
 import type { Namespace } from './protocol.ts'
+import { records } from './record.ts'
 
 /** @internal */
 export interface Account {
   readonly jid: BareJid
   /** This device as it is now; another one after `adopt`. */
   readonly self: OwnDevice
+  /** Whether `change` has to find the device in the store. Parts of the façade work without one. */
+  readonly isStored: boolean
   /** The scope of this account; all names of records are in `record.ts`. */
   readonly store: Store
   readonly connection: Connection
@@ -60,9 +63,9 @@ const PAUSE_MS = 10
 
 /**
  * @internal Reads `keys`, has `f` decide, commits with the effects that follow, then tells the events. `f` may run several
- * times and must only compute.
+ * times and must only compute. What another tab has erased stays so: nothing is written where the device has gone.
  *
- * @throws as `update`
+ * @throws as `update`; OmemoError `device-erased`
  */
 export async function change<T>(
   account: Account,
@@ -73,8 +76,9 @@ export async function change<T>(
   const attempt = () =>
     update(
       account.store,
-      keys,
-      async (values, reader): Promise<Change<Decision<T>>> => {
+      [records.device, ...keys],
+      async ([device, ...values], reader): Promise<Change<Decision<T>>> => {
+        if (account.isStored && device === undefined) throw erased()
         const decision = await f(values, reader)
         const { effects = [] } = decision
         const queued = effects.length > 0 ? await account.effects.add(reader, effects) : []

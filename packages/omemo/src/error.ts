@@ -35,6 +35,8 @@ export type OmemoErrorCode =
   | 'state-malformed'
   /** Stored bytes of a newer version of this package. */
   | 'state-version-unknown'
+  /** The device has gone from the store: another tab or process has erased it. This instance is of no use any more. */
+  | 'device-erased'
 
 /** Every failure of this package that is not a mistake of the caller. */
 export class OmemoError extends Error {

@@ -61,7 +61,7 @@ export const features: readonly string[] = namespaces.map((namespace) => notify(
  * OMEMO for one device of one account: XEP-0384 in both namespaces at once.
  *
  * What peers, servers and people cause comes back as a value; what is thrown is misuse (`TypeError`, `RangeError`), a
- * failing store (`StoreError`), damaged state (`OmemoError` `state-malformed`), or, where a method says so, the network.
+ * failing store (`StoreError`), damaged or erased state (`OmemoError` `state-malformed`, `device-erased`), or, where a method says so, the network.
  */
 export class Omemo {
   readonly #account: Account
@@ -80,6 +80,7 @@ export class Omemo {
     const self = () => this.#device
     const account: Account = {
       jid,
+      isStored: true,
       store,
       connection,
       policy,

@@ -47,6 +47,7 @@ export function bareAccount(options: BareOptions = {}): BareAccount {
   }
   return {
     jid,
+    isStored: false,
     store,
     policy,
     random,

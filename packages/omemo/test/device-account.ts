@@ -57,6 +57,7 @@ export async function deviceAccount(
   const stop = closing()
   const account: Account = {
     jid,
+    isStored: true,
     store,
     connection: options.connection?.(client.connection) ?? client.connection,
     policy: blindTrustBeforeVerification,

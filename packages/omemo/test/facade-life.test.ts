@@ -412,6 +412,37 @@ describe('ending', () => {
     expect(await contents(juliet.store)).toEqual([])
   })
 
+  test('in one tab: the others say `device-erased`, and what was erased stays so', async () => {
+    const { service, device } = world()
+    const [romeo, store] = [await device('romeo'), memoryStore()]
+    const [one, other] = [await device('juliet', { store }), await device('juliet', { store })]
+    const heard = hearing(other.omemo)
+    await service.finish(romeo.omemo.send(chat(one.account, 'hello'), [one.account]))
+    await service.settle()
+    await service.finish(one.omemo.erase({ server: false }))
+    await service.finish(romeo.omemo.send(chat(one.account, 'still there?'), [one.account]))
+    await device('romeo') // a list that changes, of which the other tab is told
+    await service.settle()
+
+    const key = { owner: romeo.account, fingerprint: romeo.omemo.fingerprint }
+    const uses: readonly (() => Promise<unknown>)[] = [
+      () => other.omemo.send(chat(romeo.account, 'hello'), [romeo.account]),
+      () => other.omemo.decide(key, 'verified', 'compare'),
+      () => other.omemo.devices(romeo.account, { refresh: true }),
+      () => other.omemo.catchUp(),
+      () => other.omemo.setLabel('tab'),
+      () => other.omemo.start(),
+    ]
+    for (const use of uses)
+      await expect(service.finish(use())).rejects.toMatchObject({ name: 'OmemoError', code: 'device-erased' })
+    expect(heard.words).toEqual(['hello'])
+    expect(other.events.filter(({ kind }) => kind === 'listener-failed')).toEqual([
+      { kind: 'listener-failed', error: expect.objectContaining({ code: 'device-erased' }) },
+    ])
+    await service.finish(other.omemo.erase({ server: true }))
+    expect(await contents(store)).toEqual([])
+  })
+
   test('without the server leaves the lists alone', async () => {
     const { service, device } = world()
     const juliet = await device('juliet')

@@ -58,11 +58,17 @@ export async function openDevice(parts: DeviceParts, label: string | undefined):
   })
 }
 
-/** @internal Within a change: the device as it is in the store, which another tab may have reset. */
+/** @internal Within a change: the device as it is in the store, which another tab may have reset. @throws OmemoError `device-erased` */
 export async function deviceOf(reader: Reader): Promise<OwnDevice> {
   const [bytes] = await reader.read([records.device])
-  if (bytes === undefined) throw new OmemoError('state-malformed', 'device: it has gone', { path: 'device' })
+  if (bytes === undefined) throw erased()
   return decodeDevice(bytes)
+}
+
+/** @internal Nothing is to be written any more, or the store would not be empty. */
+export function erased(): OmemoError {
+  const message = 'the device has gone from the store: it was erased, perhaps by another tab or process'
+  return new OmemoError('device-erased', message)
 }
 
 /** @internal A device that nobody knows of, with a new identity unless one is given. */

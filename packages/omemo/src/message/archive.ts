@@ -6,9 +6,8 @@
  *     <message><result xmlns='urn:xmpp:mam:2' queryid='…' id='…'> … </result></message>          as many as there are
  *     <iq type='result'><fin xmlns='urn:xmpp:mam:2' complete='true'><set …><last>…</last></set></fin>
  */
-import { update } from '@xmpp-e2e/store'
 import { child, type Element, element, hex, ns, StanzaError, text } from '@xmpp-e2e/xml'
-import type { Account } from '../account.ts'
+import { type Account, change } from '../account.ts'
 import { decodeRecord, encodeRecord, isMaybe, isObject, isText, isTime } from '../json-record.ts'
 import type { Abortable } from '../options.ts'
 import { records } from '../record.ts'
@@ -128,9 +127,9 @@ async function readPosition({ store }: Account): Promise<Position | undefined> {
 
 const shape = isObject({ id: isMaybe(isText), at: isTime })
 
-async function writePosition({ store, clock }: Account, id: string | undefined): Promise<Position> {
-  const position = { id, at: clock.now() }
-  return update(store, [], () => ({
+async function writePosition(account: Account, id: string | undefined): Promise<Position> {
+  const position = { id, at: account.clock.now() }
+  return change(account, [], () => ({
     put: [[records.archive, encodeRecord({ ...position })]],
     result: position,
   }))

@@ -54,6 +54,7 @@ export const explanations: Readonly<Record<UnreadableCode, string>> = {
   'bundle-without-pre-keys': 'A bundle has no one-time prekeys.',
   'device-list-malformed': 'A device list does not follow the specification.',
   'state-malformed': 'What is stored was damaged. Restore a backup.',
+  'device-erased': 'This device was erased: nothing can be opened here any more.',
   'state-version-unknown': 'What is stored was written by a later version of this program.',
 }
 
