@@ -2,10 +2,12 @@
 import { fetchItems, publish } from '@xmpp-e2e/disco/pep'
 import type { TestService } from '@xmpp-e2e/testkit'
 import { describe, expect, test } from 'vitest'
+import { encodeContact, newContact, withIdentity } from '../src/device/contact.ts'
 import { SIGNED_PRE_KEY_MS } from '../src/device/maintenance.ts'
 import { REANNOUNCE_JITTER_MS } from '../src/device/own-events.ts'
 import { bundles, currentItem, type Device, deviceLists, type Namespace } from '../src/primitives.ts'
 import { AXOLOTL, OMEMO_2 } from '../src/protocol.ts'
+import { records } from '../src/record.ts'
 import { fastCurve } from './device-account.ts'
 import { chat, type TestDevice, world } from './world.ts'
 
@@ -84,6 +86,17 @@ describe('removeDevices', () => {
     await expect(one.omemo.removeDevices([a])).rejects.toThrow(RangeError)
     await service.finish(one.omemo.removeDevices([99]))
     expect(await idsOf(service, OMEMO_2)).toHaveLength(2)
+  })
+
+  test('an id that this device had before, with the same key, costs it no trust', async () => {
+    const { service, one } = await two()
+    const { contact } = withIdentity(newContact(one.account), 99, { fingerprint: one.omemo.fingerprint }, 0)
+    const name = `omemo/${one.account}/${records.contact(one.account)}`
+    await one.store.commit([], { put: [[name, encodeContact(contact)]] })
+    await service.finish(one.omemo.removeDevices([99]))
+    const [self] = (await one.omemo.devices(one.account)).filter(({ isThis }) => isThis)
+    expect(self?.key).toMatchObject({ level: 'verified' })
+    expect(await one.omemo.keys(one.account)).toEqual([])
   })
 
   test('a device that is in use comes back', async () => {

@@ -9,6 +9,7 @@ import {
 } from '@xmpp-e2e/trust'
 import { type BareJid, children, type Element, element, type Received } from '@xmpp-e2e/xml'
 import { beforeEach, describe, expect, test } from 'vitest'
+import { REANNOUNCE_JITTER_MS } from '../src/device/own-events.ts'
 import { AXOLOTL, OMEMO_2 } from '../src/protocol.ts'
 import { bodyOf, chat, type TestDevice, type World, world } from './world.ts'
 
@@ -296,6 +297,51 @@ describe('automatic trust management', () => {
     expect(await levelOf(tablet, stolen)).toBe('distrusted')
     expect(await levelOf(phone, stolen)).toBe('distrusted')
     expect(await levelOf(laptop, stolen)).toBe('distrusted')
+  })
+
+  describe('removing an own device', () => {
+    async function stolen() {
+      const laptop = await w.device('juliet', { policy })
+      const thief = await w.device('juliet', { policy })
+      const phone = await w.device('romeo', { policy })
+      await acquainted(laptop, thief, phone)
+      await compare(laptop, thief)
+      await compare(thief, laptop)
+      await everythingArrives(laptop, thief, phone)
+      expect(await levelOf(laptop, thief)).toBe('verified')
+      const { deviceId } = thief.omemo
+      const shown = async () =>
+        (await laptop.omemo.devices(laptop.account)).find(({ device }) => device.id === deviceId)?.key
+      return { laptop, thief, phone, deviceId, shown }
+    }
+
+    test('distrusts it: it comes back, and what it says of others is not heeded', async () => {
+      const { laptop, thief, phone, deviceId, shown } = await stolen()
+      await w.service.finish(laptop.omemo.removeDevices([deviceId]))
+      expect(await shown()).toMatchObject({ level: 'distrusted', by: 'choice' })
+      await w.service.advance(REANNOUNCE_JITTER_MS)
+      await compare(thief, phone)
+      await everythingArrives(laptop, thief, phone)
+      expect(await levelOf(laptop, phone)).toBe('blind')
+      expect(await shown()).toMatchObject({ level: 'distrusted' })
+    })
+
+    test('keeps its trust when told to', async () => {
+      const { laptop, thief, phone, deviceId, shown } = await stolen()
+      await w.service.finish(laptop.omemo.removeDevices([deviceId], { keepTrust: true }))
+      expect(await shown()).toMatchObject({ level: 'verified', by: 'compare' })
+      await w.service.advance(REANNOUNCE_JITTER_MS)
+      await compare(thief, phone)
+      await everythingArrives(laptop, thief, phone)
+      expect(await levelOf(laptop, phone)).toBe('verified')
+    })
+
+    test('distrusts it also when the server takes nothing off its lists', async () => {
+      const { laptop, deviceId, shown } = await stolen()
+      w.service.fault({ fault: { kind: 'error', condition: 'internal-server-error' }, direction: 'sent' })
+      await expect(w.service.finish(laptop.omemo.removeDevices([deviceId]))).rejects.toThrow()
+      expect(await shown()).toMatchObject({ level: 'distrusted' })
+    })
   })
 
   test('what was decided otherwise before it could be told is not told any more', async () => {

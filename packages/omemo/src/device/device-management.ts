@@ -1,13 +1,16 @@
 /** Managing the account's devices: labels, taking devices out, leaving, starting over (XEP-0384 §5.3.1, §6). */
 import { PepError, type PepOptions } from '@xmpp-e2e/disco/pep'
 import type { Signal } from '@xmpp-e2e/store'
+import { decideKey } from '@xmpp-e2e/trust'
 import { type Account, change } from '../account.ts'
 import { signedLabel } from '../device-label.ts'
 import { OmemoError } from '../error.ts'
+import { openBook } from '../keyring.ts'
 import type { Namespace } from '../protocol.ts'
 import { records } from '../record.ts'
 import { announce, announceAgain, deleteBundle } from './announcement.ts'
 import { ASK_TIMEOUT_MS } from './asking.ts'
+import { readContacts } from './contact.ts'
 import { deviceOf, encodeDevice, newDevice } from './own-device.ts'
 import { changeOwnList } from './own-list.ts'
 import { encodeUpkeep, upkeepOf } from './upkeep.ts'
@@ -33,7 +36,8 @@ export async function setLabel(account: Account, label: string | undefined): Pro
 
 /**
  * @internal Takes other devices of the account off its lists and deletes their bundles. A device that is in use puts itself
- * back.
+ * back. Unless trust is kept, its keys are distrusted before anything is taken away: nothing that fails or stops halfway
+ * leaves one trusted that is gone.
  *
  * @throws {RangeError} for this device's own id
  * @throws {PepError}
@@ -41,9 +45,10 @@ export async function setLabel(account: Account, label: string | undefined): Pro
 export async function removeDevices(
   account: Account,
   ids: readonly number[],
-  { signal }: { readonly signal?: Signal | undefined },
+  { keepTrust = false, signal }: { readonly keepTrust?: boolean; readonly signal?: Signal | undefined },
 ): Promise<void> {
   if (ids.includes(account.self.deviceId)) throw new RangeError('ids: expected other devices than this one')
+  if (!keepTrust) await distrustDevices(account, ids)
   await inAll(account, async (namespace) => {
     const options = { signal, timeoutMs: ASK_TIMEOUT_MS }
     await changeOwnList(
@@ -53,6 +58,26 @@ export async function removeDevices(
       options,
     )
     for (const id of new Set(ids)) await deleteBundle(account, namespace, id, options)
+  })
+}
+
+/** All keys that were seen under these ids: whoever has the device can show another one at any time. */
+function distrustDevices(account: Account, ids: readonly number[]): Promise<void> {
+  const { jid, self, policy } = account
+  return change(account, [], async (_, reader) => {
+    const [contact] = await readContacts(reader, [jid])
+    const seen = (contact?.devices ?? []).filter(({ id }) => ids.includes(id))
+    const fingerprints = new Set(seen.flatMap(({ identities }) => identities.map((one) => one.fingerprint)))
+    // An id that this device had before.
+    fingerprints.delete(self.fingerprint)
+    // The verified ones are told (XEP-0450 §4).
+    const book = await openBook(account, reader, policy.trustMessages ? 'all' : [jid])
+    const at = new Date(account.clock.now())
+    for (const fingerprint of fingerprints) {
+      const decision = { key: { owner: jid, fingerprint }, level: 'distrusted', by: 'choice', at } as const
+      book.take('all', (keyring, endpoint) => decideKey(keyring, endpoint, decision))
+    }
+    return { ...book.close([]), result: undefined }
   })
 }
 
