@@ -8,7 +8,7 @@ import type { Ake, AkeMessage } from './ake.ts'
 import type { Bytes, Random } from './bytes.ts'
 import type { DsaPrivateKey } from './dsa.ts'
 import { encodeMessage, MAX_MESSAGE_BYTES } from './encoded-message.ts'
-import type { OtrEvent } from './event.ts'
+import type { ConversationEvent } from './event.ts'
 import { type Assemblies, fragmentMessage, MAX_INSTANCES } from './fragment.ts'
 import type { Group } from './group.ts'
 import { encodeHeader, MIN_INSTANCE_TAG, type Version } from './header.ts'
@@ -81,7 +81,7 @@ export interface OtrMeans {
 export interface OtrStep {
   readonly conversation: Conversation
   readonly send: readonly string[]
-  readonly events: readonly OtrEvent[]
+  readonly events: readonly ConversationEvent[]
 }
 
 /** Versions of so many keys are remembered. */
@@ -113,7 +113,7 @@ export function createConversation(ourTag: number, highest: readonly KeyVersion[
 }
 
 /** Nothing to say. */
-export function quiet(conversation: Conversation, ...events: readonly OtrEvent[]): OtrStep {
+export function quiet(conversation: Conversation, ...events: readonly ConversationEvent[]): OtrStep {
   return { conversation, send: [], events }
 }
 

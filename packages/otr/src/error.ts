@@ -14,6 +14,10 @@ export type OtrErrorCode =
   | 'dsa-key-invalid'
   /** A file that libotr would not have written. */
   | 'file-malformed'
+  /** A record of the store that this package has not written, or that was damaged. */
+  | 'state-malformed'
+  /** A record of a newer version of this package. */
+  | 'state-version-unknown'
 
 /** Every failure of this package that is not a mistake of the caller. What was read is not in the message. */
 export class OtrError extends Error {

@@ -5,7 +5,7 @@ import type { Version } from './header.ts'
 import type { SessionView } from './session.ts'
 import type { SmpResult } from './smp.ts'
 
-/** Of one session; see {@link OtrEvent}. */
+/** Of one session; see {@link ConversationEvent}. */
 export type SessionEvent =
   /** Read with the keys of the session: from the owner of the fingerprint. */
   | {
@@ -59,7 +59,7 @@ export type RefusedReason =
   | 'not-now'
 
 /** `instance` is the tag of the peer's client; 0 in version 2, which has none. */
-export type OtrEvent =
+export type ConversationEvent =
   | (SessionEvent & { readonly instance: number })
   | {
       readonly type: 'message'

@@ -22,7 +22,7 @@ import {
   type Retry,
   versionOf,
 } from './conversation.ts'
-import type { OtrEvent } from './event.ts'
+import type { ConversationEvent } from './event.ts'
 import { MAX_INSTANCES } from './fragment.ts'
 import type { Version } from './header.ts'
 import { buildQuery } from './query.ts'
@@ -158,7 +158,7 @@ function finish(
       { fingerprint, version: known?.version === 3 ? 3 : version } as const,
     ].slice(-MAX_REMEMBERED_KEYS)
     const chosen = keyChanged ? {} : { active: tag, expected: fingerprint }
-    const event: OtrEvent = {
+    const event: ConversationEvent = {
       type: 'state',
       instance: tag,
       from: viewSession(before),

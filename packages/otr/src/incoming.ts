@@ -17,7 +17,7 @@ import {
 } from './conversation.ts'
 import { decodeMessage } from './encoded-message.ts'
 import { OtrError } from './error.ts'
-import type { DroppedReason, OtrEvent } from './event.ts'
+import type { ConversationEvent, DroppedReason } from './event.ts'
 import { parseFragment, reassemble } from './fragment.ts'
 import {
   commonVersions,
@@ -68,7 +68,8 @@ function receivePlain(conversation: Conversation, body: string, means: OtrMeans)
       ? ({ warning: 'encryption-required' } as const)
       : {}
   // A tag alone, as some clients send, has nothing to show.
-  const shown: OtrEvent[] = text === '' ? [] : [{ type: 'message', encrypted: false, text, ...warning }]
+  const shown: ConversationEvent[] =
+    text === '' ? [] : [{ type: 'message', encrypted: false, text, ...warning }]
   if (tag !== undefined)
     return after(quiet(conversation, ...shown), (next) =>
       receiveOffer(next, 'whitespace', tag.versions, means),
@@ -156,7 +157,7 @@ function* receiveDataMessage(
     return unreadable(conversation, step.unread, before.state === 'encrypted', step, means)
   const from = viewSession(before)
   const to = viewSession(step.session)
-  const changed: OtrEvent[] =
+  const changed: ConversationEvent[] =
     from.state === to.state
       ? []
       : [{ type: 'state', instance: tag, from, to, keyChanged: false, downgrade: false }]
@@ -204,6 +205,6 @@ function unreadable(
   }
 }
 
-function dropped(why: DroppedReason): OtrEvent {
+function dropped(why: DroppedReason): ConversationEvent {
   return { type: 'dropped', why }
 }

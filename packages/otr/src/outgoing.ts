@@ -13,7 +13,7 @@ import {
   sessionMeans,
   textsOf,
 } from './conversation.ts'
-import type { OtrEvent, RefusedReason } from './event.ts'
+import type { ConversationEvent, RefusedReason } from './event.ts'
 import { expireAssemblies, FRAGMENT_EXPIRY_MS } from './fragment.ts'
 import { BROADCAST_EXPIRY_MS, queryOnce, retryHandshakes } from './handshake.ts'
 import { heartbeat } from './incoming.ts'
@@ -103,7 +103,14 @@ export function end(conversation: Conversation, means: OtrMeans): OtrStep {
     const step = endSession(session, sessionMeans(conversation, tag, means))
     const from = viewSession(session)
     const to = viewSession(step.session)
-    const change: OtrEvent = { type: 'state', instance: tag, from, to, keyChanged: false, downgrade: false }
+    const change: ConversationEvent = {
+      type: 'state',
+      instance: tag,
+      from,
+      to,
+      keyChanged: false,
+      downgrade: false,
+    }
     return {
       send: step.send.flatMap((bytes) => textsOf(conversation, tag, tag === 0 ? 2 : 3, bytes, means)),
       events: [

@@ -1,7 +1,7 @@
 import { equalBytes } from '@noble/ciphers/utils.js'
 import { describe, expect, it } from 'vitest'
 import { decodeMessage, encodeMessage } from '../src/encoded-message.ts'
-import type { OtrEvent } from '../src/event.ts'
+import type { ConversationEvent } from '../src/event.ts'
 import {
   AKE_RETRY_JITTER_MS,
   AKE_RETRY_MS,
@@ -17,7 +17,7 @@ import { seeded } from './support.ts'
 
 const ask = (one: Side) => one.apply(query(one.conversation, one.means()))
 const commit = (one: Side) => one.apply(start(one.conversation, [2, 3], one.means()))
-const states = (events: readonly OtrEvent[]) => events.filter(({ type }) => type === 'state')
+const states = (events: readonly ConversationEvent[]) => events.filter(({ type }) => type === 'state')
 const dropped = (one: Side) => one.events.flatMap((event) => (event.type === 'dropped' ? [event.why] : []))
 const texts = (one: Side) => one.events.flatMap((event) => (event.type === 'message' ? [event.text] : []))
 

@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs'
 import { type Conversation, createConversation, type OtrMeans, type OtrStep } from '../src/conversation.ts'
 import { type DsaPrivateKey, fingerprint, powerOfG } from '../src/dsa.ts'
-import type { OtrEvent } from '../src/event.ts'
+import type { ConversationEvent } from '../src/event.ts'
 import { createGroup } from '../src/group.ts'
 import type { Version } from '../src/header.ts'
 import { receive } from '../src/incoming.ts'
@@ -34,7 +34,7 @@ export interface Side {
   conversation: Conversation
   /** Not yet delivered. */
   out: string[]
-  events: OtrEvent[]
+  events: ConversationEvent[]
   means(): OtrMeans
   /** Does something and keeps what it led to. */
   apply(step: OtrStep | Slices<OtrStep>): OtrStep

@@ -1,0 +1,52 @@
+/** What happens besides sending and receiving; plain data, told after what caused it is done. */
+import type { Contest, Key, Level } from '@xmpp-e2e/trust'
+import type { Bytes } from './bytes.ts'
+import type { DroppedReason } from './event.ts'
+import type { Version } from './header.ts'
+import type { SessionInfo } from './outcome.ts'
+import type { SmpResult } from './smp.ts'
+
+/** `jid` is the address of the peer's client. */
+export type AccountEvent =
+  /** A key that was never seen before; its level is what the policy gave it. */
+  | { readonly kind: 'key-met'; readonly key: Key }
+  | { readonly kind: 'key-changed'; readonly key: Key; readonly previous: Level }
+  /** A comparison contradicts what a person has decided: ask them. */
+  | { readonly kind: 'key-contested'; readonly contest: Contest }
+  /** A session has begun, was replaced, or has ended: `session.state` says which. */
+  | ({
+      readonly kind: 'session'
+      /** By another key than the one that messages to the contact were meant for. Nothing goes to it until `select`. */
+      readonly keyChanged: boolean
+      /** The key has been used with a higher version: somebody on the way may have taken it away. */
+      readonly downgrade: boolean
+    } & SessionInfo)
+  /** The peer speaks OTR. Unless `accepted`, `query` starts a session. `versions` are those that both speak. */
+  | {
+      readonly kind: 'offer'
+      readonly jid: string
+      readonly via: 'query' | 'whitespace'
+      readonly versions: readonly Version[]
+      readonly accepted: boolean
+    }
+  /** The peer's user wants to compare a secret: `answer`, or `abort`. */
+  | { readonly kind: 'smp-asked'; readonly jid: string; readonly question?: string }
+  /** A match has verified the key, unless it was the peer who asked a question. */
+  | ({ readonly kind: 'smp-ended'; readonly jid: string } & SmpResult)
+  /** The peer, or we, want to use a key of 32 bytes for something else. */
+  | {
+      readonly kind: 'symmetric-key'
+      readonly jid: string
+      readonly use: number
+      readonly data: Bytes
+      readonly key: Bytes
+      readonly weInitiated: boolean
+    }
+  /** Nobody has answered. */
+  | { readonly kind: 'handshake-failed'; readonly jid: string }
+  /** What the peer's client says it could not do; anybody on the way can have written it. */
+  | { readonly kind: 'peer-error'; readonly jid: string; readonly text: string }
+  /** Something came that is not shown. */
+  | { readonly kind: 'dropped'; readonly jid: string; readonly why: DroppedReason }
+  /** A text of OTR's own could not be sent. A key exchange is begun again; all else the peer can do without. */
+  | { readonly kind: 'send-failed'; readonly jid: string; readonly error: unknown }

@@ -1,0 +1,37 @@
+import type { Clock, Signal, Store } from '@xmpp-e2e/store'
+import type { Policy as TrustPolicy } from '@xmpp-e2e/trust'
+import type { BareJid, Connection } from '@xmpp-e2e/xml'
+import type { Random } from './bytes.ts'
+import type { Policy } from './policy.ts'
+
+/** For everything that may take long. */
+export interface Abortable {
+  readonly signal?: Signal | undefined
+}
+
+/** What a façade is made of. */
+export interface OtrOptions {
+  /** Whose client this is. */
+  readonly account: BareJid
+  /**
+   * Several accounts and schemes can share one: keys start with `otr/<account>/`. It holds the DSA key, the instance tag
+   * and what is thought of others' keys; never a session.
+   */
+  readonly store: Store
+  readonly connection: Connection
+  /** Which keys are used. There is no default: it is for the application to choose. */
+  readonly policy: TrustPolicy
+  readonly clock: Clock
+  /** So many random bytes, from a secure source; `crypto.getRandomValues` unless given. */
+  readonly random?: Random | undefined
+  /** What OTR does by itself; for everybody. */
+  readonly otr?: Partial<Policy> | undefined
+  /** The same for one contact, before `otr`: version 2 for those who have nothing else, say. */
+  otrFor?(contact: BareJid): Partial<Policy> | undefined
+}
+
+/** While a key is made, which happens once. */
+export interface OpenOptions extends Abortable {
+  /** From 0 to 1: how likely it was to have finished by now. */
+  readonly onProgress?: ((progress: number) => void) | undefined
+}
