@@ -14,17 +14,16 @@ import type { Policy } from '@xmpp-e2e/trust'
 import type { BareJid, Connection, Element } from '@xmpp-e2e/xml'
 import { type Bytes, type Random, randomBelow } from './bytes.ts'
 import { type Curve, type CurveStep, runAsync } from './curve.ts'
-import { erased, type OwnDevice } from './device/own-device.ts'
+import { assertDevice, type OwnDevice } from './device/own-device.ts'
 import type { OmemoEvent } from './event.ts'
 import type { Namespace } from './protocol.ts'
-import { records } from './record.ts'
 
 /** @internal */
 export interface Account {
   readonly jid: BareJid
   /** This device as it is now; another one after `adopt`. */
   readonly self: OwnDevice
-  /** Whether `change` has to find the device in the store. Parts of the façade work without one. */
+  /** Whether `change` has to find the device in the store before it writes. Parts of the façade work without one. */
   readonly isStored: boolean
   /** The scope of this account; all names of records are in `record.ts`. */
   readonly store: Store
@@ -76,13 +75,14 @@ export async function change<T>(
   const attempt = () =>
     update(
       account.store,
-      [records.device, ...keys],
-      async ([device, ...values], reader): Promise<Change<Decision<T>>> => {
-        if (account.isStored && device === undefined) throw erased()
+      keys,
+      async (values, reader): Promise<Change<Decision<T>>> => {
         const decision = await f(values, reader)
         const { effects = [] } = decision
         const queued = effects.length > 0 ? await account.effects.add(reader, effects) : []
-        return { put: [...(decision.put ?? []), ...queued], delete: decision.delete ?? [], result: decision }
+        const put = [...(decision.put ?? []), ...queued]
+        if (put.length > 0 && account.isStored) await assertDevice(reader)
+        return { put, delete: decision.delete ?? [], result: decision }
       },
       options,
     )

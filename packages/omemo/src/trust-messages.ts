@@ -87,7 +87,9 @@ export async function handleSendTrust(
 ): Promise<void> {
   const queued = decodeNotice(effect.payload)
   const owners = [...new Set([account.jid, queued.to, ...queued.about.map(({ owner }) => owner)])]
-  const keys = (await Promise.all(owners.map((owner) => storedKeys(account.store, owner)))).flat()
+  const known = async () =>
+    (await Promise.all(owners.map((owner) => storedKeys(account.store, owner)))).flat()
+  const keys = await known()
   const notice = stillTrue(queued, keys)
   const { to, recipients, about } = notice
   if (!account.policy.trustMessages || recipients.length === 0 || about.length === 0) return
@@ -106,7 +108,13 @@ export async function handleSendTrust(
     isMeantKey: ({ owner, fingerprint }) => (owner === to ? isRecipient : isVerified).has(fingerprint),
     signal,
   })
-  if (outcome.kind === 'encrypted') return account.connection.send(stanzaOf(account, to, outcome))
+  if (outcome.kind === 'encrypted') {
+    // Encrypting takes its time, in which somebody may have decided otherwise.
+    const now = stillTrue(notice, await known())
+    if (now.about.length < about.length || now.recipients.length < recipients.length)
+      throw new Error('trust message: it was decided otherwise meanwhile')
+    return account.connection.send(stanzaOf(account, to, outcome))
+  }
   const isForNow = outcome.skipped.some(({ owner, code }) => owner === to && FOR_NOW.includes(code))
   if (isForNow) throw new Error('trust message: no recipient can be reached now')
 }

@@ -61,14 +61,19 @@ export async function openDevice(parts: DeviceParts, label: string | undefined):
 /** @internal Within a change: the device as it is in the store, which another tab may have reset. @throws OmemoError `device-erased` */
 export async function deviceOf(reader: Reader): Promise<OwnDevice> {
   const [bytes] = await reader.read([records.device])
-  if (bytes === undefined) throw erased()
-  return decodeDevice(bytes)
+  return decodeDevice(assertStored(bytes))
 }
 
-/** @internal Nothing is to be written any more, or the store would not be empty. */
-export function erased(): OmemoError {
+/** @internal Within a change that writes: what was erased is to stay so. @throws OmemoError `device-erased` */
+export async function assertDevice(reader: Reader): Promise<void> {
+  const [bytes] = await reader.read([records.device])
+  assertStored(bytes)
+}
+
+function assertStored(bytes: Bytes | undefined): Bytes {
   const message = 'the device has gone from the store: it was erased, perhaps by another tab or process'
-  return new OmemoError('device-erased', message)
+  if (bytes === undefined) throw new OmemoError('device-erased', message)
+  return bytes
 }
 
 /** @internal A device that nobody knows of, with a new identity unless one is given. */

@@ -15,7 +15,7 @@ import type { BareJid, Received } from '@xmpp-e2e/xml'
 import { type Account, change, type Decision } from '../account.ts'
 import { PUBLISH_BUNDLE } from '../device/announcement.ts'
 import { type Contact, decodeContact, hasSpokenOmemo2 } from '../device/contact.ts'
-import { decodeDevice, type OwnDevice } from '../device/own-device.ts'
+import { assertDevice, decodeDevice, type OwnDevice } from '../device/own-device.ts'
 import type { OmemoEvent } from '../event.ts'
 import { meet } from '../keyring.ts'
 import type { Decrypted } from '../outcome.ts'
@@ -67,6 +67,7 @@ async function attempt(account: Account, received: Received): Promise<Decrypted 
   const message: Message = { received, reading, senders, bySession: received.sender.known === 'no' }
   const run = (only?: string) =>
     change(account, [records.device, records.catchUp], async ([device, catchUp], reader) => {
+      if (device === undefined && account.isStored) await assertDevice(reader)
       const stored = device && decodeDevice(device)
       if (stored !== undefined && !isSameDevice(stored, account.self))
         return { result: { answer: { kind: 'reset', device: stored } as const, isOverdue: false } }
