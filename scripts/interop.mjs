@@ -36,7 +36,8 @@ const PEERS = [
     name: 'Prosody',
     packages: ['prosody', 'openssl'],
     probe: ['/bin/sh', '-c', 'test -x /usr/bin/prosody && test -x /usr/bin/openssl'],
-    tests: /^(programs|servers|adapters.*|pep-servers|disco-servers|browser.*|omemo-live-(?!ejabberd).*)\.test\.ts$/,
+    tests:
+      /^(programs|servers|adapters.*|pep-servers|disco-servers|browser.*|omemo-live-(?!ejabberd).*)\.test\.ts$/,
     services: ['prosody.service'],
   },
   {
