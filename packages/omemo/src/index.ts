@@ -52,6 +52,7 @@ export type {
   SkipCode,
   Skipped,
   UnreadableCode,
+  UnreadableDetail,
   WarningCode,
 } from './outcome.ts'
 export type { Namespace } from './protocol.ts'

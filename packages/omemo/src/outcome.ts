@@ -145,6 +145,19 @@ export type UnreadableCode =
   | 'archived-session-missing'
   | 'forged'
 
+/** What is known of a message that is not to be read. Nothing of it is authenticated, but with `key-distrusted`. */
+export interface UnreadableDetail {
+  /** The contact or the room. */
+  readonly chat: BareJid
+  /** The device that it would be of, where one could be tried. */
+  readonly sender?: DeviceRef | undefined
+  readonly protocol?: Namespace | undefined
+  /** The place in the element, or in what was encrypted, that is wrong: as `path` of `OmemoError`. */
+  readonly path?: string | undefined
+  /** With `key-distrusted`: what the message is called when it is given after a decision. */
+  readonly ref?: string | undefined
+}
+
 export interface DecryptedMessage {
   readonly kind: 'message'
   /** For `settle`. */
@@ -188,5 +201,5 @@ export type Decrypted =
       readonly code: UnreadableCode
       /** When decrypting the same stanza again may help. */
       readonly retry: 'never' | 'after-catch-up' | 'after-decision'
-      readonly detail: Readonly<Record<string, string>>
+      readonly detail: UnreadableDetail
     }

@@ -99,7 +99,7 @@ describe.each(BOTH)('%s', (namespace) => {
     expect(hidden).toMatchObject({
       code: 'key-distrusted',
       retry: 'after-decision',
-      detail: { sender: romeo, device: '7' },
+      detail: { chat: romeo, sender: { jid: romeo, id: 7 }, protocol: namespace },
     })
     expect(unreadable(await decrypt(juliet, received))).toEqual(hidden)
     expect(await unsettled(juliet)).toEqual([])
@@ -232,7 +232,7 @@ test.each([
   expect(unreadable(await decrypt(juliet, received))).toMatchObject({
     code: 'envelope-affix-mismatch',
     retry: 'never',
-    detail: { path: `envelope/${path}`, sender: romeo, device: '7', namespace: OMEMO_2 },
+    detail: { path: `envelope/${path}`, sender: { jid: romeo, id: 7 }, protocol: OMEMO_2 },
   })
   expect(await contents(juliet)).toBe(before)
   expect(juliet.events).toEqual([])

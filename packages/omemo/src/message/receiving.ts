@@ -18,7 +18,7 @@ import { type Contact, decodeContact, hasSpokenOmemo2 } from '../device/contact.
 import { assertDevice, decodeDevice, type OwnDevice } from '../device/own-device.ts'
 import type { OmemoEvent } from '../event.ts'
 import { meet } from '../keyring.ts'
-import type { Decrypted } from '../outcome.ts'
+import type { Decrypted, UnreadableDetail } from '../outcome.ts'
 import { AXOLOTL, protocols } from '../protocol.ts'
 import { records } from '../record.ts'
 import type { Arrival } from '../session-list.ts'
@@ -259,7 +259,7 @@ function shown(account: Account, received: Received, ref: string, kept: KeptMess
   if (account.policy.mayShow(key.level)) return messageOf(ref, kept, key)
   const { protocol: namespace, sender: device } = kept
   const failed: FailedElement = { kind: 'failed', code: 'key-distrusted', device, namespace }
-  return unreadable(received, failed, 'after-decision', { ref })
+  return unreadable(received, failed, 'after-decision', ref)
 }
 
 type Retry = Extract<Decrypted, { readonly kind: 'unreadable' }>['retry']
@@ -268,13 +268,13 @@ function unreadable(
   { chat }: Received,
   { code, path, device, namespace }: FailedElement,
   retry: Retry,
-  more: Readonly<Record<string, string>> = {},
+  ref?: string,
 ): Decrypted {
-  const detail = {
+  const detail: UnreadableDetail = {
     chat,
-    ...more,
-    ...(device && { sender: device.jid, device: String(device.id) }),
-    ...(namespace && { namespace }),
+    ...(device && { sender: device }),
+    ...(namespace && { protocol: namespace }),
+    ...(ref !== undefined && { ref }),
     ...(path !== undefined && { path }),
   }
   return { kind: 'unreadable', code, retry, detail }
