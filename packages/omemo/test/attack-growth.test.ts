@@ -95,6 +95,21 @@ test('an archive that can never be read does not keep used prekeys for ever', as
   expect(decodeSpent(await stored(juliet, records.spent(OMEMO_2))).preKeys).toHaveLength(0)
 })
 
+test('what is shown since a decision is not deleted for what another device of theirs writes', async () => {
+  const juliet = bareAccount()
+  await givePreKeys(juliet)
+  const [phone, tablet] = [new Peer(romeo, 7), new Peer(romeo, 8)]
+  for (const { fingerprint } of [phone, tablet])
+    await decide(juliet, { owner: romeo, fingerprint }, 'distrusted', 'choice')
+  await decrypt(juliet, live(juliet, await phone.write(juliet, AXOLOTL, 'hello')))
+  await decrypt(juliet, live(juliet, await tablet.write(juliet, AXOLOTL, 'first')))
+  await decide(juliet, { owner: romeo, fingerprint: phone.fingerprint }, 'verified', 'compare')
+  for (let i = 0; i < MAX_HIDDEN; i++)
+    await decrypt(juliet, live(juliet, await tablet.write(juliet, AXOLOTL, `${i}`)))
+  expect((await unsettled(juliet)).map((one) => seen(message(one)))).toEqual(['hello'])
+  expect((await juliet.store.list(records.allKept)).entries).toHaveLength(1 + MAX_HIDDEN)
+})
+
 test.each([
   ['messages', MAX_HIDDEN, 1],
   ['bytes', 4, MAX_HIDDEN_BYTES / 4],
@@ -104,7 +119,7 @@ test.each([
   for (let i = 0; i <= count; i++) {
     expect(gone).toEqual([])
     await update(juliet.store, [], async (_, reader) => {
-      const one = await hidden(reader, romeo, `${i}`, length)
+      const one = await hidden(juliet, reader, romeo, `${i}`, length)
       gone.push(...one.delete)
       return { put: [one.put], result: undefined }
     })

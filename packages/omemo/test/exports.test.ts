@@ -22,6 +22,8 @@ test('the façade', () => {
       "LIST_RETRY_MS",
       "MAX_AUDIENCE",
       "MAX_DEVICES_PER_ACCOUNT",
+      "MAX_HIDDEN",
+      "MAX_HIDDEN_BYTES",
       "MAX_IDENTITIES",
       "MAX_IDS_AHEAD",
       "MAX_KEPT_LABEL",

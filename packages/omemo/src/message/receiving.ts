@@ -241,7 +241,7 @@ async function stored(
   const put: Put[] = [...opening, [records.kept(ref), encoded]]
   const gone = [...noted.delete]
   if (!account.policy.mayShow(key.level)) {
-    const others = await hidden(reader, device.jid, ref, encoded.length)
+    const others = await hidden(account, reader, device.jid, ref, encoded.length)
     put.push(others.put)
     gone.push(...others.delete)
   }
