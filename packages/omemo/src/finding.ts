@@ -1,7 +1,7 @@
 /** What `diagnose` can find, in words: what it means, and what to do about it. */
 import type { BareJid } from '@xmpp-e2e/xml'
 import type { SkipCode } from './outcome.ts'
-import type { Namespace } from './protocol.ts'
+import { AXOLOTL, type Namespace, OMEMO_2 } from './protocol.ts'
 
 /** What can be found; `says` of a finding explains it. */
 export type FindingCode =
@@ -50,7 +50,7 @@ export interface Finding {
   readonly jid: BareJid
   readonly device?: number | undefined
   readonly namespace?: Namespace | undefined
-  /** A sentence in English about what was found. */
+  /** A sentence in English about what was found; before it the version, `omemo:2` or `0.3`, where it is about one. */
   readonly says: string
   /** A sentence in English about what helps; empty when there is nothing to be done. */
   readonly todo: string
@@ -71,7 +71,7 @@ const FINDINGS: Readonly<Record<FindingCode, Row>> = {
   ],
 
   // Lists.
-  'list-missing': ['info', 'There is no device list in this namespace.', ''],
+  'list-missing': ['info', 'There is no device list.', ''],
   'list-empty': ['info', 'The device list has no device in it.', ''],
   'devices-missing': ['error', 'No device of this account speaks OMEMO.', THEIRS],
   'list-forbidden': [
@@ -180,9 +180,11 @@ const FINDINGS: Readonly<Record<FindingCode, Row>> = {
   'own-bundle-good': ['info', 'The bundle of this device is published.', ''],
 }
 
+const VERSIONS: Readonly<Record<Namespace, string>> = { [OMEMO_2]: 'omemo:2', [AXOLOTL]: '0.3' }
+
 /** @internal */
 export function finding(code: FindingCode, about: Pick<Finding, 'jid' | 'device' | 'namespace'>): Finding {
-  const [severity, says, todo] = FINDINGS[code]
+  const [severity, found, todo] = FINDINGS[code]
   const { jid, device, namespace } = about
   return {
     severity,
@@ -190,7 +192,7 @@ export function finding(code: FindingCode, about: Pick<Finding, 'jid' | 'device'
     jid,
     ...(device !== undefined && { device }),
     ...(namespace !== undefined && { namespace }),
-    says,
+    says: namespace === undefined ? found : `${VERSIONS[namespace]}: ${found}`,
     todo,
   }
 }

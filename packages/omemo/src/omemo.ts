@@ -248,7 +248,10 @@ export class Omemo {
     return () => void this.#listeners.delete(entry)
   }
 
-  /** Does what is due; call it at `nextDue`, or every minute or so. Where nobody calls, the next use of the account does it. */
+  /**
+   * Does what is due; call it every minute or so, or at `nextDue`, which is of this moment: anything may make something due
+   * earlier. Where nobody calls, the next use of the account does it.
+   */
   async tick(): Promise<{ readonly nextDue?: Date }> {
     this.#assertOpen()
     this.#inbox.retry()

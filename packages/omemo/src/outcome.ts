@@ -21,7 +21,8 @@ export interface DeviceRef {
  * - `keys-undecided`: the same, and deciding about the keys in `ask` would change it.
  * - `opted-out`: a recipient asks for plain text (XEP-0384 §5.7). Ask the person; `optIn` goes on regardless.
  * - `room-anonymous`, `room-open`: members of the room cannot be known, or anybody may join.
- * - `room-unreachable`: the room did not answer, is none, or shows no list.
+ * - `room-forbidden`: the room shows the account no list, or answers it nothing at all, as one that is not there: join it.
+ * - `room-unreachable`: it did not answer, or is no room.
  * - `room-private-message`: it would go through a room. Send it to the real address.
  * - `content-missing`: nothing in it is to be encrypted.
  * - `content-too-long`: the payload exceeds `MAX_PAYLOAD_LENGTH`.
@@ -33,6 +34,7 @@ export type RefusalCode =
   | 'opted-out'
   | 'room-anonymous'
   | 'room-open'
+  | 'room-forbidden'
   | 'room-unreachable'
   | 'room-private-message'
   | 'content-missing'

@@ -15,14 +15,21 @@ import {
 
 /**
  * - `room-anonymous`: real addresses are not disclosed to everybody. `room-open`: anybody may join.
- * - `room-unreachable`: it did not answer, is no room, or shows no list.
+ * - `room-forbidden`: it shows the account no list, or answers it nothing at all, as one that is not there.
+ * - `room-unreachable`: it did not answer, or is no room.
  * - `recipients-too-many`: more than `MAX_AUDIENCE`, or addresses that are very long.
  */
 export type RoomRefusal = (typeof REFUSALS)[number]
 
 export type Affiliation = (typeof AFFILIATIONS)[number]
 
-const REFUSALS = ['room-anonymous', 'room-open', 'room-unreachable', 'recipients-too-many'] as const
+const REFUSALS = [
+  'room-anonymous',
+  'room-open',
+  'room-forbidden',
+  'room-unreachable',
+  'recipients-too-many',
+] as const
 const AFFILIATIONS = ['member', 'admin', 'owner'] as const
 
 /** @internal */

@@ -81,8 +81,8 @@ export async function audienceOf(
   const answer = (fresh ? undefined : await rememberedAnswer(account, room)) ?? (await ask())
   async function ask(): Promise<RoomAnswer | undefined> {
     const asked = await askRoom(account, room, signal)
-    // Of a room that does not answer nothing is known, and the next message asks again.
-    if (asked !== undefined) await remember(account, room, asked)
+    // Of a room that does not answer, or not to us, nothing is known, and the next message asks again.
+    if (asked !== undefined && !isForbidden(asked)) await remember(account, room, asked)
     return asked
   }
   if (answer === undefined) return { kind: 'refused', code: 'room-unreachable' }
@@ -90,7 +90,7 @@ export async function audienceOf(
   const jids = others(account, [...answer.jids, ...present])
   if (jids.length > MAX_AUDIENCE || areTooLong(jids)) return { kind: 'refused', code: 'recipients-too-many' }
   if (answer.hidden.length === LISTS.length && jids.length === 0)
-    return { kind: 'refused', code: 'room-unreachable' }
+    return { kind: 'refused', code: 'room-forbidden' }
   return { kind: 'members', room, jids, hidden: answer.hidden }
 }
 
@@ -195,9 +195,15 @@ async function askRoom(
     return { kind: 'members', jids, hidden: LISTS.filter((_, i) => lists[i] === undefined), at }
   } catch (error) {
     if (signal?.aborted) throw signal.reason
+    if (error instanceof StanzaError && NOT_LET_IN.includes(error.condition))
+      return { kind: 'refused', code: 'room-forbidden', at }
     if (error instanceof StanzaError || error instanceof ConnectionError) return undefined
     throw error
   }
+}
+
+function isForbidden(answer: RoomAnswer): boolean {
+  return answer.kind === 'refused' && answer.code === 'room-forbidden'
 }
 
 function areTooLong(jids: readonly BareJid[]): boolean {
@@ -223,6 +229,9 @@ async function listOf(
     throw error
   }
 }
+
+/** XEP-0045 §7.2.5, §7.2.6 and RFC 6120 §8.3.3: what a room says to those who are not in it, or a service of no room. */
+const NOT_LET_IN: readonly string[] = ['forbidden', 'registration-required', 'item-not-found']
 
 const NOT_SHOWN: readonly string[] = ['forbidden', 'not-allowed', 'not-authorized', 'feature-not-implemented']
 

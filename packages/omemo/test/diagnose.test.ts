@@ -27,6 +27,10 @@ async function found(device: TestDevice, jid: BareJid): Promise<readonly Finding
   const { findings } = await w.service.finish(device.omemo.diagnose(jid))
   expect((await device.store.list('')).entries, 'the store is as it was').toEqual(before)
   expect(findings.every(({ says }) => says.endsWith('.'))).toBe(true)
+  for (const { namespace, says } of findings)
+    expect(/^(?:omemo:2|0\.3): /.exec(says)?.[0]).toBe(
+      namespace && (namespace === OMEMO_2 ? 'omemo:2: ' : '0.3: '),
+    )
   expect(structuredClone(findings)).toEqual(findings)
   return findings
 }

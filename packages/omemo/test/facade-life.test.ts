@@ -90,6 +90,14 @@ describe('opening', () => {
   })
 })
 
+test('to whom is an array: one address is a mistake that says so', async () => {
+  const { service, device } = world()
+  const juliet = await device('juliet', { isStarted: false })
+  const to = service.account('romeo')
+  const sending: unknown = Reflect.apply(juliet.omemo.send, juliet.omemo, [chat(to, 'hello'), to])
+  await expect(sending).rejects.toThrow(new TypeError('to: expected an array of bare JIDs'))
+})
+
 describe('starting', () => {
   test('waits for a session', async () => {
     const { service, device } = world()

@@ -354,6 +354,11 @@ test('it is explained in words, and nothing changes', async () => {
   expect(await contents(juliet)).toBe(before)
   const { ref } = message(await decrypt(juliet, received))
   expect(await explain(juliet, received)).toMatch(/kept until it is settled/)
+  const key = { owner: romeo, fingerprint: peer.fingerprint }
+  await decide(juliet, key, 'distrusted', 'choice')
+  const distrusted = await explain(juliet, received)
+  expect(distrusted).toMatch(/key-distrusted: .*\(decide\)/)
+  expect(distrusted).toContain(`${peer.fingerprint} of ${romeo}`)
   await settle(juliet, [ref])
   expect(await explain(juliet, received)).toMatch(/message-duplicate: It was opened before/)
 })

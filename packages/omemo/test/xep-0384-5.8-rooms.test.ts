@@ -45,17 +45,37 @@ describe('rooms', () => {
     expect(await w.service.finish(juliet.omemo.audience(room))).toEqual({ kind: 'refused', code })
   })
 
-  test('that are none, or not there, or do not answer are unreachable', async () => {
+  test('that are none, or do not answer are unreachable', async () => {
     const refused = { kind: 'refused', code: 'room-unreachable' }
     expect(await w.service.finish(juliet.omemo.audience(account('romeo')))).toEqual(refused)
-    expect(await w.service.finish(juliet.omemo.audience(bare(`nowhere@muc.${w.service.domain}`)))).toEqual(
-      refused,
-    )
     const room = w.service.room('garden', SECRET)
     juliet.client.lose()
     expect(await w.service.finish(juliet.omemo.audience(room))).toEqual(refused)
     juliet.client.reconnect()
     expect(await w.service.finish(juliet.omemo.audience(room))).toMatchObject({ kind: 'members' })
+  })
+
+  test.each(['forbidden', 'registration-required', 'item-not-found'])(
+    'that answer %s are forbidden, and asked again the next time',
+    async (condition) => {
+      const room = w.service.room('garden', SECRET)
+      const stop = w.service.fault({
+        fault: { kind: 'error', condition },
+        client: juliet.client.jid,
+        direction: 'sent',
+        match: ({ attrs }) => attrs.to === room,
+      })
+      const refused = { kind: 'refused', code: 'room-forbidden' }
+      expect(await w.service.finish(juliet.omemo.audience(room))).toEqual(refused)
+      stop()
+      expect(await w.service.finish(juliet.omemo.audience(room))).toMatchObject({ kind: 'members' })
+    },
+  )
+
+  test('that are not there are forbidden', async () => {
+    const nowhere = bare(`nowhere@muc.${w.service.domain}`)
+    const refused = { kind: 'refused', code: 'room-forbidden' }
+    expect(await w.service.finish(juliet.omemo.audience(nowhere))).toEqual(refused)
   })
 
   test('are asked once in AUDIENCE_MS, unless told to ask again', async () => {
@@ -223,7 +243,7 @@ describe('answers that are odd', () => {
       hidden: ['owner', 'admin'],
     })
     const none = asking({ member: 'forbidden', admin: 'forbidden', owner: 'forbidden' })
-    expect(await audienceOf(none, room)).toEqual({ kind: 'refused', code: 'room-unreachable' })
+    expect(await audienceOf(none, room)).toEqual({ kind: 'refused', code: 'room-forbidden' })
     const present = [bare('romeo@montague.lit')]
     expect(await audienceOf(none, room, { present })).toMatchObject({ jids: present })
   })

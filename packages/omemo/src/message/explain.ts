@@ -3,6 +3,7 @@ import type { Reader } from '@xmpp-e2e/store'
 import { type BareJid, encryptionName, encryptionOf, type Received } from '@xmpp-e2e/xml'
 import { type Account, change } from '../account.ts'
 import { decodeContact, readContacts } from '../device/contact.ts'
+import { decodeKeys } from '../key-records.ts'
 import type { DeviceRef, UnreadableCode } from '../outcome.ts'
 import type { Namespace } from '../protocol.ts'
 import { records } from '../record.ts'
@@ -21,7 +22,7 @@ export const explanations: Readonly<Record<UnreadableCode, string>> = {
   'sender-unknown':
     'The room does not say who wrote it, and no session that there is fits. The sender has to write once more while their address is known.',
   'key-distrusted':
-    'It was opened and is kept, but the key of its sender is distrusted. Decide about the key to read it.',
+    'It was opened and is kept, but the key of its sender is not one whose messages are shown. Decide about the key (decide) to read it.',
   'archived-session-missing':
     'It is older than the sessions that there are with its device: nobody can read it here any more. Nothing to do.',
   forged: 'It contradicts itself, as no client writes it. Do not believe anything in it.',
@@ -160,8 +161,14 @@ async function verdict(
   senders: readonly BareJid[],
 ): Promise<string> {
   const refs = reading.candidates.flatMap((one) => senders.map((jid) => refOf(one, jid, received.chat)))
-  if ((await readKept(reader, refs)).some((kept) => kept !== undefined))
-    return 'It was opened, and is kept until it is settled. If it is not shown, its key is distrusted.'
+  const kept = (await readKept(reader, refs)).find((one) => one !== undefined)
+  if (kept !== undefined) {
+    const keys = decodeKeys((await reader.read([records.keysOf(kept.sender.jid)]))[0])
+    const key = keys.find(({ fingerprint }) => fingerprint === kept.fingerprint)
+    return key === undefined || account.policy.mayShow(key.level)
+      ? 'It was opened, and is kept until it is settled.'
+      : `key-distrusted: ${explanations['key-distrusted']} It is ${key.fingerprint} of ${key.owner}.`
+  }
   const arrival = arrivalOf(received, account.clock.now())
   const opening = { reading, senders, bySession: received.sender.known === 'no', arrival }
   const result = await openFirst(account, reader, opening, (inside) => meaningOf(account, received, inside))

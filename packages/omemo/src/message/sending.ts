@@ -22,6 +22,7 @@ export async function encrypt(
   { signal }: { readonly signal?: Signal | undefined },
 ): Promise<Encrypted> {
   const address = addressOf(message)
+  if (!Array.isArray(to)) throw new TypeError('to: expected an array of bare JIDs')
   const isRoom = message.attrs.type === 'groupchat'
   if (!isRoom) assertAddressee(address, to)
   if (await isPrivate(account, message, address)) return refused('room-private-message')
