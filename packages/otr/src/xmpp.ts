@@ -68,7 +68,7 @@ export function isOtr(body: string): boolean {
 
 /** A message with a text of OTR's own, such as a query or a step of a key exchange. */
 export function controlStanza(to: string, body: string): Element {
-  return element(CLIENT, 'message', { to, type: 'chat' }, [bodyElement(body), ...marksOf(body)])
+  return element(CLIENT, 'message', { to, type: 'chat' }, [bodyElement(body), ...marksOf(to, body)])
 }
 
 /** What `message` becomes: several stanzas if it had to be cut. What servers may read of it is in the last one. */
@@ -84,7 +84,7 @@ export function encryptedStanzas(
     const isLast = index === others.length
     const attrs = { to, type, ...(isLast && id !== undefined && { id }) }
     const rest = isLast ? partsOf(message).exposed : []
-    return element(CLIENT, 'message', attrs, [bodyElement(body), ...rest, ...marksOf(body)])
+    return element(CLIENT, 'message', attrs, [bodyElement(body), ...rest, ...marksOf(to, body)])
   })
   return all as [Element, ...Element[]]
 }
@@ -157,12 +157,13 @@ function bodyElement(body: string): Element {
 const NOT_XML = /[^\t\n\r\x20-\ud7ff\ue000-\ufffd\u{10000}-\u{10ffff}]/gu
 
 /** XEP-0364 §4.3 and §4.4. A query is in plain text, and no encrypted message. */
-function marksOf(body: string): readonly Element[] {
+function marksOf(to: string, body: string): readonly Element[] {
   const kind = textKind(body)
   const mark = { namespace: OTR_NAMESPACE, name: encryptionName(OTR_NAMESPACE) }
   return [
     ...(kind === 'encoded' || kind === 'fragment' ? [encryption.encode(mark)] : []),
-    hint('no-copy'),
+    // For full JIDs only (XEP-0334 §4.3).
+    ...(to.includes('/') ? [hint('no-copy')] : []),
     hint('no-permanent-store'),
     element(CARBONS, 'private'),
   ]

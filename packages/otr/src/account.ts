@@ -1,0 +1,51 @@
+/** What the parts of one façade share. */
+import type { Clock, Signal, Store } from '@xmpp-e2e/store'
+import type { Policy as TrustPolicy } from '@xmpp-e2e/trust'
+import type { BareJid, Connection } from '@xmpp-e2e/xml'
+import type { AccountEvent } from './account-event.ts'
+import type { Random } from './bytes.ts'
+import type { OtrMeans } from './conversation.ts'
+import type { Group } from './group.ts'
+import type { Policy } from './policy.ts'
+import type { Device } from './record.ts'
+import type { Slices } from './slices.ts'
+
+/** @internal */
+export interface Account {
+  readonly jid: BareJid
+  /** The scope of this account; all names of records are in `record.ts`. */
+  readonly store: Store
+  readonly connection: Connection
+  readonly policy: TrustPolicy
+  readonly clock: Clock
+  readonly random: Random
+  readonly group: Group
+  readonly device: Device
+  /** Of our key. */
+  readonly fingerprint: string
+  /** What OTR does by itself with a contact. */
+  policyFor(contact: BareJid): Policy
+  /** Aborts when the façade is closed. */
+  readonly closing: Signal
+  emit(event: AccountEvent): void
+}
+
+/** @internal */
+export function meansFor(account: Account, contact: BareJid): OtrMeans {
+  const { device, group, random, clock } = account
+  return { policy: account.policyFor(contact), key: device.key, group, random, now: clock.now() }
+}
+
+/** @internal Resolves after what else waits in the host's queue. */
+export function pause({ clock }: Pick<Account, 'clock'>): Promise<void> {
+  return new Promise((resolve) => void clock.after(0, resolve))
+}
+
+/** @internal Does work that takes long, and lets others have their turn between its slices. */
+export async function runWithPauses<T>(account: Pick<Account, 'clock'>, work: Slices<T>): Promise<T> {
+  for (;;) {
+    const slice = work.next()
+    if (slice.done) return slice.value
+    await pause(account)
+  }
+}

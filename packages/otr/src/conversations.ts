@@ -1,0 +1,360 @@
+/**
+ * Everything that must not outlive the process: conversations with each address of each contact, and which of them a
+ * contact's messages go to. Work on the conversations of one contact is done one after another.
+ *
+ *     nothing       a key exchange ends                                  selected, expected = its key
+ *     selected      the same key at another address, if this one has
+ *                   no session any more, or a message comes from there   that is selected
+ *     selected      another key                                          not selected, `keyChanged`
+ *     selected      stream or peer gone                                  stays, finished: nothing goes out
+ *     selected      `end`                                                nothing
+ */
+import { type BareJid, bare } from '@xmpp-e2e/xml'
+import { type Account, meansFor, runWithPauses } from './account.ts'
+import type { AccountEvent } from './account-event.ts'
+import {
+  type Conversation,
+  createConversation,
+  discarded,
+  type OtrMeans,
+  type OtrStep,
+} from './conversation.ts'
+import type { ConversationEvent } from './event.ts'
+import { type News, note } from './keyring.ts'
+import { isUnused, lose } from './losing.ts'
+import type { SessionInfo } from './outcome.ts'
+import { nextTick, tick } from './outgoing.ts'
+import { decodeContact, records } from './record.ts'
+import { viewSession } from './session.ts'
+import type { Slices } from './slices.ts'
+import { controlStanza } from './xmpp.ts'
+
+/**
+ * Addresses without a session of which something is remembered: that an error went out, or pieces of a message, 2 MiB
+ * at most of each: 64 MiB. One more, and the one that was silent for longest is forgotten.
+ */
+export const MAX_STRANGERS = 32
+/** Addresses with a session, live or finished. */
+export const MAX_PEERS = 1000
+
+/** @internal */
+export type Work = (conversation: Conversation, means: OtrMeans) => OtrStep | Slices<OtrStep>
+
+/** @internal */
+export interface Conversations {
+  /** Has work on a contact done after what was begun before. */
+  inTurn<T>(contact: BareJid, work: () => Promise<T>): Promise<T>
+  /**
+   * Within a turn: does something, stores what is to be stored, keeps the conversation, sends what is to be sent unless
+   * it is held back, then tells what happened. `undefined` when the stream has ended meanwhile, and all that with it.
+   */
+  perform(
+    address: string,
+    work: Work,
+    options?: { readonly holdsBack?: boolean },
+  ): Promise<OtrStep | undefined>
+  /** Sends texts of OTR's own, one after another; what fails is told. */
+  send(address: string, texts: readonly string[]): Promise<void>
+  get(address: string): Conversation | undefined
+  /** Where messages to a contact go. */
+  selected(contact: BareJid): string | undefined
+  /** The user's word. */
+  select(contact: BareJid, address: string): void
+  addressesOf(contact: BareJid): readonly string[]
+  infos(): readonly SessionInfo[]
+  /** Sessions of that address are finished, or of all, at once. */
+  lose(address?: string): void
+  tick(): Promise<Date | undefined>
+  /** Overwrites all there is. */
+  clear(): void
+}
+
+interface Selection {
+  readonly address: string
+  /** The key that messages are meant for. */
+  readonly expected: string
+}
+
+/** @internal */
+export function createConversations(account: Account): Conversations {
+  /** Who was silent for longest comes first. */
+  const table = new Map<string, Conversation>()
+  const selections = new Map<BareJid, Selection>()
+  const turns = new Map<BareJid, Promise<unknown>>()
+  /** What has begun in one epoch has no effect in another. */
+  let epoch = 0
+  let stopTimer = (): void => {}
+
+  function inTurn<T>(contact: BareJid, work: () => Promise<T>): Promise<T> {
+    const done = (turns.get(contact) ?? Promise.resolve()).then(work)
+    const turn = done.catch(() => {})
+    turns.set(contact, turn)
+    void turn.then(() => turns.get(contact) === turn && turns.delete(contact))
+    return done
+  }
+
+  async function perform(
+    address: string,
+    work: Work,
+    { holdsBack = false }: { readonly holdsBack?: boolean } = {},
+  ): Promise<OtrStep | undefined> {
+    const begun = epoch
+    const contact = bare(address)
+    const before = table.get(address) ?? (await fresh(contact))
+    const result = work(before, meansFor(account, contact))
+    const step = 'conversation' in result ? result : await runWithPauses(account, result)
+    const news = newsOf(before, step)
+    const noted = news === undefined ? [] : (await note(account, contact, news)).events
+    if (begun !== epoch) {
+      wipe(step.conversation, undefined)
+      return undefined
+    }
+    keep(address, before, step.conversation)
+    const foreign = follow(contact, address, step.events)
+    for (const event of noted) account.emit(event)
+    if (!holdsBack) await send(address, step.send)
+    for (const event of step.events) tell(address, event, foreign)
+    schedule()
+    return step
+  }
+
+  async function fresh(contact: BareJid): Promise<Conversation> {
+    const [stored] = await account.store.read([records.contact(contact)])
+    return createConversation(account.device.tag, decodeContact(stored?.value))
+  }
+
+  async function send(address: string, texts: readonly string[]): Promise<void> {
+    for (const text of texts) {
+      try {
+        await account.connection.send(controlStanza(address, text))
+      } catch (error) {
+        account.emit({ kind: 'send-failed', jid: address, error })
+      }
+    }
+  }
+
+  function keep(address: string, before: Conversation, after: Conversation): void {
+    wipe(before, after)
+    table.delete(address)
+    const contact = bare(address)
+    if (after.expected === undefined && selections.get(contact)?.address === address)
+      selections.delete(contact)
+    if (isUnused(after)) return
+    table.set(address, after)
+    const [strangers, peers] = [false, true].map((isPeer) =>
+      [...table].filter(([, one]) => one.instances.some(hasSession) === isPeer),
+    )
+    for (const [excess] of [
+      ...(strangers ?? []).slice(0, -MAX_STRANGERS),
+      ...(peers ?? []).slice(0, -MAX_PEERS),
+    ])
+      forget(excess)
+  }
+
+  function forget(address: string): void {
+    const before = table.get(address)
+    if (before !== undefined) wipe(before, undefined)
+    table.delete(address)
+    const contact = bare(address)
+    if (selections.get(contact)?.address === address) selections.delete(contact)
+  }
+
+  /** @returns fingerprints that are not the one that messages to the contact are meant for */
+  function follow(
+    contact: BareJid,
+    address: string,
+    events: readonly ConversationEvent[],
+  ): ReadonlySet<string> {
+    const foreign = new Set<string>()
+    for (const event of events) {
+      const used = usedKey(event)
+      if (used === undefined) continue
+      const { fingerprint, isMessage, keyChanged } = used
+      const selection = selections.get(contact)
+      if (keyChanged || (selection !== undefined && selection.expected !== fingerprint)) {
+        foreign.add(fingerprint)
+        continue
+      }
+      if (selection === undefined || isMessage || !isLive(selection.address))
+        selections.set(contact, { address, expected: fingerprint })
+    }
+    return foreign
+  }
+
+  function isLive(address: string): boolean {
+    return table.get(address)?.instances.some(({ session }) => session.state === 'encrypted') ?? false
+  }
+
+  function tell(address: string, event: ConversationEvent, foreign: ReadonlySet<string>): void {
+    const told = toldOf(address, event, isSelected)
+    if (told === undefined) return
+    const isForeign =
+      told.kind === 'session' && 'fingerprint' in told.session && foreign.has(told.session.fingerprint)
+    account.emit(isForeign ? { ...told, keyChanged: true } : told)
+  }
+
+  function isSelected(address: string, instance: number): boolean {
+    const isHere = selections.get(bare(address))?.address === address
+    return isHere && table.get(address)?.active === instance
+  }
+
+  function schedule(): void {
+    stopTimer()
+    stopTimer = () => {}
+    const due = nextDue()
+    if (due === undefined || account.closing.aborted) return
+    // A timer may be early by a fraction of a millisecond: never at once, or it would go round and round.
+    const wait = Math.max(1, due - account.clock.now())
+    stopTimer = account.clock.after(wait, () => void tickAll().catch(() => {}))
+  }
+
+  function nextDue(): number | undefined {
+    const times = [...table].flatMap(
+      ([address, one]) => nextTick(one, account.policyFor(bare(address))) ?? [],
+    )
+    return times.length === 0 ? undefined : times.reduce((a, b) => Math.min(a, b))
+  }
+
+  async function tickAll(): Promise<void> {
+    const now = account.clock.now()
+    const due = [...table].filter(([address, one]) => {
+      const time = nextTick(one, account.policyFor(bare(address)))
+      return time !== undefined && time <= now
+    })
+    await Promise.all(
+      due.map(([address]) =>
+        inTurn(bare(address), async () => void (table.has(address) && (await perform(address, tick)))),
+      ),
+    )
+    schedule()
+  }
+
+  function loseOne(address: string, before: Conversation): void {
+    const step = lose(before)
+    keep(address, before, step.conversation)
+    for (const event of step.events) tell(address, event, new Set())
+  }
+
+  return {
+    inTurn,
+    perform,
+    send,
+    get: (address) => table.get(address),
+    selected: (contact) => selections.get(contact)?.address,
+    select(contact, address) {
+      const expected = table.get(address)?.expected
+      if (expected !== undefined) selections.set(contact, { address, expected })
+    },
+    addressesOf: (contact) => [...table.keys()].filter((address) => bare(address) === contact),
+    infos: () =>
+      [...table].flatMap(([jid, { instances }]) =>
+        instances.filter(hasSession).map(({ tag: instance, session }) => ({
+          jid,
+          instance,
+          session: viewSession(session),
+          selected: isSelected(jid, instance),
+        })),
+      ),
+    lose(address) {
+      if (address === undefined) {
+        epoch++
+        for (const [one, before] of [...table]) loseOne(one, before)
+        schedule()
+        return
+      }
+      const contact = bare(address)
+      // Not while something is done with it.
+      void inTurn(contact, async () => {
+        const before = table.get(address)
+        if (before !== undefined) loseOne(address, before)
+      })
+    },
+    async tick() {
+      await tickAll()
+      const due = nextDue()
+      return due === undefined ? undefined : new Date(due)
+    },
+    clear() {
+      epoch++
+      stopTimer()
+      for (const address of [...table.keys()]) forget(address)
+    },
+  }
+}
+
+function hasSession({ session }: Conversation['instances'][number]): boolean {
+  return session.state !== 'plaintext'
+}
+
+function wipe(before: Conversation, after: Conversation | undefined): void {
+  for (const bytes of discarded(before, after ?? createConversation(before.ourTag))) bytes.fill(0)
+}
+
+function usedKey(event: ConversationEvent) {
+  if (event.type === 'message' && event.encrypted)
+    return { fingerprint: event.fingerprint, isMessage: true, keyChanged: false }
+  if (event.type !== 'state' || event.to.state !== 'encrypted') return undefined
+  return { fingerprint: event.to.fingerprint, isMessage: false, keyChanged: event.keyChanged }
+}
+
+/** What of a step is to be stored. */
+function newsOf(before: Conversation, { conversation, events }: OtrStep): News | undefined {
+  const opened = events.flatMap((event) =>
+    event.type === 'state' && event.to.state === 'encrypted' ? [event.to] : [],
+  )
+  const matched = events.flatMap((event) => {
+    // Who was asked a question has proven something to somebody, and learnt nothing about them.
+    if (event.type !== 'smp-ended' || event.result !== 'match') return []
+    if (event.oneWay && !event.weInitiated) return []
+    const sessions = [conversation, before].map(
+      ({ instances }) => instances.find(({ tag }) => tag === event.instance)?.session,
+    )
+    return sessions.flatMap((one) => (one && 'fingerprint' in one ? [one.fingerprint] : [])).slice(0, 1)
+  })
+  if (opened.length === 0 && matched.length === 0) return undefined
+  return {
+    met: opened.map(({ fingerprint }) => fingerprint),
+    versions: opened.map(({ fingerprint, version }) => ({ fingerprint, version })),
+    verdicts: matched.map((fingerprint) => ({ fingerprint, level: 'verified', by: 'smp' }) as const),
+  }
+}
+
+/** Messages and refusals are what methods return, and no events. */
+function toldOf(
+  jid: string,
+  event: ConversationEvent,
+  isSelected: (jid: string, instance: number) => boolean,
+): AccountEvent | undefined {
+  switch (event.type) {
+    case 'message':
+    case 'refused':
+      return undefined
+    case 'state': {
+      const { instance, to, keyChanged, downgrade } = event
+      const selected = isSelected(jid, instance)
+      return { kind: 'session', jid, instance, session: to, selected, keyChanged, downgrade }
+    }
+    case 'offer': {
+      const { via, versions, accepted } = event
+      return { kind: 'offer', jid, via, versions, accepted }
+    }
+    case 'smp-asked': {
+      const { question } = event
+      return { kind: 'smp-asked', jid, ...(question !== undefined && { question }) }
+    }
+    case 'smp-ended': {
+      const { result, weInitiated, oneWay, secretsMayDiffer } = event
+      return { kind: 'smp-ended', jid, result, weInitiated, oneWay, secretsMayDiffer }
+    }
+    case 'symmetric-key': {
+      const { use, data, key, weInitiated } = event
+      return { kind: 'symmetric-key', jid, use, data, key, weInitiated }
+    }
+    case 'handshake-failed':
+      return { kind: 'handshake-failed', jid }
+    case 'peer-error':
+      return { kind: 'peer-error', jid, text: event.text }
+    case 'dropped':
+      return { kind: 'dropped', jid, why: event.why }
+  }
+}

@@ -1,0 +1,389 @@
+/** The façade: OTR for one client of one account. The only place that holds anything in memory. */
+import { randomBytes } from '@noble/hashes/utils.js'
+import { type Store, scoped } from '@xmpp-e2e/store'
+import type { Evidence, Key, KeyRef, Level } from '@xmpp-e2e/trust'
+import { type BareJid, bareJid, type Element, parseJid, type Received } from '@xmpp-e2e/xml'
+import type { Account } from './account.ts'
+import type { AccountEvent } from './account-event.ts'
+import { type Closing, closing } from './closing.ts'
+import { type Conversations, createConversations } from './conversations.ts'
+import { fingerprint } from './dsa.ts'
+import { createGroup } from './group.ts'
+import { query } from './handshake.ts'
+import { decide, keysOf, keyUri, scan } from './keyring.ts'
+import type { Abortable, OpenOptions, OtrOptions } from './options.ts'
+import type { Begun, Decrypted, Encrypted, Offered, Refused, SessionInfo, SharedKey } from './outcome.ts'
+import {
+  abortComparison,
+  answerComparison,
+  end,
+  selectInstance,
+  shareSymmetricKey,
+  startComparison,
+} from './outgoing.ts'
+import { exportFiles, importDevice, type LibotrFiles, openDevice } from './own-device.ts'
+import { createPolicy } from './policy.ts'
+import { decrypt } from './receiving.ts'
+import type { Device } from './record.ts'
+import { begin, encrypt, offer } from './sending.ts'
+import { untilSession } from './until-session.ts'
+import { featuresOf, mayHoldOtr } from './xmpp.ts'
+
+/**
+ * What came of an import: `device-exists` when the store has a key of the account already, `account-missing` when the
+ * files have none.
+ */
+export type Imported =
+  | { readonly kind: 'imported'; readonly otr: Otr }
+  | { readonly kind: 'refused'; readonly code: 'device-exists' | 'account-missing' }
+
+/** The account's part of the store. @throws {TypeError} on options that are none */
+function storeOf({ account, policy, store }: OtrOptions): Store {
+  if (bareJid.decode(account) !== account) throw new TypeError('account: expected a canonical bare JID')
+  if (typeof policy?.first !== 'function') throw new TypeError('policy: expected a Policy')
+  return scoped(scoped(store, 'otr'), account)
+}
+
+/**
+ * OTR for one client of one account: versions 3 and, where the policy has it, 2, as XEP-0364 has it within XMPP.
+ *
+ * Sessions live here and nowhere else: they end with the stream or with the process, and are overwritten. What peers,
+ * servers and people cause comes back as a value; what is thrown is misuse (`TypeError`, `RangeError`), a failing store
+ * (`StoreError`), damaged state (`OtrError`), or, where a method says so, the network.
+ */
+export class Otr {
+  readonly #account: Account
+  readonly #conversations: Conversations
+  readonly #listeners = new Set<(event: AccountEvent) => void>()
+  readonly #closing: Closing = closing()
+  readonly #features: readonly string[]
+  readonly #stop: () => void
+
+  private constructor(options: OtrOptions, store: Store, device: Device) {
+    const { account: jid, connection, policy, clock, random = randomBytes } = options
+    const shared = createPolicy(options.otr)
+    const account: Account = {
+      jid,
+      store,
+      connection,
+      policy,
+      clock,
+      random,
+      group: createGroup(random),
+      device,
+      fingerprint: fingerprint(device.key),
+      policyFor(contact) {
+        const own = options.otrFor?.(contact)
+        return own === undefined ? shared : createPolicy({ ...shared, ...own })
+      },
+      closing: this.#closing.signal,
+      emit: (event) => this.#emit(event),
+    }
+    this.#account = account
+    this.#features = featuresOf(shared.versions)
+    const conversations = createConversations(account)
+    this.#conversations = conversations
+    this.#stop = connection.subscribe({
+      stanza: ({ name, attrs }) => {
+        const { type, from } = attrs
+        if (name !== 'presence' || type !== 'unavailable' || from === undefined) return
+        if (conversations.get(from) !== undefined) conversations.lose(from)
+      },
+      session: (state) => {
+        if (state === 'new') conversations.lose()
+      },
+    })
+  }
+
+  /**
+   * Opens the account's key in the store, or makes one, which takes a fraction of a second in slices of milliseconds.
+   * Never touches the network.
+   *
+   * @throws {OtrError} `state-malformed`, `state-version-unknown`: never go on with a new key silently
+   * @throws {TypeError | RangeError} on options that are none; the signal's reason
+   */
+  static async open(options: OtrOptions, work: OpenOptions = {}): Promise<Otr> {
+    const store = storeOf(options)
+    createPolicy(options.otr)
+    const { clock, random = randomBytes } = options
+    return new Otr(options, store, await openDevice({ store, clock, random }, work))
+  }
+
+  /**
+   * Takes over key, instance tag and known fingerprints from the files of a program with libotr, which must not go on
+   * using them for this account at the same time. Then opens them. Never touches the network.
+   *
+   * @throws {OtrError} `file-malformed`, `dsa-key-invalid`; what `open` throws
+   */
+  static async import(options: OtrOptions, files: LibotrFiles): Promise<Imported> {
+    const { account, policy, clock, random = randomBytes } = options
+    const code = await importDevice({ account, policy, store: storeOf(options), clock, random }, files)
+    return code === 'imported'
+      ? { kind: 'imported', otr: await Otr.open(options) }
+      : { kind: 'refused', code }
+  }
+
+  /** Of our key: 40 digits of lower-case hex; `formatFingerprint` of trust makes it readable. */
+  get fingerprint(): string {
+    return this.#account.fingerprint
+  }
+
+  /** Names this client to those of version 3. */
+  get instanceTag(): number {
+    return this.#account.device.tag
+  }
+
+  /** What others scan to verify our key: show it as a QR code, and nowhere that others can change. */
+  get uri(): string {
+    return keyUri(this.#account)
+  }
+
+  /** To announce by disco (XEP-0378): for hosts that answer it, and of the policy for everybody. */
+  get features(): readonly string[] {
+    return this.#features
+  }
+
+  /** Waits until there is a session. It publishes nothing; OTR has nothing to publish. @throws the signal's reason */
+  async start({ signal }: Abortable = {}): Promise<void> {
+    this.#assertOpen()
+    await untilSession(this.#account.connection, [signal, this.#closing.signal])
+  }
+
+  /** Whether `decrypt` has to see a stanza: each message with a body, since queries and tags are in plain text. */
+  claims(stanza: Element): boolean {
+    return mayHoldOtr(stanza)
+  }
+
+  /**
+   * Encrypts the body of a message for the session with a contact, or not at all. `to` is one address; with a full JID
+   * in the message's own `to`, that client of the contact's. Without a session it is refused; `query` asks for one.
+   * What it returns must be sent before anything else is: `send` does both.
+   *
+   * @throws {TypeError} on what is no message to that contact
+   */
+  async encrypt(message: Element, to: readonly BareJid[]): Promise<Encrypted> {
+    this.#assertOpen()
+    return encrypt(this.#account, this.#conversations, message, to)
+  }
+
+  /**
+   * `encrypt`, and sends what comes of it.
+   *
+   * @throws what the connection's `send` rejects with. The message was encrypted then, and can be encrypted again.
+   */
+  async send(message: Element, to: readonly BareJid[]): Promise<Encrypted> {
+    const encrypted = await this.encrypt(message, to)
+    if (encrypted.kind === 'encrypted')
+      for (const stanza of encrypted.stanzas) await this.#account.connection.send(stanza)
+    return encrypted
+  }
+
+  /**
+   * A message in the clear with an invisible tag that says that we speak OTR, until the contact has shown that it does
+   * not. Refused while there is a session, also one that has ended and was not `end`ed.
+   */
+  async offer(message: Element, to: BareJid): Promise<Offered> {
+    this.#assertOpen()
+    return offer(this.#account, this.#conversations, message, to)
+  }
+
+  /**
+   * Opens what `receive` or `vouch` of `@xmpp-e2e/xml` have established. Every message has to pass, in order; answers of
+   * OTR's own are sent. A message opens once: save it.
+   *
+   * @throws {TypeError} on what another account has received
+   */
+  async decrypt(received: Received): Promise<Decrypted> {
+    this.#assertOpen()
+    return decrypt(this.#account, this.#conversations, received)
+  }
+
+  /** Does nothing: of OTR nothing outlives the process. It is there so that hosts can treat all schemes alike. */
+  async settle(_refs: readonly string[]): Promise<void> {
+    this.#assertOpen()
+  }
+
+  /** Returns how to stop. */
+  on(listener: (event: AccountEvent) => void): () => void {
+    const entry = (event: AccountEvent) => listener(event)
+    this.#listeners.add(entry)
+    return () => void this.#listeners.delete(entry)
+  }
+
+  /** Does what is due. There are timers of the clock's for it; call it where they may have slept. */
+  async tick(): Promise<{ readonly nextDue?: Date }> {
+    this.#assertOpen()
+    const nextDue = await this.#conversations.tick()
+    return nextDue === undefined ? {} : { nextDue }
+  }
+
+  /**
+   * Asks a contact for a session, which comes as an event. With a bare JID all of its clients are asked, or the one that
+   * has a session already.
+   */
+  async query(jid: string): Promise<void> {
+    this.#assertOpen()
+    const { contact, address } = addressOf(jid)
+    await this.#conversations.inTurn(contact, async () => {
+      const selected = this.#conversations.selected(contact)
+      const isLive = (one: string) =>
+        this.#conversations.infos().some(({ jid, session }) => jid === one && session.state === 'encrypted')
+      const live = selected !== undefined && isLive(selected) ? selected : undefined
+      await this.#conversations.perform(address ?? live ?? contact, query)
+    })
+  }
+
+  /**
+   * Asks whether the contact's user has the same secret, if need be with a question. Nobody learns it; the result is an
+   * event, and a match verifies the key.
+   *
+   * @throws {RangeError} for a question longer than `MAX_QUESTION_BYTES`
+   */
+  async compare(
+    jid: string,
+    secret: string | Uint8Array,
+    options: { readonly question?: string } = {},
+  ): Promise<Begun> {
+    return this.#begin(jid, (conversation, means) => startComparison(conversation, secret, means, options))
+  }
+
+  /** The secret that the contact's user was asked for. */
+  async answer(jid: string, secret: string | Uint8Array): Promise<Begun> {
+    return this.#begin(jid, (conversation, means) => answerComparison(conversation, secret, means))
+  }
+
+  /** Ends a comparison. */
+  async abort(jid: string): Promise<Begun> {
+    return this.#begin(jid, abortComparison)
+  }
+
+  /** A key for something else, a file say, which the contact's client is told of: version 3. `use` is an INT that both know. */
+  async shareKey(jid: string, use: number, data: Uint8Array = new Uint8Array(0)): Promise<SharedKey> {
+    this.#assertOpen()
+    const begun = await begin(this.#account, this.#conversations, addressOf(jid), (conversation, means) =>
+      shareSymmetricKey(conversation, use, data, means),
+    )
+    if (begun.kind === 'refused') return begun
+    const event = begun.step?.events.find(({ type }) => type === 'symmetric-key')
+    if (event?.type !== 'symmetric-key') return NOTHING
+    return { kind: 'shared', key: event.key }
+  }
+
+  /** Sessions, live or finished, with a contact or with all. */
+  sessions(contact?: BareJid): readonly SessionInfo[] {
+    const all = this.#conversations.infos()
+    return contact === undefined ? all : all.filter(({ jid }) => parseJid(jid).bare === contact)
+  }
+
+  /** The user's word that messages to the contact go to this client from now on, and to the key that it has. */
+  async select(jid: string, instance: number): Promise<Begun> {
+    const { contact, address = jid } = addressOf(jid)
+    const begun = await this.#begin(address, (conversation) => selectInstance(conversation, instance))
+    if (begun.kind === 'begun') this.#conversations.select(contact, address)
+    return begun
+  }
+
+  /** Ends all sessions with a contact, or with one of its clients: the only way back to plain text. */
+  async end(jid: string): Promise<void> {
+    this.#assertOpen()
+    const { contact, address } = addressOf(jid)
+    await this.#end(contact, address)
+  }
+
+  /** The keys of a contact, or all that are known. */
+  async keys(owner?: BareJid): Promise<readonly Key[]> {
+    this.#assertOpen()
+    return keysOf(this.#account, owner)
+  }
+
+  /**
+   * What a person has decided about a key.
+   *
+   * @throws {RangeError} for what is none, and for our own
+   */
+  async decide({ owner, fingerprint }: KeyRef, level: Level, by: Evidence): Promise<Key> {
+    this.#assertOpen()
+    const [key] = await decide(this.#account, owner, [{ fingerprint, level, by }])
+    return key as Key
+  }
+
+  /**
+   * Takes in a scanned URI about keys of `expected`, and verifies those that it names.
+   *
+   * @throws {TrustError} `uri-malformed`, `uri-without-keys`, `uri-wrong-owner`
+   */
+  async scan(uri: string, expected: BareJid | undefined): Promise<readonly Key[]> {
+    this.#assertOpen()
+    return scan(this.#account, uri, expected)
+  }
+
+  /**
+   * The contents of libotr's files, for another program. They hold the private key. `name` is the account's name there,
+   * in Pidgin with a resource, or a slash.
+   */
+  async export(
+    options: { readonly protocol?: string; readonly name?: string } = {},
+  ): Promise<Required<LibotrFiles>> {
+    this.#assertOpen()
+    const { jid: account, store, device } = this.#account
+    const { protocol = 'prpl-jabber', name = `${account}/` } = options
+    return exportFiles({ store, account }, device, { protocol, name })
+  }
+
+  /** Tells those who have a session that it ends, if there is a stream, and overwrites all keys of sessions. */
+  async close(): Promise<void> {
+    if (this.#closing.signal.aborted) return
+    const { connection } = this.#account
+    const contacts = new Set(this.#conversations.infos().map(({ jid }) => parseJid(jid).bare))
+    if (connection.jid !== undefined)
+      await Promise.all([...contacts].map((contact) => this.#end(contact, undefined)))
+    this.#stop()
+    this.#closing.close()
+    this.#conversations.clear()
+  }
+
+  /** Forgets everything about the account: the key, and what is thought of others'. Servers have nothing of OTR. */
+  async erase(_options: { readonly server: boolean }): Promise<void> {
+    await this.close()
+    const { store } = this.#account
+    const { entries } = await store.list('')
+    await store.commit([], { delete: entries.map(([name]) => name) })
+  }
+
+  async #begin(jid: string, work: Parameters<typeof begin>[3]): Promise<Begun> {
+    this.#assertOpen()
+    const begun = await begin(this.#account, this.#conversations, addressOf(jid), work)
+    return begun.kind === 'begun' ? { kind: 'begun' } : begun
+  }
+
+  async #end(contact: BareJid, address: string | undefined): Promise<void> {
+    await this.#conversations.inTurn(contact, async () => {
+      const all = address === undefined ? this.#conversations.addressesOf(contact) : [address]
+      for (const one of all)
+        if (this.#conversations.get(one) !== undefined) await this.#conversations.perform(one, end)
+    })
+  }
+
+  #emit(event: AccountEvent): void {
+    for (const listener of [...this.#listeners]) {
+      try {
+        listener(event)
+      } catch (error) {
+        // The host hears of it as of any error that nobody handles; it is not a failure of what is going on here.
+        void Promise.reject(error)
+      }
+    }
+  }
+
+  #assertOpen(): void {
+    if (this.#closing.signal.aborted) throw new TypeError('otr: it was closed')
+  }
+}
+
+const NOTHING: Refused = { kind: 'refused', code: 'not-encrypted', ask: [] }
+
+/** @throws {JidError} */
+function addressOf(jid: string): { readonly contact: BareJid; readonly address: string | undefined } {
+  const { bare, full } = parseJid(jid)
+  return { contact: bare, address: full }
+}

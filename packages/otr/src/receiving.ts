@@ -1,0 +1,136 @@
+/** A message as it came in, and what it is to the application. */
+import { bytesToHex } from '@noble/ciphers/utils.js'
+import { bare, type Element, type Received, text } from '@xmpp-e2e/xml'
+import type { Account } from './account.ts'
+import { type Conversation, type OtrStep, quiet } from './conversation.ts'
+import type { Conversations } from './conversations.ts'
+import type { DroppedReason } from './event.ts'
+import { receive } from './incoming.ts'
+import { keyOf } from './keyring.ts'
+import type { Decrypted, UnreadableCode, WarningCode } from './outcome.ts'
+import { findWhitespaceTag } from './query.ts'
+import { bodyOf, decryptedStanza, isOtr, OTR_NAMESPACE, peerOf, withBody } from './xmpp.ts'
+
+const REF_BYTES = 16
+
+/** @internal */
+export async function decrypt(
+  account: Account,
+  conversations: Conversations,
+  received: Received,
+): Promise<Decrypted> {
+  if (received.account !== account.jid) throw new TypeError('received: of another account')
+  const body = bodyOf(received.stanza)
+  if (body === undefined) return { kind: 'silent', why: 'ignored' }
+  const words = text(body)
+  const address = peerOf(received)
+  if (address === undefined) return notForUs(received.stanza, words, 'ignored')
+  if (address === account.connection.jid) return notForUs(received.stanza, words, 'own')
+  const contact = bare(address)
+  return conversations.inTurn(contact, async () => {
+    const others = conversations.addressesOf(contact).filter((one) => one !== address)
+    const isPrivate = others.some((one) => hasSession(conversations.get(one)))
+    const step = await conversations.perform(address, (conversation, means) =>
+      receive(conversation, words, means),
+    )
+    if (step === undefined) return unreadable('session-missing')
+    const decrypted = await outcomeOf(account, conversations, received, address, step, isPrivate)
+    if (decrypted.kind === 'plain' && findWhitespaceTag(words) === undefined)
+      await declineTags(conversations, contact)
+    return decrypted
+  })
+}
+
+function notForUs(stanza: Element, words: string, why: 'ignored' | 'own'): Decrypted {
+  if (isOtr(words)) return { kind: 'silent', why }
+  return {
+    kind: 'plain',
+    stanza: withText(stanza, findWhitespaceTag(words)?.text ?? words),
+    unexpected: false,
+  }
+}
+
+async function outcomeOf(
+  account: Account,
+  conversations: Conversations,
+  received: Received,
+  address: string,
+  { events, conversation }: OtrStep,
+  isPrivate: boolean,
+): Promise<Decrypted> {
+  const { stanza, chat, own } = received
+  for (const event of events) {
+    if (event.type === 'dropped') return droppedAs(event.why, conversation)
+    if (event.type !== 'message') continue
+    if (!event.encrypted) {
+      const unexpected = event.warning !== undefined || isPrivate
+      return { kind: 'plain', stanza: withText(stanza, event.text), unexpected }
+    }
+    const contact = bare(address)
+    const key = await keyOf(account, contact, event.fingerprint)
+    if (!account.policy.mayShow(key.level))
+      return unreadable('key-distrusted', { fingerprint: key.fingerprint })
+    const selected = conversations.selected(contact)
+    const expected = selected === undefined ? undefined : conversations.get(selected)?.expected
+    const warnings: WarningCode[] = []
+    if (key.level === 'undecided') warnings.push('key-undecided')
+    if (expected !== key.fingerprint) warnings.push('key-changed')
+    return {
+      kind: 'message',
+      ref: bytesToHex(account.random(REF_BYTES)),
+      ...decryptedStanza(stanza, event.text),
+      protocol: OTR_NAMESPACE,
+      sender: address,
+      key,
+      authenticated: true,
+      chat,
+      own,
+      warnings,
+    }
+  }
+  return { kind: 'silent', why: 'control' }
+}
+
+function withText(stanza: Element, words: string): Element {
+  const body = bodyOf(stanza)
+  return body === undefined || text(body) === words ? stanza : withBody(stanza, words)
+}
+
+function droppedAs(why: DroppedReason, conversation: Conversation): Decrypted {
+  switch (why) {
+    case 'other-instance':
+      return { kind: 'silent', why: 'ignored' }
+    case 'replayed':
+      return { kind: 'silent', why: 'duplicate' }
+    case 'reflected':
+      return { kind: 'silent', why: 'own' }
+    case 'unauthentic':
+    case 'unexpected':
+    case 'fragment':
+      return { kind: 'silent', why: 'control' }
+    case 'unreadable':
+      return unreadable(isLive(conversation) ? 'message-unreadable' : 'session-missing')
+    case 'malformed':
+      return unreadable('message-malformed')
+    case 'version':
+      return unreadable('version-unsupported')
+  }
+}
+
+function unreadable(code: UnreadableCode, detail: Readonly<Record<string, string>> = {}): Decrypted {
+  return { kind: 'unreadable', code, retry: 'never', detail }
+}
+
+function isLive({ instances }: Conversation): boolean {
+  return instances.some(({ session }) => session.state === 'encrypted')
+}
+
+function hasSession(conversation: Conversation | undefined): boolean {
+  return conversation?.instances.some(({ session }) => session.state !== 'plaintext') ?? false
+}
+
+/** Tags may have gone to the bare address, and the answer comes from another one. */
+async function declineTags(conversations: Conversations, contact: string): Promise<void> {
+  if (conversations.get(contact)?.tagSent)
+    await conversations.perform(contact, (one) => quiet({ ...one, tagDeclined: true }))
+}
