@@ -6,7 +6,7 @@ import { blindTrustBeforeVerification, formatFingerprint } from '@xmpp-e2e/trust
 import { type BareJid, ns, text } from '@xmpp-e2e/xml'
 import { clock } from '@xmpp-e2e/xml/system'
 
-const service = testService()
+const service = testService({ now: Date.now() }) // its time is that of `clock`
 service.subscribeBoth('romeo', 'juliet')
 const stanza = ns('jabber:client')
 
