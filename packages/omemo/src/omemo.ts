@@ -177,10 +177,8 @@ export class Omemo {
   /**
    * Opens the encrypted messages that come in on the connection, and gives them one after another, those first that were
    * opened before and not settled. When the promise of `handle` resolves, the message is settled; when it rejects, there
-   * is an event `listener-failed`, and the message is given again: in the next session, at `tick`, and to who listens
-   * next. `received` says how it came; it is absent for what is given again, and for those of before. Those of a key that
-   * was not shown are given when a decision has changed that.
-   * Returns how to stop. Hosts that need more control call `decrypt` and `settle` themselves.
+   * is an event `listener-failed`, and it is given again: in the next session, at `tick`, and to who listens next. Those of
+   * a key that was not shown are given when a decision has changed that. Returns how to stop. Hosts that need more control call `decrypt` and `settle` themselves.
    */
   listen(handle: Handle, options: ListenOptions = {}): () => void {
     this.#assertOpen()
@@ -255,8 +253,8 @@ export class Omemo {
   async tick(): Promise<{ readonly nextDue?: Date }> {
     this.#assertOpen()
     this.#inbox.retry()
-    const dates = [await maintain(this.#account), await tickCatchUp(this.#account)]
-    dates.push(await runEffects(this.#account))
+    const account = this.#account
+    const dates = [await maintain(account), await tickCatchUp(account), await runEffects(account)]
     const times = dates.flatMap((date) => (date === undefined ? [] : [date.getTime()]))
     return times.length > 0 ? { nextDue: new Date(Math.min(...times)) } : {}
   }
@@ -304,8 +302,7 @@ export class Omemo {
   }
 
   /**
-   * What a person has decided about a key. What it has written before, and was not shown because of its level, is given to
-   * those who listen.
+   * What a person has decided about a key. What was not shown before because of its level is given to those who listen.
    *
    * @param key An owner, a canonical bare JID, and a fingerprint, 64 digits of lower-case hex (`parseFingerprint` of trust)
    * @throws {RangeError} for what is none, and for this device's own key
@@ -472,10 +469,7 @@ export class Omemo {
         void Promise.reject(error)
       }
     }
-    if (event.kind !== 'key-changed') return
-    const { policy } = this.#account
-    const wasHeldBack = !policy.mayShow(event.previous)
-    if (wasHeldBack && policy.mayShow(event.key.level)) this.#inbox.giveMessagesOf(event.key)
+    this.#inbox.heed(event)
   }
 
   #kick(): void {

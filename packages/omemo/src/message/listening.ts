@@ -1,7 +1,7 @@
 /** Messages as a program wants them: opened, in order, each until it was dealt with. */
-import type { KeyRef } from '@xmpp-e2e/trust'
 import { type BareJid, type Element, type Received, type ReceiveOptions, receive } from '@xmpp-e2e/xml'
 import type { Account } from '../account.ts'
+import type { OmemoEvent } from '../event.ts'
 import type { Abortable } from '../options.ts'
 import type { Decrypted, DecryptedMessage } from '../outcome.ts'
 import { encryptedElements } from '../stanza/message.ts'
@@ -25,7 +25,7 @@ export interface Inbox {
   /** Gives again, in turn, what listeners have failed to deal with so far. What fails from now on waits for the next call. */
   retry(): void
   /** Gives, in turn, the messages of a key that were held back until somebody decided about it. */
-  giveMessagesOf(key: KeyRef): void
+  heed(event: OmemoEvent): void
   catchUp(options: Abortable): Promise<void>
   /** What is being opened or settled now. Handlers are not waited for: one of them may be what closes the façade. */
   idle(): Promise<void>
@@ -114,7 +114,11 @@ export function inbox(account: Account): Inbox {
     retry,
     idle: async () => void (await own),
 
-    giveMessagesOf({ owner, fingerprint }) {
+    heed(event) {
+      if (event.kind !== 'key-changed') return
+      const { policy } = account
+      const { owner, fingerprint, level } = event.key
+      if (policy.mayShow(event.previous) || !policy.mayShow(level)) return
       inTurn(() => giveAgain(listeners, ({ key }) => key.owner === owner && key.fingerprint === fingerprint))
     },
 
