@@ -46,13 +46,9 @@ export interface Conversations {
   inTurn<T>(contact: BareJid, work: () => Promise<T>): Promise<T>
   /**
    * Within a turn: does something, stores what is to be stored, keeps the conversation, sends what is to be sent unless
-   * it is held back, then tells what happened. `undefined` when the stream has ended meanwhile, and all that with it.
+   * it is held back, then tells what happened.
    */
-  perform(
-    address: string,
-    work: Work,
-    options?: { readonly holdsBack?: boolean },
-  ): Promise<OtrStep | undefined>
+  perform(address: string, work: Work, options?: { readonly holdsBack?: boolean }): Promise<Performed>
   /** Sends texts of OTR's own, one after another; what fails is told. */
   send(address: string, texts: readonly string[]): Promise<void>
   get(address: string): Conversation | undefined
@@ -67,6 +63,12 @@ export interface Conversations {
   tick(): Promise<Date | undefined>
   /** Overwrites all there is. */
   clear(): void
+}
+
+/** @internal */
+export interface Performed extends OtrStep {
+  /** The stream has ended meanwhile, and sessions with it: what was read was read, and all else has not happened. */
+  readonly isOver: boolean
 }
 
 interface Selection {
@@ -97,17 +99,16 @@ export function createConversations(account: Account): Conversations {
     address: string,
     work: Work,
     { holdsBack = false }: { readonly holdsBack?: boolean } = {},
-  ): Promise<OtrStep | undefined> {
+  ): Promise<Performed> {
     const begun = epoch
     const contact = bare(address)
     const before = table.get(address) ?? (await fresh(contact))
     const result = work(before, meansFor(account, contact))
     const step = 'conversation' in result ? result : await runWithPauses(account, result)
-    const news = newsOf(before, step)
-    const noted = news === undefined ? [] : (await note(account, contact, news)).events
-    if (begun !== epoch) {
+    const noted = await stored(contact, before, step)
+    if (begun !== epoch || account.closing.aborted) {
       wipe(step.conversation, undefined)
-      return undefined
+      return { ...step, send: [], isOver: true }
     }
     keep(address, before, step.conversation)
     const foreign = follow(contact, address, step.events)
@@ -115,7 +116,22 @@ export function createConversations(account: Account): Conversations {
     if (!holdsBack) await send(address, step.send)
     for (const event of step.events) tell(address, event, foreign)
     schedule()
-    return step
+    return { ...step, isOver: false }
+  }
+
+  async function stored(
+    contact: BareJid,
+    before: Conversation,
+    step: OtrStep,
+  ): Promise<readonly AccountEvent[]> {
+    const news = newsOf(before, step)
+    if (news === undefined) return []
+    try {
+      return (await note(account, contact, news)).events
+    } catch (error) {
+      wipe(step.conversation, before)
+      throw error
+    }
   }
 
   async function fresh(contact: BareJid): Promise<Conversation> {

@@ -9,7 +9,7 @@ import { receive } from './incoming.ts'
 import { keyOf } from './keyring.ts'
 import type { Decrypted, UnreadableCode, WarningCode } from './outcome.ts'
 import { findWhitespaceTag } from './query.ts'
-import { bodyOf, decryptedStanza, isOtr, OTR_NAMESPACE, peerOf, withBody } from './xmpp.ts'
+import { bodyOf, decryptedStanza, isOtr, mayHoldOtr, OTR_NAMESPACE, peerOf, withBody } from './xmpp.ts'
 
 const REF_BYTES = 16
 
@@ -24,8 +24,8 @@ export async function decrypt(
   if (body === undefined) return { kind: 'silent', why: 'ignored' }
   const words = text(body)
   const address = peerOf(received)
-  if (address === undefined) return notForUs(received.stanza, words, 'ignored')
-  if (address === account.connection.jid) return notForUs(received.stanza, words, 'own')
+  if (address === undefined) return notForUs(account, received, words, 'ignored')
+  if (address === account.connection.jid) return notForUs(account, received, words, 'own')
   const contact = bare(address)
   return conversations.inTurn(contact, async () => {
     const others = conversations.addressesOf(contact).filter((one) => one !== address)
@@ -33,7 +33,6 @@ export async function decrypt(
     const step = await conversations.perform(address, (conversation, means) =>
       receive(conversation, words, means),
     )
-    if (step === undefined) return unreadable('session-missing')
     const decrypted = await outcomeOf(account, conversations, received, address, step, isPrivate)
     if (decrypted.kind === 'plain' && findWhitespaceTag(words) === undefined)
       await declineTags(conversations, contact)
@@ -41,13 +40,15 @@ export async function decrypt(
   })
 }
 
-function notForUs(stanza: Element, words: string, why: 'ignored' | 'own'): Decrypted {
+function notForUs(
+  account: Account,
+  { stanza, chat, own }: Received,
+  words: string,
+  why: 'ignored' | 'own',
+): Decrypted {
   if (isOtr(words)) return { kind: 'silent', why }
-  return {
-    kind: 'plain',
-    stanza: withText(stanza, findWhitespaceTag(words)?.text ?? words),
-    unexpected: false,
-  }
+  const unexpected = !own && mayHoldOtr(stanza) && account.policyFor(chat).requireEncryption
+  return { kind: 'plain', stanza: withText(stanza, findWhitespaceTag(words)?.text ?? words), unexpected }
 }
 
 async function outcomeOf(

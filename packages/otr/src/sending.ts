@@ -1,8 +1,8 @@
 /** What an application wants to be said, encrypted or in the clear. */
-import { type BareJid, bare, type Element } from '@xmpp-e2e/xml'
+import { type BareJid, bare, type Element, parseJid } from '@xmpp-e2e/xml'
 import type { Account } from './account.ts'
 import { type OtrStep, quiet } from './conversation.ts'
-import type { Conversations, Work } from './conversations.ts'
+import type { Conversations, Performed, Work } from './conversations.ts'
 import type { ConversationEvent } from './event.ts'
 import { keyOf } from './keyring.ts'
 import type { Begun, Encrypted, Offered, RefusalCode, Refused } from './outcome.ts'
@@ -16,12 +16,11 @@ export async function encrypt(
   message: Element,
   to: readonly BareJid[],
 ): Promise<Encrypted> {
-  const contact = recipientOf(message, to)
+  const { contact, wanted } = recipientOf(message, to)
   const { text, exposed, withheld } = partsOf(message)
   if (text === '') return refused('content-missing')
   return conversations.inTurn(contact, async () => {
     const selected = conversations.selected(contact)
-    const wanted = message.attrs.to ?? contact
     // Another client of the same person's, if it has the key that messages are meant for.
     const address = conversations.get(wanted)?.active === undefined ? (selected ?? wanted) : wanted
     const expected = conversations.get(address)?.expected
@@ -42,9 +41,9 @@ export async function encrypt(
     }
     const step = await conversations.perform(address, work, { holdsBack: true })
     if (isTooLong) return refused('content-too-long')
-    if (step === undefined || key === undefined || refusalOf(step) !== undefined) {
+    if (key === undefined || step.isOver || refusalOf(step) !== undefined) {
       // A query, if anything.
-      if (step !== undefined) await conversations.send(address, step.send)
+      await conversations.send(address, step.send)
       return refusedBy(account, contact, step)
     }
     return {
@@ -65,19 +64,19 @@ export async function offer(
   message: Element,
   to: BareJid,
 ): Promise<Offered> {
-  const contact = recipientOf(message, [to])
+  const { contact, wanted } = recipientOf(message, [to])
   const { text } = partsOf(message)
   if (text === '') return refused('content-missing')
   return conversations.inTurn(contact, async () => {
     const hasSession = conversations.infos().some(({ jid }) => bare(jid) === contact)
     if (hasSession || account.policyFor(contact).requireEncryption) return refused('encryption-required')
     const step = await conversations.perform(
-      message.attrs.to ?? contact,
+      wanted,
       (conversation, means) =>
         sendPlain(conversation, text, { ...means, policy: { ...means.policy, sendWhitespaceTag: true } }),
       { holdsBack: true },
     )
-    const [words] = step?.send ?? []
+    const [words] = step.send
     if (words === undefined) return refused('encryption-required')
     return { kind: 'offered', stanza: words === text ? message : withBody(message, words) }
   })
@@ -94,32 +93,36 @@ export async function begin(
     const at = address ?? conversations.selected(contact)
     if (at === undefined) return refused('not-encrypted')
     const step = await conversations.perform(at, work)
-    if (step === undefined || refusalOf(step) !== undefined) return refusedBy(account, contact, step)
+    if (step.isOver || refusalOf(step) !== undefined) return refusedBy(account, contact, step)
     return { kind: 'begun', step }
   })
 }
 
 /** @throws TypeError */
-function recipientOf(message: Element, to: readonly BareJid[]): BareJid {
+function recipientOf(
+  message: Element,
+  to: readonly BareJid[],
+): { readonly contact: BareJid; readonly wanted: string } {
   const [contact] = to
   if (message.name !== 'message' || message.ns !== 'jabber:client')
     throw new TypeError('message: expected a <message/>')
-  const { type = 'chat', to: address } = message.attrs
+  const { type = 'chat' } = message.attrs
   if (type !== 'chat' && type !== 'normal') throw new TypeError('message: expected the type chat or normal')
   if (contact === undefined || to.length > 1)
     throw new TypeError('to: expected one address, as OTR has one reader')
-  if (address !== undefined && bare(address) !== contact)
-    throw new TypeError('message: it is addressed to somebody else')
-  return bare(contact)
+  const wanted = parseJid(message.attrs.to ?? contact)
+  if (wanted.bare !== contact) throw new TypeError('message: it is addressed to somebody else')
+  return { contact, wanted: wanted.full ?? wanted.bare }
 }
 
 function refusalOf({ events }: OtrStep): Extract<ConversationEvent, { type: 'refused' }> | undefined {
   return events.find((event) => event.type === 'refused')
 }
 
-async function refusedBy(account: Account, contact: BareJid, step: OtrStep | undefined): Promise<Refused> {
-  const code = (step && refusalOf(step)?.reason) ?? 'not-encrypted'
-  if (step === undefined || code !== 'key-changed') return refused(code)
+async function refusedBy(account: Account, contact: BareJid, step: Performed): Promise<Refused> {
+  if (step.isOver) return refused('finished')
+  const code = refusalOf(step)?.reason ?? 'not-encrypted'
+  if (code !== 'key-changed') return refused(code)
   const { instances, active } = step.conversation
   const session = instances.find(({ tag }) => tag === active)?.session
   if (session === undefined || session.state === 'plaintext') return refused(code)

@@ -1,9 +1,10 @@
 /** Two ends with the façade. What the protocol does by itself is tested below it; here it is what hosts see. */
+import { memoryStore, type Store } from '@xmpp-e2e/store'
 import { firstUse, manual } from '@xmpp-e2e/trust'
 import { bare, child, type Element, element, elements, text } from '@xmpp-e2e/xml'
 import { expect, test } from 'vitest'
-import type { OtrEvent } from '../src/index.ts'
-import { chat, network, type TestClient } from './facade.ts'
+import { MAX_STRANGERS, type OtrEvent } from '../src/index.ts'
+import { chat, network, received, type TestClient } from './facade.ts'
 
 const ROMEO = 'romeo@montague.lit/orchard'
 const JULIET = 'juliet@capulet.lit/balcony'
@@ -22,6 +23,9 @@ async function couple(romeosOptions: Options = {}, julietsOptions: Options = {})
   return { net, romeo, juliet }
 }
 
+/** As it comes in. */
+const chatFrom = (from: string, words: string) =>
+  element('jabber:client', 'message', { from, type: 'chat' }, [element('jabber:client', 'body', {}, words)])
 const bodyOf = (stanza: Element | undefined): string => text(child(stanza as Element, 'body') as Element)
 const lastSent = ({ sent }: TestClient): Element => sent.at(-1) as Element
 const kinds = (events: readonly OtrEvent[]): readonly string[] => events.map(({ kind }) => kind)
@@ -425,4 +429,91 @@ test('misuse is thrown', async () => {
   expect(await otr.encrypt(chat(julietsJid, 'x'.repeat(300_000)), [julietsJid])).toMatchObject({
     code: 'content-too-long',
   })
+})
+
+test('a stream that ends while something is computed takes it with it', async () => {
+  const { net, romeo, juliet } = await couple()
+  const begun = romeo.otr.compare(julietsJid, 'a')
+  // Some of the slices have been done.
+  for (let slices = 0; slices < 3; slices++) await new Promise<void>((resolve) => void setImmediate(resolve))
+  romeo.session('new')
+  expect(await begun).toStrictEqual({ kind: 'refused', code: 'finished', ask: [] })
+  await net.settle()
+  expect(kinds(juliet.events)).not.toContain('smp-asked')
+  expect(states(romeo)).toStrictEqual(['finished'])
+})
+
+test('what is read is given to the host also when the stream ends just then', async () => {
+  const { net, romeo, juliet } = await couple()
+  await romeo.otr.send(chat(julietsJid, 'a'), [julietsJid])
+  const [[, stanza] = []] = net.queue.splice(0)
+  const stamped = element('jabber:client', 'message', { ...stanza?.attrs, from: ROMEO }, stanza?.children)
+  const decrypted = juliet.otr.decrypt(received(stamped, JULIET))
+  juliet.session('new')
+  const plain = juliet.otr.decrypt(received(chatFrom(ROMEO, 'b'), JULIET))
+  juliet.session('new')
+  expect(await Promise.all([decrypted, plain])).toMatchObject([
+    { kind: expect.stringMatching(/message|unreadable/) },
+    { kind: 'plain', unexpected: true },
+  ])
+})
+
+test('session keys are overwritten when a session ends, however it ends', async () => {
+  for (const how of ['end', 'new', 'close'] as const) {
+    const { romeo } = await couple()
+    const secrets: Uint8Array[] = []
+    const kept = Uint8Array.prototype.fill
+    const seen = new Set<Uint8Array>()
+    Uint8Array.prototype.fill = function (value, ...rest) {
+      if (value === 0 && rest.length === 0) seen.add(this)
+      return kept.call(this, value, ...rest)
+    }
+    try {
+      if (how === 'end') await romeo.otr.end(julietsJid)
+      if (how === 'new') romeo.session('new')
+      if (how === 'close') await romeo.otr.close()
+    } finally {
+      Uint8Array.prototype.fill = kept
+    }
+    secrets.push(...[...seen].filter(({ length }) => length === 40))
+    // Two key pairs of ours.
+    expect(secrets.length).toBeGreaterThanOrEqual(2)
+    expect(secrets.every((bytes) => bytes.every((byte) => byte === 0))).toBe(true)
+  }
+})
+
+test('row 19: strangers cost memory for so many addresses and no more', async () => {
+  const net = network()
+  const romeo = await net.client(ROMEO)
+  const piece = (n: number) => `?OTR|${(0x100 + n).toString(16).padStart(8, '0')}|00000000,00001,00002,x,`
+  for (let n = 0; n < MAX_STRANGERS + 10; n++)
+    await romeo.otr.decrypt(received(chatFrom(`juliet@capulet.lit/${n}`, piece(n)), ROMEO))
+  // Each waits for its end: the timer is that of the first one that is still there.
+  expect(net.clock.waiting()).toBe(1)
+  net.clock.pass(60_001)
+  await net.settle()
+  expect(net.clock.waiting()).toBe(0)
+})
+
+test('a store that fails in the middle of a key exchange changes nothing: the same message can come again', async () => {
+  const net = network()
+  const romeo = await net.client(ROMEO)
+  const memory = memoryStore()
+  let isBroken = false
+  const store: Store = {
+    read: (keys) => memory.read(keys),
+    list: (prefix) => memory.list(prefix),
+    commit: (tokens, batch) =>
+      isBroken ? Promise.reject(new Error('disk full')) : memory.commit(tokens, batch),
+  }
+  const juliet = await net.client(JULIET, { store })
+  await juliet.otr.query(ROMEO)
+  isBroken = true
+  await expect(net.settle()).rejects.toThrow()
+  expect(states(juliet)).toStrictEqual([])
+  isBroken = false
+  net.clock.pass(5001)
+  await net.settle()
+  expect(states(juliet)).toStrictEqual(['encrypted'])
+  expect(states(romeo)).toStrictEqual(['encrypted'])
 })
