@@ -482,17 +482,23 @@ test('session keys are overwritten when a session ends, however it ends', async 
   }
 })
 
-test('row 19: strangers cost memory for so many addresses and no more', async () => {
+test('row 19: pieces of strangers are kept for so many addresses and no more, and not for long', async () => {
   const net = network()
   const romeo = await net.client(ROMEO)
-  const piece = (n: number) => `?OTR|${(0x100 + n).toString(16).padStart(8, '0')}|00000000,00001,00002,x,`
-  for (let n = 0; n < MAX_STRANGERS + 10; n++)
-    await romeo.otr.decrypt(received(chatFrom(`juliet@capulet.lit/${n}`, piece(n)), ROMEO))
-  // Each waits for its end: the timer is that of the first one that is still there.
-  expect(net.clock.waiting()).toBe(1)
+  const piece = (n: number, k: 1 | 2) => {
+    const tag = (0x1000 + n).toString(16).padStart(8, '0')
+    const words = `?OTR|${tag}|00000000,0000${k},00002,${k === 1 ? '?OT' : 'Rv3?'},`
+    return romeo.otr.decrypt(received(chatFrom(`juliet@capulet.lit/${n}`, words), ROMEO))
+  }
+  for (let n = 0; n <= MAX_STRANGERS; n++) await piece(n, 1)
+  await piece(0, 2)
+  expect(romeo.events.at(-1)).toMatchObject({ kind: 'dropped', why: 'fragment' })
+  await piece(1, 2)
+  expect(romeo.events.at(-1)).toMatchObject({ kind: 'offer', via: 'query' })
   net.clock.pass(60_001)
   await net.settle()
-  expect(net.clock.waiting()).toBe(0)
+  await piece(2, 2)
+  expect(romeo.events.at(-1)).toMatchObject({ kind: 'dropped', why: 'fragment' })
 })
 
 test('a store that fails in the middle of a key exchange changes nothing: the same message can come again', async () => {
