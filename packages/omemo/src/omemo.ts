@@ -1,9 +1,9 @@
 /** The façade: one device of one account, in both namespaces. The only place that holds anything in memory. */
 import { randomBytes } from '@noble/hashes/utils.js'
 import { notify } from '@xmpp-e2e/disco/pep'
-import { effectQueue, type Signal, type Store, scoped } from '@xmpp-e2e/store'
+import { effectQueue, type Signal, type Store } from '@xmpp-e2e/store'
 import type { Evidence, Key, KeyRef, Level } from '@xmpp-e2e/trust'
-import { type BareJid, bareJid, type Element, type Received } from '@xmpp-e2e/xml'
+import type { BareJid, Element, Received } from '@xmpp-e2e/xml'
 import type { Account } from './account.ts'
 import { type Closing, closing } from './closing.ts'
 import { nobleCurve } from './curve.ts'
@@ -29,7 +29,7 @@ import { decrypt } from './message/receiving.ts'
 import { encrypt } from './message/sending.ts'
 import { onNotifications, untilSession } from './notifications.ts'
 import { optIn, optOut } from './opt-out.ts'
-import type { Abortable, OmemoOptions } from './options.ts'
+import { type Abortable, type OmemoOptions, storeOf } from './options.ts'
 import type { Decrypted, DecryptedMessage, DeviceRef, Encrypted } from './outcome.ts'
 import { namespaces } from './protocol.ts'
 import { type Audience, type AudienceOptions, audienceOf } from './room.ts'
@@ -46,13 +46,6 @@ const MAX_RUNS = 3
 export type Imported =
   | { readonly kind: 'imported'; readonly omemo: Omemo; readonly dropped: readonly Dropped[] }
   | { readonly kind: 'refused'; readonly code: 'device-exists' }
-
-/** The account's part of the store. @throws {TypeError} on options that are none */
-function storeOf({ account, policy, store }: OmemoOptions): Store {
-  if (bareJid.decode(account) !== account) throw new TypeError('account: expected a canonical bare JID')
-  if (typeof policy?.first !== 'function') throw new TypeError('policy: expected a Policy')
-  return scoped(scoped(store, 'omemo'), account)
-}
 
 /** The features to announce for being notified of device lists (XEP-0384 §5.2): for `disco`, or for hosts that answer it themselves. */
 export const features: readonly string[] = namespaces.map((namespace) => notify(deviceLists[namespace].node))

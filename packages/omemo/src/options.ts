@@ -1,6 +1,6 @@
-import type { Clock, Signal, Store } from '@xmpp-e2e/store'
+import { type Clock, type Signal, type Store, scoped } from '@xmpp-e2e/store'
 import type { Policy } from '@xmpp-e2e/trust'
-import type { BareJid, Connection, Element } from '@xmpp-e2e/xml'
+import { type BareJid, bareJid, type Connection, type Element } from '@xmpp-e2e/xml'
 import type { Random } from './bytes.ts'
 import type { Curve } from './curve.ts'
 import type { Namespace } from './protocol.ts'
@@ -36,4 +36,11 @@ export interface OmemoOptions {
    * given, `isExposable`: corrections, receipts, markers, chat states and threads may; everything else is withheld.
    */
   expose?(element: Element): boolean
+}
+
+/** @internal The account's part of the store. @throws {TypeError} on options that are none */
+export function storeOf({ account, policy, store }: OmemoOptions): Store {
+  if (bareJid.decode(account) !== account) throw new TypeError('account: expected a canonical bare JID')
+  if (typeof policy?.first !== 'function') throw new TypeError('policy: expected a Policy')
+  return scoped(scoped(store, 'omemo'), account)
 }
