@@ -3,35 +3,12 @@
  * (XEP-0384 §5.2), and that rooms have.
  */
 import { onEvents, type PepEvent } from '@xmpp-e2e/disco/pep'
-import type { Signal } from '@xmpp-e2e/store'
-import type { Connection } from '@xmpp-e2e/xml'
 import type { Account } from './account.ts'
 import { onListEvent } from './device/device-lists.ts'
 import { onOwnEvent } from './device/own-events.ts'
 import { namespaces } from './protocol.ts'
 import { isAboutRoom, onRoomStanza } from './room.ts'
 import { deviceLists } from './stanza/device-list.ts'
-
-/** @internal Resolves when there is a session, perhaps at once; rejects with the reason of whichever signal aborts first. */
-export async function untilSession(
-  connection: Connection,
-  signals: readonly (Signal | undefined)[],
-): Promise<void> {
-  if (connection.jid !== undefined) return
-  const cleanups: (() => void)[] = []
-  await new Promise<void>((resolve, reject) => {
-    cleanups.push(connection.subscribe({ session: (state) => state !== 'lost' && resolve() }))
-    for (const signal of signals) {
-      if (signal === undefined) continue
-      const abort = () => reject(signal.reason)
-      if (signal.aborted) abort()
-      signal.addEventListener('abort', abort)
-      cleanups.push(() => signal.removeEventListener('abort', abort))
-    }
-  }).finally(() => {
-    for (const cleanup of cleanups) cleanup()
-  })
-}
 
 /** @internal Has `inBackground` do what follows; `onSession` for each session from now on. Returns how to stop. */
 export function onNotifications(

@@ -3,9 +3,8 @@ import { randomBytes } from '@noble/hashes/utils.js'
 import { notify } from '@xmpp-e2e/disco/pep'
 import { effectQueue, type Signal, type Store } from '@xmpp-e2e/store'
 import type { Evidence, Key, KeyRef, Level } from '@xmpp-e2e/trust'
-import type { BareJid, Element, Received } from '@xmpp-e2e/xml'
+import { type BareJid, type Closing, closing, type Element, type Received, untilSession } from '@xmpp-e2e/xml'
 import type { Account } from './account.ts'
-import { type Closing, closing } from './closing.ts'
 import { nobleCurve } from './curve.ts'
 import { announce } from './device/announcement.ts'
 import { type DeviceInfo, devicesOf } from './device/device-info.ts'
@@ -27,7 +26,7 @@ import { settle, unsettled } from './message/kept.ts'
 import { type Handle, type Inbox, inbox, type ListenOptions } from './message/listening.ts'
 import { decrypt } from './message/receiving.ts'
 import { encrypt } from './message/sending.ts'
-import { onNotifications, untilSession } from './notifications.ts'
+import { onNotifications } from './notifications.ts'
 import { optIn, optOut } from './opt-out.ts'
 import { type Abortable, type OmemoOptions, storeOf } from './options.ts'
 import type { Decrypted, DecryptedMessage, DeviceRef, Encrypted } from './outcome.ts'
@@ -59,7 +58,7 @@ export const features: readonly string[] = namespaces.map((namespace) => notify(
 export class Omemo {
   readonly #account: Account
   readonly #listeners = new Set<(event: OmemoEvent) => void>()
-  readonly #closing: Closing = closing()
+  readonly #closing: Closing = closing('omemo')
   readonly #inbox: Inbox
   #device: OwnDevice
   #stopListening: (() => void) | undefined

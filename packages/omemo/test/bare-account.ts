@@ -1,9 +1,8 @@
 /** An account without façade and network, for what only needs a store. */
 import { effectQueue, memoryStore, type Store } from '@xmpp-e2e/store'
 import { blindTrustBeforeVerification, type Policy } from '@xmpp-e2e/trust'
-import { type BareJid, bare, type Connection } from '@xmpp-e2e/xml'
+import { type BareJid, bare, type Connection, closing } from '@xmpp-e2e/xml'
 import type { Account } from '../src/account.ts'
-import { closing } from '../src/closing.ts'
 import { nobleCurve } from '../src/curve.ts'
 import { fingerprint, generateIdentity } from '../src/identity-key.ts'
 import type { OmemoEvent } from '../src/index.ts'
@@ -65,7 +64,7 @@ export function bareAccount(options: BareOptions = {}): BareAccount {
     },
     expose: () => false,
     effects: effectQueue({ store, clock, random, handle: async () => {} }),
-    closing: closing().signal,
+    closing: closing('omemo').signal,
     adopt() {},
     emit: (event) => void events.push(event),
     kick() {},

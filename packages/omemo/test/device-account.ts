@@ -3,9 +3,8 @@ import { sha256 } from '@noble/hashes/sha2.js'
 import { effectQueue, memoryStore, type Store } from '@xmpp-e2e/store'
 import type { Client, TestService } from '@xmpp-e2e/testkit'
 import { blindTrustBeforeVerification } from '@xmpp-e2e/trust'
-import type { Connection } from '@xmpp-e2e/xml'
+import { type Closing, type Connection, closing } from '@xmpp-e2e/xml'
 import type { Account } from '../src/account.ts'
-import { type Closing, closing } from '../src/closing.ts'
 import { type Curve, nobleCurve } from '../src/curve.ts'
 import { ANNOUNCE, handleAnnounce, handlePublishBundle, PUBLISH_BUNDLE } from '../src/device/announcement.ts'
 import { openDevice } from '../src/device/own-device.ts'
@@ -54,7 +53,7 @@ export async function deviceAccount(
   let self = await openDevice({ store, random, clock }, options.label)
   const events: OmemoEvent[] = []
   const progress: OmemoEvent[] = []
-  const stop = closing()
+  const stop = closing('omemo')
   const account: Account = {
     jid,
     isStored: true,

@@ -1,10 +1,10 @@
 /** What happens besides sending and receiving; plain data, told after what caused it is done. */
 import type { Contest, Key, Level } from '@xmpp-e2e/trust'
-import type { Bytes } from './bytes.ts'
-import type { DroppedReason } from './event.ts'
-import type { Version } from './header.ts'
 import type { SessionInfo } from './outcome.ts'
-import type { SmpResult } from './smp.ts'
+import type { DroppedReason } from './protocol/event.ts'
+import type { Version } from './protocol/header.ts'
+import type { SmpResult } from './protocol/smp.ts'
+import type { Bytes } from './wire/bytes.ts'
 
 /** `jid` is the address of the peer's client. */
 export type AccountEvent =

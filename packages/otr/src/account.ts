@@ -3,12 +3,12 @@ import type { Clock, Signal, Store } from '@xmpp-e2e/store'
 import type { Policy as TrustPolicy } from '@xmpp-e2e/trust'
 import type { BareJid, Connection } from '@xmpp-e2e/xml'
 import type { AccountEvent } from './account-event.ts'
-import type { Random } from './bytes.ts'
-import type { OtrMeans } from './conversation.ts'
-import type { Group } from './group.ts'
-import type { Policy } from './policy.ts'
+import type { Group } from './arithmetic/group.ts'
+import type { OtrMeans } from './protocol/conversation.ts'
+import type { Policy } from './protocol/policy.ts'
+import type { Slices } from './protocol/slices.ts'
 import type { Device } from './record.ts'
-import type { Slices } from './slices.ts'
+import type { Random } from './wire/bytes.ts'
 
 /** @internal */
 export interface Account {

@@ -12,21 +12,21 @@
 import { type BareJid, bare } from '@xmpp-e2e/xml'
 import { type Account, meansFor, runWithPauses } from './account.ts'
 import type { AccountEvent } from './account-event.ts'
+import { type News, note } from './keyring.ts'
+import type { SessionInfo } from './outcome.ts'
 import {
   type Conversation,
   createConversation,
   discarded,
   type OtrMeans,
   type OtrStep,
-} from './conversation.ts'
-import type { ConversationEvent } from './event.ts'
-import { type News, note } from './keyring.ts'
-import { isUnused, lose } from './losing.ts'
-import type { SessionInfo } from './outcome.ts'
-import { nextTick, tick } from './outgoing.ts'
+} from './protocol/conversation.ts'
+import type { ConversationEvent } from './protocol/event.ts'
+import { isUnused, lose } from './protocol/losing.ts'
+import { nextTick, tick } from './protocol/outgoing.ts'
+import { viewSession } from './protocol/session.ts'
+import type { Slices } from './protocol/slices.ts'
 import { decodeContact, records } from './record.ts'
-import { viewSession } from './session.ts'
-import type { Slices } from './slices.ts'
 import { controlStanza } from './xmpp.ts'
 
 /**

@@ -20,8 +20,8 @@ import {
 import { type BareJid, bareJid } from '@xmpp-e2e/xml'
 import type { Account } from './account.ts'
 import type { AccountEvent } from './account-event.ts'
-import { type KeyVersion, MAX_REMEMBERED_KEYS } from './conversation.ts'
 import { endpointOf } from './own-device.ts'
+import { type KeyVersion, MAX_REMEMBERED_KEYS } from './protocol/conversation.ts'
 import { decodeContact, decodeKeys, encodeContact, encodeKeys, records } from './record.ts'
 import { OTR_NAMESPACE } from './xmpp.ts'
 

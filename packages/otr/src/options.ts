@@ -1,8 +1,8 @@
 import type { Clock, Signal, Store } from '@xmpp-e2e/store'
 import type { Policy as TrustPolicy } from '@xmpp-e2e/trust'
 import type { BareJid, Connection } from '@xmpp-e2e/xml'
-import type { Random } from './bytes.ts'
-import type { Policy } from './policy.ts'
+import type { Policy } from './protocol/policy.ts'
+import type { Random } from './wire/bytes.ts'
 
 /** For everything that may take long. */
 export interface Abortable {

@@ -2,17 +2,26 @@
 import { randomBytes } from '@noble/hashes/utils.js'
 import { type Store, scoped } from '@xmpp-e2e/store'
 import type { Evidence, Key, KeyRef, Level } from '@xmpp-e2e/trust'
-import { type BareJid, bareJid, type Element, parseJid, type Received } from '@xmpp-e2e/xml'
+import {
+  type BareJid,
+  bareJid,
+  type Closing,
+  closing,
+  type Element,
+  parseJid,
+  type Received,
+  untilSession,
+} from '@xmpp-e2e/xml'
 import type { Account } from './account.ts'
 import type { AccountEvent } from './account-event.ts'
-import { type Closing, closing } from './closing.ts'
+import { createGroup } from './arithmetic/group.ts'
 import { type Conversations, createConversations } from './conversations.ts'
-import { fingerprint } from './dsa.ts'
-import { createGroup } from './group.ts'
-import { query } from './handshake.ts'
+import { fingerprint } from './dsa/dsa.ts'
 import { decide, keysOf, keyUri, scan } from './keyring.ts'
 import type { Abortable, OpenOptions, OtrOptions } from './options.ts'
 import type { Begun, Decrypted, Encrypted, Offered, Refused, SessionInfo, SharedKey } from './outcome.ts'
+import { exportFiles, importDevice, type LibotrFiles, openDevice } from './own-device.ts'
+import { query } from './protocol/handshake.ts'
 import {
   abortComparison,
   answerComparison,
@@ -20,13 +29,11 @@ import {
   selectInstance,
   shareSymmetricKey,
   startComparison,
-} from './outgoing.ts'
-import { exportFiles, importDevice, type LibotrFiles, openDevice } from './own-device.ts'
-import { createPolicy } from './policy.ts'
+} from './protocol/outgoing.ts'
+import { createPolicy } from './protocol/policy.ts'
 import { decrypt } from './receiving.ts'
 import type { Device } from './record.ts'
 import { begin, encrypt, offer } from './sending.ts'
-import { untilSession } from './until-session.ts'
 import { featuresOf, mayHoldOtr } from './xmpp.ts'
 
 /**
@@ -55,7 +62,7 @@ export class Otr {
   readonly #account: Account
   readonly #conversations: Conversations
   readonly #listeners = new Set<(event: AccountEvent) => void>()
-  readonly #closing: Closing = closing()
+  readonly #closing: Closing = closing('otr')
   readonly #features: readonly string[]
   readonly #stop: () => void
 

@@ -4,8 +4,8 @@
  */
 import type { Key } from '@xmpp-e2e/trust'
 import type { BareJid, Element } from '@xmpp-e2e/xml'
-import type { RefusedReason } from './event.ts'
-import type { SessionView } from './session.ts'
+import type { RefusedReason } from './protocol/event.ts'
+import type { SessionView } from './protocol/session.ts'
 
 /**
  * Why nothing was encrypted.

@@ -3,10 +3,8 @@ import { type Clock, type Store, update } from '@xmpp-e2e/store'
 import { decideKey, type Endpoint, type Key, type Keyring, meetKey, type Policy } from '@xmpp-e2e/trust'
 import { type BareJid, bareJid, jid } from '@xmpp-e2e/xml'
 import { pause } from './account.ts'
-import type { Random } from './bytes.ts'
-import { type DsaPrivateKey, fingerprint } from './dsa.ts'
-import { generateDsaKey } from './dsa-generate.ts'
-import { generateInstanceTag } from './header.ts'
+import { type DsaPrivateKey, fingerprint } from './dsa/dsa.ts'
+import { generateDsaKey } from './dsa/generate.ts'
 import {
   type FingerprintEntry,
   formatFingerprints,
@@ -15,9 +13,11 @@ import {
   parseFingerprints,
   parseInstanceTags,
   parsePrivateKeys,
-} from './libotr-files.ts'
+} from './libotr/files.ts'
 import type { OpenOptions } from './options.ts'
+import { generateInstanceTag } from './protocol/header.ts'
 import { type Device, decodeDevice, decodeKeys, encodeDevice, encodeKeys, records } from './record.ts'
+import type { Random } from './wire/bytes.ts'
 import { OTR_NAMESPACE } from './xmpp.ts'
 
 /** The contents of libotr's files. In Profanity they are `keys.txt` and `fingerprints.txt`. */

@@ -2,13 +2,13 @@
 import { bytesToHex } from '@noble/ciphers/utils.js'
 import { bare, type Element, type Received, text } from '@xmpp-e2e/xml'
 import type { Account } from './account.ts'
-import { type Conversation, type OtrStep, quiet } from './conversation.ts'
 import type { Conversations } from './conversations.ts'
-import type { DroppedReason } from './event.ts'
-import { receive } from './incoming.ts'
 import { keyOf } from './keyring.ts'
 import type { Decrypted, UnreadableCode, WarningCode } from './outcome.ts'
-import { findWhitespaceTag } from './query.ts'
+import { type Conversation, type OtrStep, quiet } from './protocol/conversation.ts'
+import type { DroppedReason } from './protocol/event.ts'
+import { receive } from './protocol/incoming.ts'
+import { findWhitespaceTag } from './protocol/query.ts'
 import { bodyOf, decryptedStanza, isOtr, mayHoldOtr, OTR_NAMESPACE, peerOf, withBody } from './xmpp.ts'
 
 const REF_BYTES = 16

@@ -10,11 +10,11 @@
 import { bytesToUtf8, concatBytes, utf8ToBytes } from '@noble/ciphers/utils.js'
 import { decodeKey, encodeKey, type Key, TrustError } from '@xmpp-e2e/trust'
 import type { BareJid } from '@xmpp-e2e/xml'
-import type { Bytes } from './bytes.ts'
-import { type KeyVersion, MAX_REMEMBERED_KEYS } from './conversation.ts'
-import { assertPrivateKey, type DsaPrivateKey } from './dsa.ts'
+import { assertPrivateKey, type DsaPrivateKey } from './dsa/dsa.ts'
 import { OtrError } from './error.ts'
-import { MIN_INSTANCE_TAG } from './header.ts'
+import { type KeyVersion, MAX_REMEMBERED_KEYS } from './protocol/conversation.ts'
+import { MIN_INSTANCE_TAG } from './protocol/header.ts'
+import type { Bytes } from './wire/bytes.ts'
 
 /** @internal */
 export const records = {

@@ -1,12 +1,12 @@
 /** What an application wants to be said, encrypted or in the clear. */
 import { type BareJid, bare, type Element, parseJid } from '@xmpp-e2e/xml'
 import type { Account } from './account.ts'
-import { type OtrStep, quiet } from './conversation.ts'
 import type { Conversations, Performed, Work } from './conversations.ts'
-import type { ConversationEvent } from './event.ts'
 import { keyOf } from './keyring.ts'
 import type { Begun, Encrypted, Offered, RefusalCode, Refused } from './outcome.ts'
-import { send, sendPlain } from './outgoing.ts'
+import { type OtrStep, quiet } from './protocol/conversation.ts'
+import type { ConversationEvent } from './protocol/event.ts'
+import { send, sendPlain } from './protocol/outgoing.ts'
 import { encryptedStanzas, namesOf, partsOf, withBody } from './xmpp.ts'
 
 /** @internal */

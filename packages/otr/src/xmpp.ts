@@ -21,8 +21,8 @@ import {
   text,
   withContent,
 } from '@xmpp-e2e/xml'
-import type { Version } from './header.ts'
-import { textKind } from './text-kind.ts'
+import type { Version } from './protocol/header.ts'
+import { textKind } from './protocol/text-kind.ts'
 
 /** Names OTR in XEP-0380 and XEP-0378, and is the protocol of its keys. */
 export const OTR_NAMESPACE = 'urn:xmpp:otr:0'

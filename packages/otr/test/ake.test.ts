@@ -1,6 +1,7 @@
 import { sha256 } from '@noble/hashes/sha2.js'
 import { describe, expect, it } from 'vitest'
-import { type Ake, type AkeMessage, type AkeStep, NO_AKE, receiveAke, startAke } from '../src/ake.ts'
+import { MODULUS } from '../src/arithmetic/group.ts'
+import { type Ake, type AkeMessage, type AkeStep, NO_AKE, receiveAke, startAke } from '../src/protocol/ake.ts'
 import {
   commitTo,
   encodeCommit,
@@ -13,13 +14,12 @@ import {
   readSealed,
   seal,
   unseal,
-} from '../src/ake-messages.ts'
-import { equalBytes } from '../src/bytes.ts'
-import { MODULUS } from '../src/group.ts'
-import { bytesToInteger } from '../src/integer.ts'
-import { akeKeys } from '../src/keys.ts'
-import { reader } from '../src/reader.ts'
-import { mpi } from '../src/writer.ts'
+} from '../src/protocol/ake-messages.ts'
+import { akeKeys } from '../src/protocol/keys.ts'
+import { equalBytes } from '../src/wire/bytes.ts'
+import { bytesToInteger } from '../src/wire/integer.ts'
+import { reader } from '../src/wire/reader.ts'
+import { mpi } from '../src/wire/writer.ts'
 import { group, keyOf } from './sides.ts'
 import { seeded } from './support.ts'
 

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
-import { MAX_REMEMBERED_KEYS, type OtrStep } from '../src/conversation.ts'
-import { decodeMessage, encodeMessage, MAX_MESSAGE_BYTES } from '../src/encoded-message.ts'
-import { MAX_FRAGMENTS, MAX_INSTANCES } from '../src/fragment.ts'
+import { MAX_REMEMBERED_KEYS, type OtrStep } from '../src/protocol/conversation.ts'
+import { decodeMessage, encodeMessage, MAX_MESSAGE_BYTES } from '../src/protocol/encoded-message.ts'
+import { MAX_FRAGMENTS, MAX_INSTANCES } from '../src/protocol/fragment.ts'
 import {
   BROADCAST_EXPIRY_MS,
   MAX_AKE_RETRIES,
@@ -9,9 +9,9 @@ import {
   QUERY_REPEAT_MS,
   query,
   start,
-} from '../src/handshake.ts'
-import type { Version } from '../src/header.ts'
-import { nextTick, selectInstance, sendPlain } from '../src/outgoing.ts'
+} from '../src/protocol/handshake.ts'
+import type { Version } from '../src/protocol/header.ts'
+import { nextTick, selectInstance, sendPlain } from '../src/protocol/outgoing.ts'
 import {
   clock,
   converse,

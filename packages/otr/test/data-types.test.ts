@@ -2,8 +2,8 @@
 import { bytesToHex, concatBytes, hexToBytes } from '@noble/hashes/utils.js'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { type Reader, reader } from '../src/reader.ts'
-import { byte, data, int, mpi, short } from '../src/writer.ts'
+import { type Reader, reader } from '../src/wire/reader.ts'
+import { byte, data, int, mpi, short } from '../src/wire/writer.ts'
 import { otrError } from './support.ts'
 
 const malformed = otrError('message-malformed')

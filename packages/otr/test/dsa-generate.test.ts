@@ -1,9 +1,9 @@
 /** Key generation in slices: sizes, soundness, abort, progress. */
 import { describe, expect, test } from 'vitest'
-import { assertPrivateKey, sign, verify } from '../src/dsa.ts'
-import { generateDsaKey, isPrime } from '../src/dsa-generate.ts'
-import { bitLength } from '../src/integer.ts'
-import { modPow } from '../src/modular.ts'
+import { modPow } from '../src/arithmetic/modular.ts'
+import { assertPrivateKey, sign, verify } from '../src/dsa/dsa.ts'
+import { generateDsaKey, isPrime } from '../src/dsa/generate.ts'
+import { bitLength } from '../src/wire/integer.ts'
 import { seeded } from './support.ts'
 
 const pause = () => Promise.resolve()

@@ -15,11 +15,11 @@ import {
   SIGNATURE_BYTES,
   sign,
   verify,
-} from '../src/dsa.ts'
-import { nonces } from '../src/dsa-nonce.ts'
-import { bytesToInteger, integerToBytes } from '../src/integer.ts'
-import { reader } from '../src/reader.ts'
-import { mpi, short } from '../src/writer.ts'
+} from '../src/dsa/dsa.ts'
+import { nonces } from '../src/dsa/nonce.ts'
+import { bytesToInteger, integerToBytes } from '../src/wire/integer.ts'
+import { reader } from '../src/wire/reader.ts'
+import { mpi, short } from '../src/wire/writer.ts'
 import { otrError, plainPower, seeded } from './support.ts'
 import vectors from './vectors/rfc-6979.json' with { type: 'json' }
 

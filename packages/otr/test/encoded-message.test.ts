@@ -2,7 +2,7 @@
 import { concatBytes, hexToBytes } from '@noble/hashes/utils.js'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { decodeMessage, encodeMessage, MAX_MESSAGE_BYTES } from '../src/encoded-message.ts'
+import { decodeMessage, encodeMessage, MAX_MESSAGE_BYTES } from '../src/protocol/encoded-message.ts'
 import {
   encodeHeader,
   generateInstanceTag,
@@ -10,8 +10,8 @@ import {
   type MessageType,
   MIN_INSTANCE_TAG,
   readHeader,
-} from '../src/header.ts'
-import { reader } from '../src/reader.ts'
+} from '../src/protocol/header.ts'
+import { reader } from '../src/wire/reader.ts'
 import { otrError, seeded } from './support.ts'
 
 describe('Encoded messages', () => {

@@ -1,7 +1,7 @@
 /** Fragmentation: cut, joined, and bounded. */
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { MAX_MESSAGE_BYTES } from '../src/encoded-message.ts'
+import { MAX_MESSAGE_BYTES } from '../src/protocol/encoded-message.ts'
 import {
   type Assemblies,
   expireAssemblies,
@@ -13,7 +13,7 @@ import {
   MAX_INSTANCES,
   parseFragment,
   reassemble,
-} from '../src/fragment.ts'
+} from '../src/protocol/fragment.ts'
 
 const v3 = { version: 3, sender: 0x5a73a599, receiver: 0x27e31597 } as const
 const v2 = { version: 2, sender: 0, receiver: 0 } as const

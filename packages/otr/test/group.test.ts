@@ -10,8 +10,8 @@ import {
   MODULUS,
   ORDER,
   SECRET_BYTES,
-} from '../src/group.ts'
-import { bytesToInteger, integerToBytes } from '../src/integer.ts'
+} from '../src/arithmetic/group.ts'
+import { bytesToInteger, integerToBytes } from '../src/wire/integer.ts'
 import { otrError, plainPower, seeded } from './support.ts'
 import vectors from './vectors/dh-group-5.json' with { type: 'json' }
 

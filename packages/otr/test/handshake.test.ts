@@ -1,7 +1,7 @@
 import { equalBytes } from '@noble/ciphers/utils.js'
 import { describe, expect, it } from 'vitest'
-import { decodeMessage, encodeMessage } from '../src/encoded-message.ts'
-import type { ConversationEvent } from '../src/event.ts'
+import { decodeMessage, encodeMessage } from '../src/protocol/encoded-message.ts'
+import type { ConversationEvent } from '../src/protocol/event.ts'
 import {
   AKE_RETRY_JITTER_MS,
   AKE_RETRY_MS,
@@ -9,9 +9,9 @@ import {
   MAX_AKE_RETRIES,
   query,
   start,
-} from '../src/handshake.ts'
-import type { Version } from '../src/header.ts'
-import { nextTick } from '../src/outgoing.ts'
+} from '../src/protocol/handshake.ts'
+import type { Version } from '../src/protocol/header.ts'
+import { nextTick } from '../src/protocol/outgoing.ts'
 import { clock, converse, encrypted, isEncrypted, type Side, sessionOf, side, waitFor } from './sides.ts'
 import { seeded } from './support.ts'
 

@@ -1,6 +1,6 @@
 import { bytesToHex, hexToBytes } from '@noble/hashes/utils.js'
 import { expect, it } from 'vitest'
-import { akeKeys, sessionKeys } from '../src/keys.ts'
+import { akeKeys, sessionKeys } from '../src/protocol/keys.ts'
 import { group } from './sides.ts'
 import vectors from './vectors/key-derivation.json' with { type: 'json' }
 

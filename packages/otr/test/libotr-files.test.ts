@@ -1,7 +1,7 @@
 /** The files of libotr: what it wrote is read, what is written is read again, and nothing else is read. */
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { fingerprint } from '../src/dsa.ts'
+import { fingerprint } from '../src/dsa/dsa.ts'
 import {
   formatFingerprints,
   formatInstanceTags,
@@ -10,8 +10,8 @@ import {
   parseFingerprints,
   parseInstanceTags,
   parsePrivateKeys,
-} from '../src/libotr-files.ts'
-import { formatNumber, formatText, parseExpression } from '../src/s-expression.ts'
+} from '../src/libotr/files.ts'
+import { formatNumber, formatText, parseExpression } from '../src/libotr/s-expression.ts'
 import { otrError } from './support.ts'
 import vectors from './vectors/libotr-files.json' with { type: 'json' }
 

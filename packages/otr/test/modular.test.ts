@@ -1,8 +1,8 @@
 /** Modular arithmetic against the plainest there is. */
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { bitLength, bytesToInteger, integerToBytes } from '../src/integer.ts'
-import { jacobi, modInverse, modPow, modProduct, randomInteger, repunit } from '../src/modular.ts'
+import { jacobi, modInverse, modPow, modProduct, randomInteger, repunit } from '../src/arithmetic/modular.ts'
+import { bitLength, bytesToInteger, integerToBytes } from '../src/wire/integer.ts'
 import { plainPower, seeded } from './support.ts'
 
 const odd = fc.bigInt({ min: 3n, max: 1n << 200n }).map((n) => n | 1n)

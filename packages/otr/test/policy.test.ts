@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest'
-import { createPolicy, DEFAULT_POLICY, MIN_FRAGMENT, type Policy } from '../src/policy.ts'
+import { createPolicy, DEFAULT_POLICY, MIN_FRAGMENT, type Policy } from '../src/protocol/policy.ts'
 
 it('Policies have defaults: version 3, nothing started but by a query', () => {
   expect(createPolicy()).toStrictEqual(DEFAULT_POLICY)

@@ -1,10 +1,10 @@
 /** OTR Query Messages, whitespace tags, errors: what a text is. */
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { encodeMessage } from '../src/encoded-message.ts'
-import { fragmentMessage } from '../src/fragment.ts'
-import { buildQuery, buildWhitespaceTag, findWhitespaceTag, parseQuery } from '../src/query.ts'
-import { buildError, parseError, type TextKind, textKind } from '../src/text-kind.ts'
+import { encodeMessage } from '../src/protocol/encoded-message.ts'
+import { fragmentMessage } from '../src/protocol/fragment.ts'
+import { buildQuery, buildWhitespaceTag, findWhitespaceTag, parseQuery } from '../src/protocol/query.ts'
+import { buildError, parseError, type TextKind, textKind } from '../src/protocol/text-kind.ts'
 
 describe('OTR Query Messages', () => {
   test.each([

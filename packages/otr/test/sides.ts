@@ -1,14 +1,19 @@
 /** Two ends of a conversation, and the line between them. */
 import { readFileSync } from 'node:fs'
-import { type Conversation, createConversation, type OtrMeans, type OtrStep } from '../src/conversation.ts'
-import { type DsaPrivateKey, fingerprint, powerOfG } from '../src/dsa.ts'
-import type { ConversationEvent } from '../src/event.ts'
-import { createGroup } from '../src/group.ts'
-import type { Version } from '../src/header.ts'
-import { receive } from '../src/incoming.ts'
-import { end, nextTick, send, tick } from '../src/outgoing.ts'
-import { DEFAULT_POLICY, type Policy } from '../src/policy.ts'
-import { runSlices, type Slices } from '../src/slices.ts'
+import { createGroup } from '../src/arithmetic/group.ts'
+import { type DsaPrivateKey, fingerprint, powerOfG } from '../src/dsa/dsa.ts'
+import {
+  type Conversation,
+  createConversation,
+  type OtrMeans,
+  type OtrStep,
+} from '../src/protocol/conversation.ts'
+import type { ConversationEvent } from '../src/protocol/event.ts'
+import type { Version } from '../src/protocol/header.ts'
+import { receive } from '../src/protocol/incoming.ts'
+import { end, nextTick, send, tick } from '../src/protocol/outgoing.ts'
+import { DEFAULT_POLICY, type Policy } from '../src/protocol/policy.ts'
+import { runSlices, type Slices } from '../src/protocol/slices.ts'
 import { seeded } from './support.ts'
 
 const { key } = JSON.parse(readFileSync(new URL('vectors/rfc-6979.json', import.meta.url), 'utf8'))

@@ -1,9 +1,7 @@
 import { describe, expect, it } from 'vitest'
-import { createGroup, GENERATOR, MODULUS, ORDER } from '../src/group.ts'
-import { bytesToInteger } from '../src/integer.ts'
-import { modPow } from '../src/modular.ts'
-import { reader } from '../src/reader.ts'
-import { runSlices, type Slices } from '../src/slices.ts'
+import { createGroup, GENERATOR, MODULUS, ORDER } from '../src/arithmetic/group.ts'
+import { modPow } from '../src/arithmetic/modular.ts'
+import { runSlices, type Slices } from '../src/protocol/slices.ts'
 import {
   abortSmp,
   answerSmp,
@@ -13,9 +11,11 @@ import {
   type SmpStep,
   smpSecret,
   startSmp,
-} from '../src/smp.ts'
-import { decodeSmpMessage, encodeSmpMessage, MAX_QUESTION_BYTES } from '../src/smp-messages.ts'
-import { TLV, type Tlv } from '../src/tlv.ts'
+} from '../src/protocol/smp.ts'
+import { decodeSmpMessage, encodeSmpMessage, MAX_QUESTION_BYTES } from '../src/protocol/smp-messages.ts'
+import { TLV, type Tlv } from '../src/protocol/tlv.ts'
+import { bytesToInteger } from '../src/wire/integer.ts'
+import { reader } from '../src/wire/reader.ts'
 import { seeded } from './support.ts'
 
 const random = seeded(1)

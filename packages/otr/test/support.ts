@@ -2,9 +2,9 @@
 import { sha256 } from '@noble/hashes/sha2.js'
 import { concatBytes } from '@noble/hashes/utils.js'
 import { expect } from 'vitest'
-import type { Random } from '../src/bytes.ts'
 import type { OtrErrorCode } from '../src/error.ts'
-import { int } from '../src/writer.ts'
+import type { Random } from '../src/wire/bytes.ts'
+import { int } from '../src/wire/writer.ts'
 
 /** The same bytes for the same seed, so that a failure can be repeated. */
 export function seeded(seed: number): Random {

@@ -1,7 +1,7 @@
 import { utf8ToBytes } from '@noble/hashes/utils.js'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { decodePlaintext, encodePlaintext, MAX_TLV_BYTES, TLV } from '../src/tlv.ts'
+import { decodePlaintext, encodePlaintext, MAX_TLV_BYTES, TLV } from '../src/protocol/tlv.ts'
 
 describe('TLV Record Types', () => {
   it('writes the text, a NUL and the records', () => {

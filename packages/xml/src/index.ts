@@ -1,4 +1,5 @@
 export type { Bytes } from './base64.ts'
+export { type Closing, closing } from './closing.ts'
 export {
   attr,
   type Codec,
@@ -79,4 +80,5 @@ export { base64, bool, dateTime, hex, type Scalar, string, uint } from './scalar
 export { serialize } from './serialize.ts'
 export { isAllowedContent } from './server-processed.ts'
 export { STANZA_ERROR_NAMESPACE, StanzaError, type StanzaErrorType, stanzaErrorOf } from './stanza-error.ts'
+export { untilSession } from './until-session.ts'
 export { withContent } from './with-content.ts'

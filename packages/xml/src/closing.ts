@@ -1,14 +1,14 @@
-/** A signal of our own: `AbortController` has no type where there is no DOM. */
-import type { Signal } from '@xmpp-e2e/store'
+/** A signal of one's own: `AbortController` has no type where there is no DOM. */
+import type { Signal } from './connection.ts'
 
-/** @internal */
 export interface Closing {
   readonly signal: Signal
+  /** Aborts the signal, once. */
   close(): void
 }
 
-/** @internal */
-export function closing(): Closing {
+/** What is open until it is closed; the signal's reason is a `TypeError` that says so of `name`. */
+export function closing(name: string): Closing {
   const listeners = new Set<() => void>()
   let isClosed = false
   return {
@@ -17,7 +17,7 @@ export function closing(): Closing {
         return isClosed
       },
       get reason() {
-        return isClosed ? new TypeError('otr: it was closed') : undefined
+        return isClosed ? new TypeError(`${name}: it was closed`) : undefined
       },
       addEventListener: (_type, f) => void listeners.add(f),
       removeEventListener: (_type, f) => void listeners.delete(f),

@@ -10,7 +10,7 @@
 
 import { sha1 } from '@noble/hashes/legacy.js'
 import { sha256 } from '@noble/hashes/sha2.js'
-import type { Bytes } from './bytes.ts'
+import type { Bytes } from '../wire/bytes.ts'
 
 /** The keys of one of the two messages that carry a signature. */
 export interface SignatureKeys {

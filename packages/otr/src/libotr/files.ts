@@ -9,10 +9,10 @@
  * Profanity, whose files are `keys.txt` and `fingerprints.txt`. All are UTF-8.
  */
 import { bytesToUtf8 } from '@noble/ciphers/utils.js'
-import { assertPrivateKey, type DsaPrivateKey } from './dsa.ts'
-import { OtrError } from './error.ts'
-import { MIN_INSTANCE_TAG } from './header.ts'
-import { bytesToInteger, integerToBytes } from './integer.ts'
+import { assertPrivateKey, type DsaPrivateKey } from '../dsa/dsa.ts'
+import { OtrError } from '../error.ts'
+import { MIN_INSTANCE_TAG } from '../protocol/header.ts'
+import { bytesToInteger, integerToBytes } from '../wire/integer.ts'
 import {
   type Expression,
   formatNumber,

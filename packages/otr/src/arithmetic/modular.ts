@@ -5,7 +5,7 @@
  * read shows in the cache. What can be had is had: the sequence of operations depends on the length of an exponent
  * only, never on its digits, and no operand is short because of a digit that is zero.
  */
-import { bytesToInteger, integerToBytes } from './integer.ts'
+import { bytesToInteger, integerToBytes } from '../wire/integer.ts'
 
 /**
  * Hides which digits of an exponent are 0, where a multiplication by 1 would be quicker than by another number: every

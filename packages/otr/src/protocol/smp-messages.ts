@@ -7,11 +7,11 @@
  */
 
 import { bytesToUtf8, concatBytes, utf8ToBytes } from '@noble/ciphers/utils.js'
-import { OtrError } from './error.ts'
-import { assertGroupElement, ORDER } from './group.ts'
-import { reader } from './reader.ts'
+import { assertGroupElement, ORDER } from '../arithmetic/group.ts'
+import { OtrError } from '../error.ts'
+import { reader } from '../wire/reader.ts'
+import { int, mpi } from '../wire/writer.ts'
 import { TLV, type Tlv } from './tlv.ts'
-import { int, mpi } from './writer.ts'
 
 /** The longest question in bytes: with message 1, of less than 1000, it must fit into one record of 65 535. */
 export const MAX_QUESTION_BYTES = 32_768

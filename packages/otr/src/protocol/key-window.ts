@@ -10,11 +10,11 @@
  * nothing.
  */
 
+import { assertGroupElement, type DhKeyPair, type Group } from '../arithmetic/group.ts'
+import { type Bytes, equalBytes, type Random } from '../wire/bytes.ts'
 import type { AkeResult } from './ake.ts'
 import { FIRST_KEY_ID } from './ake.ts'
-import { type Bytes, equalBytes, type Random } from './bytes.ts'
 import { type DataMessage, dataCipher, dataMac, encodeDataMessage } from './data-message.ts'
-import { assertGroupElement, type DhKeyPair, type Group } from './group.ts'
 import type { Header } from './header.ts'
 import { type SessionKeys, sessionKeys } from './keys.ts'
 

@@ -15,7 +15,6 @@ import { ctr } from '@noble/ciphers/aes.js'
 import { concatBytes } from '@noble/ciphers/utils.js'
 import { hmac } from '@noble/hashes/hmac.js'
 import { sha256 } from '@noble/hashes/sha2.js'
-import { type Bytes, equalBytes, type Random } from './bytes.ts'
 import {
   type DsaPrivateKey,
   type DsaPublicKey,
@@ -24,10 +23,11 @@ import {
   SIGNATURE_BYTES,
   sign,
   verify,
-} from './dsa.ts'
+} from '../dsa/dsa.ts'
+import { type Bytes, equalBytes, type Random } from '../wire/bytes.ts'
+import { type Reader, reader } from '../wire/reader.ts'
+import { data, int, mpi } from '../wire/writer.ts'
 import type { SignatureKeys } from './keys.ts'
-import { type Reader, reader } from './reader.ts'
-import { data, int, mpi } from './writer.ts'
 
 /**
  * The largest key id that a peer may begin with: each rotation adds one and the field is an INT, which leaves 2³¹

@@ -11,15 +11,16 @@
  */
 
 import { bytesToHex } from '@noble/ciphers/utils.js'
+import type { Group } from '../arithmetic/group.ts'
+import { type DsaPublicKey, fingerprint, fingerprintBytes } from '../dsa/dsa.ts'
+import type { Bytes, Random } from '../wire/bytes.ts'
+import { type Reader, reader } from '../wire/reader.ts'
+import { int } from '../wire/writer.ts'
 import type { AkeResult } from './ake.ts'
-import type { Bytes, Random } from './bytes.ts'
 import { readDataMessage } from './data-message.ts'
-import { type DsaPublicKey, fingerprint, fingerprintBytes } from './dsa.ts'
 import type { SessionEvent } from './event.ts'
-import type { Group } from './group.ts'
 import type { Header, Version } from './header.ts'
 import { type KeyWindow, openData, openWindow, revealable, sealData } from './key-window.ts'
-import { type Reader, reader } from './reader.ts'
 import type { Slices } from './slices.ts'
 import {
   abortSmp,
@@ -32,7 +33,6 @@ import {
   startSmp,
 } from './smp.ts'
 import { decodePlaintext, encodePlaintext, type Plaintext, TLV, type Tlv } from './tlv.ts'
-import { int } from './writer.ts'
 
 export type Session =
   | { readonly state: 'plaintext' }

@@ -5,7 +5,7 @@
 import { hmac } from '@noble/hashes/hmac.js'
 import { sha256 } from '@noble/hashes/sha2.js'
 import { concatBytes } from '@noble/hashes/utils.js'
-import { bitLength, bytesToInteger, integerToBytes } from './integer.ts'
+import { bitLength, bytesToInteger, integerToBytes } from '../wire/integer.ts'
 
 export interface Nonce {
   readonly k: bigint

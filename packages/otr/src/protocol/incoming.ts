@@ -3,6 +3,8 @@
  * cannot be read leaves the conversation as it was, but for how many replies it has cost.
  */
 
+import { OtrError } from '../error.ts'
+import { type Reader, reader } from '../wire/reader.ts'
 import {
   after,
   type Conversation,
@@ -16,7 +18,6 @@ import {
   textsOf,
 } from './conversation.ts'
 import { decodeMessage } from './encoded-message.ts'
-import { OtrError } from './error.ts'
 import type { ConversationEvent, DroppedReason } from './event.ts'
 import { parseFragment, reassemble } from './fragment.ts'
 import {
@@ -29,7 +30,6 @@ import {
 } from './handshake.ts'
 import { type Header, readHeader } from './header.ts'
 import { findWhitespaceTag, parseQuery } from './query.ts'
-import { type Reader, reader } from './reader.ts'
 import { isHeartbeatDue, receiveData, type SessionStep, sendData, viewSession } from './session.ts'
 import type { Slices } from './slices.ts'
 import { buildError, parseError, textKind } from './text-kind.ts'

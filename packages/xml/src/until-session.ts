@@ -1,8 +1,7 @@
 /** The beginning of a session, to wait for. */
-import type { Signal } from '@xmpp-e2e/store'
-import type { Connection } from '@xmpp-e2e/xml'
+import type { Connection, Signal } from './connection.ts'
 
-/** @internal Resolves when there is a session, perhaps at once; rejects with the reason of whichever signal aborts first. */
+/** Resolves when there is a session, perhaps at once; rejects with the reason of whichever signal aborts first. */
 export async function untilSession(
   connection: Connection,
   signals: readonly (Signal | undefined)[],

@@ -7,10 +7,10 @@
  * Neither is authenticated during a key exchange; the MAC of a data message covers both.
  */
 import { concatBytes } from '@noble/hashes/utils.js'
-import type { Bytes, Random } from './bytes.ts'
-import { OtrError } from './error.ts'
-import type { Reader } from './reader.ts'
-import { byte, int, short } from './writer.ts'
+import { OtrError } from '../error.ts'
+import type { Bytes, Random } from '../wire/bytes.ts'
+import type { Reader } from '../wire/reader.ts'
+import { byte, int, short } from '../wire/writer.ts'
 
 /** The versions spoken here: 1 is insecure, 4 was never finished. */
 export type Version = 2 | 3

@@ -2,8 +2,9 @@
  * Reads the data types of OTR from the front of some bytes; `writer.ts` draws them. Nothing is read that is not
  * there: a length is compared with what remains before anything is taken or allocated.
  */
+
+import { OtrError } from '../error.ts'
 import type { Bytes } from './bytes.ts'
-import { OtrError } from './error.ts'
 import { bytesToInteger } from './integer.ts'
 
 /** Every method throws OtrError `message-malformed` when what it reads is not completely there. */

@@ -7,6 +7,7 @@
  * too early. So after a while without an answer a fresh commit goes out, at a time that two sides do not share.
  */
 
+import type { Reader } from '../wire/reader.ts'
 import { type AkeMessage, type AkeResult, type AkeStep, NO_AKE, receiveAke, startAke } from './ake.ts'
 import {
   after,
@@ -26,7 +27,6 @@ import type { ConversationEvent } from './event.ts'
 import { MAX_INSTANCES } from './fragment.ts'
 import type { Version } from './header.ts'
 import { buildQuery } from './query.ts'
-import type { Reader } from './reader.ts'
 import { abandoned, openSession, viewSession } from './session.ts'
 
 /** Milliseconds without an answer until a fresh commit: longer than any exchange takes, on most networks. */

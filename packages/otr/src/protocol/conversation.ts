@@ -4,13 +4,13 @@
  * `incoming.ts`, `outgoing.ts` and `handshake.ts` gives a new conversation.
  */
 
+import type { Group } from '../arithmetic/group.ts'
+import type { DsaPrivateKey } from '../dsa/dsa.ts'
+import type { Bytes, Random } from '../wire/bytes.ts'
 import type { Ake, AkeMessage } from './ake.ts'
-import type { Bytes, Random } from './bytes.ts'
-import type { DsaPrivateKey } from './dsa.ts'
 import { encodeMessage, MAX_MESSAGE_BYTES } from './encoded-message.ts'
 import type { ConversationEvent } from './event.ts'
 import { type Assemblies, fragmentMessage, MAX_INSTANCES } from './fragment.ts'
-import type { Group } from './group.ts'
 import { encodeHeader, MIN_INSTANCE_TAG, type Version } from './header.ts'
 import type { Policy } from './policy.ts'
 import type { Session, SessionMeans } from './session.ts'

@@ -8,8 +8,8 @@
 import { bytesToUtf8 } from '@noble/ciphers/utils.js'
 import { utf8ToBytes } from '@noble/hashes/utils.js'
 import { base64, hex } from '@xmpp-e2e/xml'
-import type { Bytes } from './bytes.ts'
-import { OtrError } from './error.ts'
+import { OtrError } from '../error.ts'
+import type { Bytes } from '../wire/bytes.ts'
 
 export type Expression = Bytes | readonly Expression[]
 

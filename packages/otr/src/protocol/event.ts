@@ -1,6 +1,6 @@
 /** What happens in a conversation, as plain data without keys but the one that a user asks for. */
 
-import type { Bytes } from './bytes.ts'
+import type { Bytes } from '../wire/bytes.ts'
 import type { Version } from './header.ts'
 import type { SessionView } from './session.ts'
 import type { SmpResult } from './smp.ts'

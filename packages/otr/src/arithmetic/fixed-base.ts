@@ -9,7 +9,7 @@
  * A longer exponent is cut into chunks of 320 bits, with one table for each; the tables share the 40 squarings. Every
  * entry is multiplied by a random number, for the reason that `Blinding` gives.
  */
-import type { Random } from './bytes.ts'
+import type { Random } from '../wire/bytes.ts'
 import { modInverse, modPow, randomInteger } from './modular.ts'
 
 const ROWS = 8

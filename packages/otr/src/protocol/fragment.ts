@@ -8,7 +8,7 @@
  */
 import { bytesToUtf8 } from '@noble/ciphers/utils.js'
 import { concatBytes, utf8ToBytes } from '@noble/hashes/utils.js'
-import type { Bytes } from './bytes.ts'
+import type { Bytes } from '../wire/bytes.ts'
 import { MAX_MESSAGE_BYTES } from './encoded-message.ts'
 import { MIN_INSTANCE_TAG, type Version } from './header.ts'
 

@@ -4,11 +4,12 @@
  * p = 2q + 1 with q prime, and p ≡ 7 mod 8, so that 2 generates the subgroup of squares, of order q. No honest value
  * is outside it: g^x is a square, and so is every product of such.
  */
-import type { Bytes, Random } from './bytes.ts'
-import { OtrError } from './error.ts'
+
+import { OtrError } from '../error.ts'
+import type { Bytes, Random } from '../wire/bytes.ts'
+import { mpi } from '../wire/writer.ts'
 import { type FixedBase, fixedBase } from './fixed-base.ts'
 import { type Blinding, jacobi, modInverse, modPow, modProduct, randomInteger, repunit } from './modular.ts'
-import { mpi } from './writer.ts'
 
 /** The prime p: 2¹⁵³⁶ − 2¹⁴⁷² − 1 + 2⁶⁴ · (⌊2¹⁴⁰⁶ π⌋ + 741804). */
 export const MODULUS = BigInt(

@@ -6,10 +6,11 @@
  *
  * Finding p takes some two dozen exponentiations, after a sieve has thrown out nine candidates of ten.
  */
-import type { Random } from './bytes.ts'
+
+import { modPow, randomInteger } from '../arithmetic/modular.ts'
+import type { Random } from '../wire/bytes.ts'
+import { bitLength, bytesToInteger } from '../wire/integer.ts'
 import { type DsaPrivateKey, powerOfG, Q_BYTES } from './dsa.ts'
-import { bitLength, bytesToInteger } from './integer.ts'
-import { modPow, randomInteger } from './modular.ts'
 
 const P_BYTES = 128
 /** Rounds of Miller-Rabin with random bases that leave a random composite undetected once in 2⁸⁰ (HAC, table 4.4). */

@@ -11,11 +11,11 @@ import { ctr } from '@noble/ciphers/aes.js'
 import { concatBytes } from '@noble/ciphers/utils.js'
 import { hmac } from '@noble/hashes/hmac.js'
 import { sha1 } from '@noble/hashes/legacy.js'
-import type { Bytes } from './bytes.ts'
+import type { Bytes } from '../wire/bytes.ts'
+import { bytesToInteger, integerToBytes } from '../wire/integer.ts'
+import type { Reader } from '../wire/reader.ts'
+import { byte, data, int, mpi } from '../wire/writer.ts'
 import { encodeHeader, type Header } from './header.ts'
-import { bytesToInteger, integerToBytes } from './integer.ts'
-import type { Reader } from './reader.ts'
-import { byte, data, int, mpi } from './writer.ts'
 
 /** The only flag: who cannot read the message need not tell its user or the sender. */
 const IGNORE_UNREADABLE = 1

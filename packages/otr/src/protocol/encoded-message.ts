@@ -4,8 +4,8 @@
  * Written strictly and read leniently, for libotr reads so and clients wrap, trim and append.
  */
 import { base64 } from '@xmpp-e2e/xml'
-import type { Bytes } from './bytes.ts'
-import { OtrError } from './error.ts'
+import { OtrError } from '../error.ts'
+import type { Bytes } from '../wire/bytes.ts'
 
 /**
  * 256 KiB, for the encoded text of one message and for what is reassembled from fragments: as much as servers let a

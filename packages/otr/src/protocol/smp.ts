@@ -17,15 +17,15 @@
 
 import { concatBytes } from '@noble/ciphers/utils.js'
 import { sha256 } from '@noble/hashes/sha2.js'
-import type { Bytes, Random } from './bytes.ts'
-import { OtrError } from './error.ts'
-import { ELEMENT_BYTES, GENERATOR, type Group, MODULUS, ORDER } from './group.ts'
-import { bytesToInteger, integerToBytes } from './integer.ts'
-import { modInverse, modProduct } from './modular.ts'
+import { ELEMENT_BYTES, GENERATOR, type Group, MODULUS, ORDER } from '../arithmetic/group.ts'
+import { modInverse, modProduct } from '../arithmetic/modular.ts'
+import { OtrError } from '../error.ts'
+import type { Bytes, Random } from '../wire/bytes.ts'
+import { bytesToInteger, integerToBytes } from '../wire/integer.ts'
+import { mpi } from '../wire/writer.ts'
 import type { Slices } from './slices.ts'
 import { decodeSmpMessage, encodeSmpMessage, type SmpMessage, smpMessageNumber } from './smp-messages.ts'
 import { TLV, type Tlv } from './tlv.ts'
-import { mpi } from './writer.ts'
 
 export type Smp =
   | { readonly state: 'expect-1' }

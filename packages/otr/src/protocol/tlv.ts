@@ -7,7 +7,7 @@
  */
 
 import { bytesToUtf8, utf8ToBytes } from '@noble/ciphers/utils.js'
-import type { Bytes } from './bytes.ts'
+import type { Bytes } from '../wire/bytes.ts'
 
 /** Types of records. `SMP_1_QUESTION` is SMP message 1 behind a question and a NUL. */
 export const TLV = {

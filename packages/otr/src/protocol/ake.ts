@@ -14,6 +14,11 @@
  * stand still then. Nothing here touches a session that runs; one that verifies replaces it at the end.
  */
 
+import { assertGroupElement, type DhKeyPair, type Group } from '../arithmetic/group.ts'
+import type { DsaPrivateKey, DsaPublicKey } from '../dsa/dsa.ts'
+import { type Bytes, equalBytes, type Random } from '../wire/bytes.ts'
+import type { Reader } from '../wire/reader.ts'
+import { mpi } from '../wire/writer.ts'
 import {
   type Commit,
   commitTo,
@@ -28,13 +33,8 @@ import {
   seal,
   unseal,
 } from './ake-messages.ts'
-import { type Bytes, equalBytes, type Random } from './bytes.ts'
-import type { DsaPrivateKey, DsaPublicKey } from './dsa.ts'
-import { assertGroupElement, type DhKeyPair, type Group } from './group.ts'
 import type { MessageType } from './header.ts'
 import { type AkeKeys, akeKeys } from './keys.ts'
-import type { Reader } from './reader.ts'
-import { mpi } from './writer.ts'
 
 export type Ake =
   | { readonly state: 'none' }

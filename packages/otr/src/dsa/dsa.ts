@@ -7,13 +7,13 @@
  */
 import { sha1 } from '@noble/hashes/legacy.js'
 import { bytesToHex, concatBytes } from '@noble/hashes/utils.js'
-import type { Bytes, Random } from './bytes.ts'
-import { nonces } from './dsa-nonce.ts'
-import { OtrError } from './error.ts'
-import { bitLength, bytesToInteger, integerToBytes } from './integer.ts'
-import { modInverse, modPow, modProduct, repunit } from './modular.ts'
-import type { Reader } from './reader.ts'
-import { mpi, short } from './writer.ts'
+import { modInverse, modPow, modProduct, repunit } from '../arithmetic/modular.ts'
+import { OtrError } from '../error.ts'
+import type { Bytes, Random } from '../wire/bytes.ts'
+import { bitLength, bytesToInteger, integerToBytes } from '../wire/integer.ts'
+import type { Reader } from '../wire/reader.ts'
+import { mpi, short } from '../wire/writer.ts'
+import { nonces } from './nonce.ts'
 
 export interface DsaPublicKey {
   /** A prime, in practice of 1024 bits. */
