@@ -1,1 +1,30 @@
-export {}
+export type { Bytes, Random } from './bytes.ts'
+export { MAX_CONTENT_BYTES, OX_NAMESPACE } from './elements/content.ts'
+export { MAX_KEYS_PER_ACCOUNT } from './elements/key-list.ts'
+export { MAX_MESSAGE_BYTES } from './elements/openpgp-element.ts'
+export { OxError, type OxErrorCode } from './error.ts'
+export type { OxEvent } from './event.ts'
+export { ANNOUNCE_JITTER_MS, MAX_ANNOUNCEMENTS_PER_HOUR } from './key/announcement.ts'
+export { type CertificateInfo, type Certificates, LIST_MS, RETRY_MS } from './key/contact.ts'
+export type { OwnKey } from './key/own-keys.ts'
+export { SEEN_MS } from './message/seen.ts'
+export { MAX_CERTIFICATE_BYTES } from './openpgp/certificate.ts'
+export type { RevocationReason } from './openpgp/secret-key.ts'
+export type { Abortable, OxOptions } from './options.ts'
+export type {
+  CertificateProblem,
+  ContentKind,
+  Decrypted,
+  DecryptedMessage,
+  Encrypted,
+  RefusalCode,
+  Refused,
+  Retry,
+  Signed,
+  SkipCode,
+  Skipped,
+  UnreadableCode,
+  WarningCode,
+} from './outcome.ts'
+export { features, Ox } from './ox.ts'
+export type { Audience } from './room.ts'
