@@ -14,6 +14,8 @@ import type { Account, Server } from './server.ts'
 export interface ProfanityOptions {
   /** How it takes keys that it meets. */
   readonly trust?: 'blind' | 'firstusage'
+  /** What it makes keys for; OMEMO unless given. */
+  readonly scheme?: 'omemo' | 'otr'
 }
 
 /** Milliseconds, until what is waited for is missed. */
@@ -28,14 +30,16 @@ const run = promisify(execFile)
 export class Profanity {
   readonly #account: Account
   readonly #directory: string
+  readonly #scheme: 'omemo' | 'otr'
   readonly #forget: () => void
   #terminal: ChildProcess | undefined
   #pid = 0
   #hasKeys = false
 
-  private constructor(account: Account, directory: string) {
+  private constructor(account: Account, directory: string, scheme: 'omemo' | 'otr') {
     this.#account = account
     this.#directory = directory
+    this.#scheme = scheme
     this.#forget = atEnd(() => {
       this.#terminal?.kill('SIGKILL')
       this.#kill('SIGKILL')
@@ -56,10 +60,10 @@ export class Profanity {
   static async start(
     server: Server,
     account: Account,
-    { trust = 'blind' }: ProfanityOptions = {},
+    { trust = 'blind', scheme = 'omemo' }: ProfanityOptions = {},
   ): Promise<Profanity> {
     const directory = await mkdtemp(join(tmpdir(), 'xmpp-e2e-profanity-'))
-    const profanity = new Profanity(account, directory)
+    const profanity = new Profanity(account, directory, scheme)
     try {
       for (const kind of ['config', 'data'])
         await mkdir(join(directory, kind, 'profanity'), { recursive: true })
@@ -91,8 +95,8 @@ export class Profanity {
     this.#pid = Number(await this.#tmux(...session))
     await this.sees(/logged in successfully/)
     if (this.#hasKeys) return
-    await this.type('/omemo gen')
-    await this.sees(/materials generated/)
+    await this.type(`/${this.#scheme} gen`)
+    await this.sees(this.#scheme === 'omemo' ? /materials generated/ : /Private key generation complete/)
     this.#hasKeys = true
   }
 
@@ -114,10 +118,21 @@ export class Profanity {
 
   /** Opens the window of a contact, with OMEMO on. */
   async chat(contact: string): Promise<void> {
-    await this.type(`/msg ${contact}`)
-    await this.sees(new RegExp(`^ ${contact} `, 'm'))
+    await this.open(contact)
     await this.type(`/omemo start ${contact}`)
     await this.sees(new RegExp(`^ ${contact} .*\\[OMEMO\\]`, 'm'))
+  }
+
+  /** Opens the window of a contact, without encryption. */
+  async open(contact: string): Promise<void> {
+    await this.type(`/msg ${contact}`)
+    await this.sees(new RegExp(`^ ${contact} `, 'm'))
+  }
+
+  /** Empties the window, so that what is seen then is new. */
+  async clear(): Promise<void> {
+    await this.type('/clear')
+    await this.#until('an empty window', async () => !/^\d\d:\d\d:\d\d /m.test(await this.screen()))
   }
 
   /** Says something to the contact whose window is open; resolves when it shows it as encrypted. */
@@ -249,6 +264,8 @@ message=false
 chlog=true
 [omemo]
 trustmode=${trust}
+log=on
+[otr]
 log=on
 `
 
