@@ -93,10 +93,10 @@ export interface Assembly {
   readonly index: number
   readonly count: number
   /**
-   * The pieces in UTF-8. Not a string: engines make one out of parts that keep the whole texts alive which they were
-   * cut from, and so much as a peer cares to send.
+   * The pieces in UTF-8, each longer than all after it together. Not strings: engines keep the whole texts alive which
+   * those were cut from, and so much as a peer cares to send.
    */
-  readonly bytes: Bytes
+  readonly parts: readonly Bytes[]
   /** When its last piece came. */
   readonly at: number
 }
@@ -123,12 +123,33 @@ export function reassemble(assemblies: Assemblies, fragment: Fragment, now: numb
   const own = kept.find((assembly) => assembly.sender === sender)
   const continues = own !== undefined && own.count === count && own.index + 1 === index
   if (index !== 1 && !continues) return { assemblies: others, outcome: 'dropped' }
-  const before = index === 1 ? undefined : own?.bytes
-  const bytes = concatBytes(before ?? new Uint8Array(0), utf8ToBytes(piece))
-  if (bytes.length > MAX_MESSAGE_BYTES) return { assemblies: others, outcome: 'dropped' }
-  if (index === count) return { assemblies: others, outcome: 'complete', message: bytesToUtf8(bytes) }
-  const grown = { sender, index, count, bytes, at: now }
+  const before = index === 1 ? [] : (own?.parts ?? [])
+  const added = utf8ToBytes(piece)
+  if (lengthOf(before) + added.length > MAX_MESSAGE_BYTES) return { assemblies: others, outcome: 'dropped' }
+  if (index === count) {
+    const message = bytesToUtf8(concatBytes(...before, added))
+    return { assemblies: others, outcome: 'complete', message }
+  }
+  const grown = { sender, index, count, parts: append(before, added), at: now }
   return { assemblies: [...others, grown].slice(-MAX_INSTANCES), outcome: 'waiting' }
+}
+
+/**
+ * Joins the new part with those that are no longer than all after them, so that what a byte is in doubles whenever it is
+ * copied: that is 18 times at most for 256 KiB, in never more than 19 parts. Joined one by one, 65 535 pieces would be
+ * copied 32 768 times on average; kept apart, they would take many times the memory of what is in them.
+ */
+function append(parts: readonly Bytes[], added: Bytes): readonly Bytes[] {
+  if (added.length === 0) return parts
+  let kept = parts.length
+  let length = added.length
+  for (; kept > 0 && (parts[kept - 1] as Bytes).length <= length; kept--)
+    length += (parts[kept - 1] as Bytes).length
+  return [...parts.slice(0, kept), concatBytes(...parts.slice(kept), added)]
+}
+
+function lengthOf(parts: readonly Bytes[]): number {
+  return parts.reduce((sum, { length }) => sum + length, 0)
 }
 
 /** Without what has waited for too long. A clock that was set back makes nothing older than it is. */
