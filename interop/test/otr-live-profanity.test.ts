@@ -8,11 +8,11 @@ import { makeFriends } from '../src/friends.ts'
 import { OtrClient, summary } from '../src/otr-live.ts'
 import { Profanity } from '../src/profanity.ts'
 import { startProsody } from '../src/prosody.ts'
-import type { Server } from '../src/server.ts'
+import { ACCOUNTS, type Server } from '../src/server.ts'
 
 let server: Server
 beforeAll(async () => {
-  server = await startProsody()
+  server = await startProsody({ accounts: [...ACCOUNTS, 'ivan', 'judy'] })
 })
 afterAll(async () => {
   await server?.stop()
@@ -204,6 +204,37 @@ test('we are started again: its messages are unreadable, it is told once, and a 
     await weSay(now, 'and we')
   } finally {
     await restarted?.close()
+    await finish(both)
+  }
+})
+
+test('with two clients of ours, one has the session, and the other leaves it alone', async () => {
+  const both = await pair('ivan', 'judy')
+  const { alice, profanity, a, p } = both
+  const other = await OtrClient.open(server, server.account('ivan'), forContact(p))
+  try {
+    await profanity.type('/otr start')
+    const isDone = (one: OtrClient) => one.states(p).includes('encrypted')
+    const isRefused = (one: OtrClient) =>
+      one.events.some((event) => event.kind === 'dropped' && event.why === 'unauthentic')
+    await Promise.all([alice, other].map((one) => one.until('an end', () => isDone(one) || isRefused(one))))
+    const [winner, loser] = isDone(alice) ? [alice, other] : [other, alice]
+    expect([winner.states(p), loser.states(p)]).toStrictEqual([['encrypted'], []])
+    // Nothing is due: it begins no key exchange of its own.
+    expect(await loser.otr.tick()).toStrictEqual({})
+    for (const text of ['one', 'two']) {
+      await itSays({ ...both, alice: winner }, text)
+      expect(summary(await loser.next())).toMatchObject({ unreadable: 'session-missing' })
+    }
+    await weSay({ ...both, alice: winner }, 'three')
+    expect(await profanity.screen()).not.toMatch(/error/)
+    expect(a).toBe(loser.account)
+    // The person goes to the other one.
+    await begins({ ...both, alice: loser }, () => loser.otr.query(p))
+    await itSays({ ...both, alice: loser }, 'four')
+    await weSay({ ...both, alice: loser }, 'five')
+  } finally {
+    await other.close()
     await finish(both)
   }
 })

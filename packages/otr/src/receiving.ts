@@ -1,11 +1,12 @@
 /** A message as it came in, and what it is to the application. */
 import { bytesToHex } from '@noble/ciphers/utils.js'
-import { bare, type Element, type Received, text } from '@xmpp-e2e/xml'
+import { bare, type Element, parseJid, type Received, text } from '@xmpp-e2e/xml'
 import type { Account } from './account.ts'
 import type { Conversations } from './conversations.ts'
 import { keyOf } from './keyring.ts'
 import type { Decrypted, UnreadableCode, WarningCode } from './outcome.ts'
-import { type Conversation, type OtrStep, quiet } from './protocol/conversation.ts'
+import { NO_AKE } from './protocol/ake.ts'
+import { type Conversation, findInstance, type OtrStep, putInstance, quiet } from './protocol/conversation.ts'
 import type { DroppedReason } from './protocol/event.ts'
 import { receive } from './protocol/incoming.ts'
 import { findWhitespaceTag } from './protocol/query.ts'
@@ -33,10 +34,33 @@ export async function decrypt(
     const step = await conversations.perform(address, (conversation, means) =>
       receive(conversation, words, means),
     )
+    if (!step.isOver && isAnothers(received, step)) await conversations.perform(address, yieldHandshake)
     const decrypted = await outcomeOf(account, conversations, received, address, step, isPrivate)
     if (decrypted.kind === 'plain' && findWhitespaceTag(words) === undefined)
       await declineTags(conversations, contact)
     return decrypted
+  })
+}
+
+/**
+ * Some programs send version 2 to the bare JID, so that all clients of the account get the query, and answer. The peer
+ * has one conversation with all of them, and ends the key exchange with one: the others see a signature that is not for
+ * them. Were they to insist, they would take the session away.
+ */
+function isAnothers({ stanza }: Received, { conversation, events }: OtrStep): boolean {
+  const { to } = stanza.attrs
+  const isToAll = to === undefined || parseJid(to).full === undefined
+  const isRefused = events.some((event) => event.type === 'dropped' && event.why === 'unauthentic')
+  return isToAll && isRefused && findInstance(conversation, 0)?.ake.state === 'awaiting-signature'
+}
+
+/** Nor are messages of that session missed here. */
+function yieldHandshake(conversation: Conversation): OtrStep {
+  const instance = findInstance(conversation, 0)
+  if (instance === undefined) return quiet(conversation)
+  return quiet({
+    ...putInstance(conversation, { ...instance, ake: NO_AKE, retry: undefined }),
+    saidUnready: true,
   })
 }
 
