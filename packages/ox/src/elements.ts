@@ -6,21 +6,24 @@ export {
   type Content,
   decodeContent,
   encodeContent,
+  MAX_ADDRESSEES,
   MAX_CONTENT_BYTES,
   OX_NAMESPACE,
 } from './elements/content.ts'
 export {
-  decodeKeyList,
   decodePublicKey,
   decodeSecretKey,
   encodePublicKey,
   encodeSecretKey,
+  publicKeyNode,
+  SECRET_KEY_NODE,
+} from './elements/key-element.ts'
+export {
+  decodeKeyList,
   KEY_LIST_NODE,
   type KeyEntry,
   type KeyList,
   MAX_KEYS_PER_ACCOUNT,
-  publicKeyNode,
-  SECRET_KEY_NODE,
   withKey,
   withoutKey,
 } from './elements/key-list.ts'

@@ -6,31 +6,139 @@
  *     sign         at least one  exactly one   OPTIONAL   exactly one
  *     crypt        OPTIONAL      exactly one   SHOULD     exactly one
  */
-import type { BareJid, Element } from '@xmpp-e2e/xml'
+import {
+  attr,
+  type BareJid,
+  type Codec,
+  codec,
+  type Element,
+  element,
+  elements,
+  many,
+  one,
+  parse,
+  parseJid,
+  type Scalar,
+  ShapeError,
+  serialize,
+  text,
+  XmlError,
+} from '@xmpp-e2e/xml'
 import type { Bytes, Random } from '../bytes.ts'
+import { OxError } from '../error.ts'
 import type { ContentKind } from '../outcome.ts'
+import { utf8 } from '../utf8.ts'
+import { padding } from './padding.ts'
+import { stamp } from './stamp.ts'
 
 export const OX_NAMESPACE = 'urn:xmpp:openpgp:0'
 
 /**
  * Bytes of a content element, its padding included: what a stanza of 256 KiB, which most servers take, can carry in base64
- * beside the certificates' packets.
+ * beside the packets for the recipients' keys.
  */
 export const MAX_CONTENT_BYTES = 131_072
+/** Addressees of one content element: a room is one. */
+export const MAX_ADDRESSEES = 1000
 
 export interface Content {
   readonly kind: ContentKind
   readonly to: readonly BareJid[]
   readonly time: Date
+  /** Smack reads the payload up to the first child that it does not know: a body comes first. */
   readonly payload: readonly Element[]
 }
 
-/** UTF-8 of the element, padded. @throws {RangeError} beyond `MAX_CONTENT_BYTES` */
-export function encodeContent(_content: Content, _random: Random): Bytes {
-  throw new Error('to be written')
+/** Read with or without a resource: what counts is whose it is. */
+const address: Scalar<BareJid> = {
+  expected: 'an XMPP address',
+  decode(written) {
+    try {
+      return parseJid(written).bare
+    } catch {
+      return undefined
+    }
+  },
+  encode: (jid) => jid,
+}
+
+const to = codec(OX_NAMESPACE, 'to', { jid: attr('jid', address) })
+const time = codec(OX_NAMESPACE, 'time', { stamp: attr('stamp', stamp) })
+
+const payloadOf: Codec<readonly Element[]> = {
+  name: 'payload',
+  ns: OX_NAMESPACE,
+  is: (node): node is Element =>
+    typeof node === 'object' && node.name === 'payload' && node.ns === OX_NAMESPACE,
+  decode: (el) => elements(el),
+  encode: (content) => element(OX_NAMESPACE, 'payload', {}, content),
+}
+
+const fields = { time: one(time), payload: one(payloadOf) }
+const addressed = { to: many(to, { min: 1, max: MAX_ADDRESSEES }), ...fields }
+const unaddressed = { to: many(to, { max: MAX_ADDRESSEES }), ...fields }
+
+const codecs = {
+  signcrypt: codec(OX_NAMESPACE, 'signcrypt', addressed),
+  sign: codec(OX_NAMESPACE, 'sign', addressed),
+  crypt: codec(OX_NAMESPACE, 'crypt', unaddressed),
+} as const
+
+const kinds = ['signcrypt', 'sign', 'crypt'] as const satisfies readonly ContentKind[]
+
+/** UTF-8 of the element; what is encrypted is padded. @throws {RangeError} beyond `MAX_CONTENT_BYTES`, or without addressee */
+export function encodeContent({ kind, to, time, payload }: Content, random: Random): Bytes {
+  const written = codecs[kind].encode({
+    to: to.map((jid) => ({ jid })),
+    time: { stamp: time },
+    payload: bodyFirst(payload),
+  })
+  const bytes = utf8(serialize(kind === 'sign' ? written : padded(written, random)))
+  if (bytes.length > MAX_CONTENT_BYTES)
+    throw new RangeError(`payload: longer than ${MAX_CONTENT_BYTES} bytes`)
+  return bytes
+}
+
+/** Its place is before the payload. */
+function padded(content: Element, random: Random): Element {
+  const before = content.children.slice(0, -1)
+  const withPadding = (rpad: string): Element =>
+    element(
+      content.ns,
+      content.name,
+      content.attrs,
+      before,
+      element(OX_NAMESPACE, 'rpad', {}, rpad),
+      content.children.slice(-1),
+    )
+  return withPadding(padding(utf8(serialize(withPadding('-'))).length - 1, random))
+}
+
+function bodyFirst(payload: readonly Element[]): readonly Element[] {
+  return [...payload.filter(isBody), ...payload.filter((el) => !isBody(el))]
+}
+
+/** Both namespaces count (XEP-0374 §2.2). */
+function isBody({ ns, name }: Element): boolean {
+  return name === 'body' && (ns === 'jabber:client' || ns === 'jabber:server')
 }
 
 /** @throws {OxError} `message-malformed` for what is no content element */
-export function decodeContent(_bytes: Uint8Array): Content {
-  throw new Error('to be written')
+export function decodeContent(bytes: Uint8Array): Content {
+  if (bytes.length > MAX_CONTENT_BYTES) throw malformed(`longer than ${MAX_CONTENT_BYTES} bytes`)
+  try {
+    const el = parse(bytes, { bytes: MAX_CONTENT_BYTES })
+    const kind = kinds.find((one) => codecs[one].is(el))
+    if (kind === undefined) throw malformed('expected <signcrypt/>, <sign/> or <crypt/>')
+    if (text(el).trim() !== '') throw malformed('text beside the elements')
+    const content = codecs[kind].decode(el)
+    return { kind, to: content.to.map(({ jid }) => jid), time: content.time.stamp, payload: content.payload }
+  } catch (error) {
+    if (error instanceof XmlError || error instanceof ShapeError) throw malformed(error.message, error)
+    throw error
+  }
+}
+
+function malformed(message: string, cause?: Error): OxError {
+  return new OxError('message-malformed', `content: ${message}`, { cause })
 }

@@ -1,17 +1,16 @@
 /**
- * The list of an account's keys, and each key (XEP-0373 §4).
+ * The list of an account's keys (XEP-0373 §4.2):
  *
- *     urn:xmpp:openpgp:0:public-keys            <public-keys-list> <pubkey-metadata v4-fingerprint='1357B0…' date='…Z'/> …
- *     urn:xmpp:openpgp:0:public-keys:1357B0…    <pubkey> <data>base64</data> </pubkey>
- *     urn:xmpp:openpgp:0:secret-key             <secretkey>base64</secretkey>
+ *     urn:xmpp:openpgp:0:public-keys    <public-keys-list> <pubkey-metadata v4-fingerprint='1357B0…' date='…Z'/> …
  *
  * Fingerprints are lower-case hex here and in upper case on the wire.
  */
-import type { Element } from '@xmpp-e2e/xml'
-import type { Bytes } from '../bytes.ts'
+import { children, type Element, element, elements } from '@xmpp-e2e/xml'
+import { OxError } from '../error.ts'
+import { OX_NAMESPACE } from './content.ts'
+import { stamp } from './stamp.ts'
 
 export const KEY_LIST_NODE = 'urn:xmpp:openpgp:0:public-keys'
-export const SECRET_KEY_NODE = 'urn:xmpp:openpgp:0:secret-key'
 
 /** Keys in one list. Each costs about 130 characters of every message. */
 export const MAX_KEYS_PER_ACCOUNT = 32
@@ -19,7 +18,7 @@ export const MAX_KEYS_PER_ACCOUNT = 32
 export interface KeyEntry {
   /** 40 digits, lower case. */
   readonly fingerprint: string
-  /** As advertised: node names tell cases apart. */
+  /** As advertised: names of nodes tell cases apart. */
   readonly advertised: string
   /** When it was published; absent if it was unreadable. */
   readonly date: Date | undefined
@@ -27,42 +26,66 @@ export interface KeyEntry {
 
 /** What a list says, and its element, so that what is foreign in it is written again as it was. */
 export interface KeyList {
+  /** No fingerprint twice; the newest entry of each. */
   readonly entries: readonly KeyEntry[]
   readonly element: Element
 }
 
-/** Reads each entry for itself. @throws {OxError} `key-list-malformed` for another element */
-export function decodeKeyList(_element: Element): KeyList {
-  throw new Error('to be written')
+const LIST = 'public-keys-list'
+const ENTRY = 'pubkey-metadata'
+
+/** Reads each entry for itself, and leaves out what is none. @throws {OxError} `key-list-malformed` for another element */
+export function decodeKeyList(list: Element): KeyList {
+  if (list.ns !== OX_NAMESPACE || list.name !== LIST)
+    throw new OxError('key-list-malformed', `list: expected <${LIST}/> in ${OX_NAMESPACE}`)
+  const found = new Map<string, KeyEntry>()
+  for (const el of children(list, ENTRY)) {
+    const entry = entryOf(el)
+    if (entry === undefined) continue
+    const other = found.get(entry.fingerprint)
+    if (other === undefined || Number(other.date ?? 0) < Number(entry.date ?? 0))
+      found.set(entry.fingerprint, entry)
+  }
+  return { entries: [...found.values()], element: list }
 }
 
-/** The list with a key that was published at `date`, at its end or in its old place; everything else as it is. */
-export function withKey(_list: KeyList | undefined, _fingerprint: string, _date: Date): Element {
-  throw new Error('to be written')
+function entryOf(el: Element): KeyEntry | undefined {
+  const advertised = el.attrs['v4-fingerprint']?.trim() ?? ''
+  if (!/^[0-9a-f]{40}$/i.test(advertised)) return undefined
+  return { fingerprint: advertised.toLowerCase(), advertised, date: stamp.decode(el.attrs.date ?? '') }
 }
 
-export function withoutKey(_list: KeyList, _fingerprint: string): Element {
-  throw new Error('to be written')
+/** The list with a key that was published at `date`, in its old place or at the end; everything else as it is. */
+export function withKey(list: KeyList | undefined, fingerprint: string, date: Date): Element {
+  const entry = element(OX_NAMESPACE, ENTRY, {
+    'v4-fingerprint': fingerprint.toUpperCase(),
+    date: stamp.encode(date),
+  })
+  const before = list === undefined ? [] : elements(list.element)
+  const at = before.findIndex((el) => isEntryOf(el, fingerprint))
+  const others = before.filter((el) => !isEntryOf(el, fingerprint))
+  const place = at < 0 ? others.length : at
+  return element(
+    OX_NAMESPACE,
+    LIST,
+    list?.element.attrs ?? {},
+    others.slice(0, place),
+    entry,
+    others.slice(place),
+  )
 }
 
-export function publicKeyNode(_fingerprint: string): string {
-  throw new Error('to be written')
+/** The list without a key; everything else as it is. */
+export function withoutKey(list: KeyList, fingerprint: string): Element {
+  const { attrs } = list.element
+  return element(
+    OX_NAMESPACE,
+    LIST,
+    attrs,
+    elements(list.element).filter((el) => !isEntryOf(el, fingerprint)),
+  )
 }
 
-export function encodePublicKey(_certificate: Uint8Array): Element {
-  throw new Error('to be written')
-}
-
-/** Bytes, or the text of an armored key: which, the caller finds out. @throws {OxError} `certificate-malformed` */
-export function decodePublicKey(_element: Element): Bytes {
-  throw new Error('to be written')
-}
-
-export function encodeSecretKey(_message: Uint8Array): Element {
-  throw new Error('to be written')
-}
-
-/** @throws {OxError} `backup-malformed` */
-export function decodeSecretKey(_element: Element): Bytes {
-  throw new Error('to be written')
+function isEntryOf(el: Element, fingerprint: string): boolean {
+  return el.ns === OX_NAMESPACE && el.name === ENTRY && entryOf(el)?.fingerprint === fingerprint
 }

@@ -1,20 +1,31 @@
 /** `<openpgp xmlns='urn:xmpp:openpgp:0'>base64 of an OpenPGP message</openpgp>` (XEP-0373 §3). */
-import type { Element } from '@xmpp-e2e/xml'
+import { base64, children, type Element, element, text } from '@xmpp-e2e/xml'
 import type { Bytes } from '../bytes.ts'
+import { OxError } from '../error.ts'
+import { OX_NAMESPACE } from './content.ts'
 
 /** Bytes of an OpenPGP message that is looked at at all. */
 export const MAX_MESSAGE_BYTES = 262_144
+/** Four characters for three bytes, and as much again for white space. */
+const MAX_CHARACTERS = (MAX_MESSAGE_BYTES / 3) * 8
 
-export function openpgpElement(_message: Uint8Array): Element {
-  throw new Error('to be written')
+const encoded = base64()
+
+export function openpgpElement(message: Uint8Array): Element {
+  return element(OX_NAMESPACE, 'openpgp', {}, encoded.encode(message as Bytes))
 }
 
-/** The one child of a stanza that is an `<openpgp/>`. */
-export function openpgpOf(_stanza: Element): Element | undefined {
-  throw new Error('to be written')
+/** The one child of a stanza that is an `<openpgp/>`; of several, nobody can say which is meant. */
+export function openpgpOf(stanza: Element): Element | undefined {
+  const [found, ...more] = children(stanza, 'openpgp', OX_NAMESPACE)
+  return more.length === 0 ? found : undefined
 }
 
 /** White space in the base64 is skipped. @throws {OxError} `message-malformed`, also beyond `MAX_MESSAGE_BYTES` */
-export function decodeOpenpgp(_openpgp: Element): Bytes {
-  throw new Error('to be written')
+export function decodeOpenpgp(openpgp: Element): Bytes {
+  const written = text(openpgp)
+  const bytes = written.length > MAX_CHARACTERS ? undefined : encoded.decode(written)
+  if (bytes === undefined || bytes.length === 0 || bytes.length > MAX_MESSAGE_BYTES)
+    throw new OxError('message-malformed', `openpgp: expected 1 to ${MAX_MESSAGE_BYTES} bytes in base64`)
+  return bytes
 }
