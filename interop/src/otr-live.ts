@@ -103,9 +103,12 @@ export class OtrClient {
     return this.#host
   }
 
-  /** Becomes available, again after a new stream. */
+  /** Becomes available, again after a new stream; resolves when the server knows, and keeps nothing for later. */
   async announce(): Promise<void> {
     await announce(this.connection, featuresOf([3]))
+    await this.connection.request(
+      client('iq', { type: 'get' }, element('http://jabber.org/protocol/disco#info', 'query')),
+    )
   }
 
   /** @throws {Error} when it is refused */

@@ -8,6 +8,7 @@ import type { Decrypted, UnreadableCode, WarningCode } from './outcome.ts'
 import { NO_AKE } from './protocol/ake.ts'
 import { type Conversation, findInstance, type OtrStep, putInstance, quiet } from './protocol/conversation.ts'
 import type { DroppedReason } from './protocol/event.ts'
+import { isHandshaking } from './protocol/handshake.ts'
 import { receive } from './protocol/incoming.ts'
 import { findWhitespaceTag } from './protocol/query.ts'
 import { bodyOf, decryptedStanza, isOtr, mayHoldOtr, OTR_NAMESPACE, peerOf, withBody } from './xmpp.ts'
@@ -24,11 +25,13 @@ export async function decrypt(
   const body = bodyOf(received.stanza)
   if (body === undefined) return { kind: 'silent', why: 'ignored' }
   const words = text(body)
-  const address = peerOf(received)
+  const address = peerOf(received, () => true)
   if (address === undefined) return notForUs(account, received, words, 'ignored')
   if (address === account.connection.jid) return notForUs(account, received, words, 'own')
   const contact = bare(address)
   return conversations.inTurn(contact, async () => {
+    if (peerOf(received, (one) => isUnderWay(conversations.get(one))) === undefined)
+      return notForUs(account, received, words, 'ignored')
     const others = conversations.addressesOf(contact).filter((one) => one !== address)
     const isPrivate = others.some((one) => hasSession(conversations.get(one)))
     const step = await conversations.perform(address, (conversation, means) =>
@@ -148,6 +151,10 @@ function unreadable(code: UnreadableCode, detail: Readonly<Record<string, string
 
 function isLive({ instances }: Conversation): boolean {
   return instances.some(({ session }) => session.state === 'encrypted')
+}
+
+function isUnderWay(conversation: Conversation | undefined): boolean {
+  return conversation !== undefined && (isLive(conversation) || isHandshaking(conversation))
 }
 
 function hasSession(conversation: Conversation | undefined): boolean {

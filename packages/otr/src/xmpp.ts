@@ -54,10 +54,18 @@ export function mayHoldOtr(stanza: Element): boolean {
 /**
  * The address whose conversation a message belongs to; `undefined` for one whose OTR is to be ignored: copies of what
  * went to another client (XEP-0364 §4.2), what was kept for later, whose keys are gone, and what came through a room.
+ *
+ * When a stream is resumed, servers mark what they held back meanwhile like what they kept for later (XEP-0198 §5,
+ * XEP-0203), but the keys are there still: `isUnderWay` says whether there is a session or a key exchange with an
+ * address. Every other one has ended with the stream, or never begun.
  */
-export function peerOf({ stanza, sender, channel }: Received): string | undefined {
-  if (channel !== 'live' || sender.known !== 'stream' || !mayHoldOtr(stanza)) return undefined
-  return sender.jid
+export function peerOf(
+  { stanza, sender, channel }: Received,
+  isUnderWay: (address: string) => boolean = () => false,
+): string | undefined {
+  if (sender.known !== 'stream' || !mayHoldOtr(stanza)) return undefined
+  const isForUs = channel === 'live' || (channel === 'offline' && isUnderWay(sender.jid))
+  return isForUs ? sender.jid : undefined
 }
 
 /** Whether a text means something to OTR, so that nobody should see it as it is. */
