@@ -10,8 +10,8 @@ const UNESCAPED = /[A-Za-z0-9\-._~!$()*+,;=\u{80}-\u{10ffff}]/u
 /** The user IDs to give a key of the account: one, or two where the forms differ; the plain one first. */
 export function userIdsOf(account: BareJid): readonly [string, ...string[]] {
   const at = account.indexOf('@')
-  const escaped =
-    Array.from(account.slice(0, Math.max(0, at)), escaped).join('') + account.slice(Math.max(0, at))
+  const start = Math.max(0, at)
+  const iri = Array.from(account.slice(0, start), escaped).join('') + account.slice(start)
   return iri === account ? [`xmpp:${account}`] : [`xmpp:${account}`, `xmpp:${iri}`]
 }
 
