@@ -45,7 +45,13 @@ export type Ake =
       readonly dh: DhKeyPair
       readonly commit: Commit
     }
-  | { readonly state: 'awaiting-reveal-signature'; readonly dh: DhKeyPair; readonly commit: Commit }
+  | {
+      readonly state: 'awaiting-reveal-signature'
+      readonly dh: DhKeyPair
+      readonly commit: Commit
+      /** The hash of our own commit that was given up for theirs, to know it if it comes back. */
+      readonly given: Bytes | undefined
+    }
   | {
       readonly state: 'awaiting-signature'
       readonly dh: DhKeyPair
@@ -130,17 +136,21 @@ function receiveCommit(ake: Ake, commit: Commit, { group, random }: AkeMeans): A
       const order = compare(ake.commit.hash, commit.hash)
       if (order === 0) return { ake, ignored: 'reflected' }
       if (order > 0) return { ake, reply: commitMessage(ake.commit) }
-      break
+      return answerCommit(commit, ake.commit.hash, group.generateDh(random))
     }
     case 'awaiting-reveal-signature':
+      if (ake.given !== undefined && equalBytes(ake.given, commit.hash)) return { ake, ignored: 'reflected' }
       return { ake: { ...ake, commit }, reply: keyMessage(ake.dh) }
     case 'awaiting-signature':
       if (equalBytes(ake.hash, commit.hash)) return { ake, ignored: 'reflected' }
-      break
+      return answerCommit(commit, ake.hash, group.generateDh(random))
     case 'none':
+      return answerCommit(commit, undefined, group.generateDh(random))
   }
-  const dh = group.generateDh(random)
-  return { ake: { state: 'awaiting-reveal-signature', dh, commit }, reply: keyMessage(dh) }
+}
+
+function answerCommit(commit: Commit, given: Bytes | undefined, dh: DhKeyPair): AkeStep {
+  return { ake: { state: 'awaiting-reveal-signature', dh, commit, given }, reply: keyMessage(dh) }
 }
 
 function receiveKey(ake: Ake, input: Reader, { key, group, random }: AkeMeans): AkeStep {
