@@ -7,6 +7,9 @@
  *
  *     cc libotr_peer.c $(pkg-config --cflags --libs libotr) -lgcrypt
  */
+#define _GNU_SOURCE
+
+#include <dlfcn.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -36,6 +39,8 @@ static OtrlPolicy policy = OTRL_POLICY_ALLOW_V2 | OTRL_POLICY_ALLOW_V3;
 static int max_message_size = 0;
 /* Seconds by which this process is ahead of the time. */
 static time_t ahead = 0;
+/* Whether what is said next in a comparison is changed. */
+static bool lies = false;
 
 /* Takes the place of the C library's, so that libotr's minutes need not be waited for. */
 time_t time(time_t *result)
@@ -249,6 +254,52 @@ static const OtrlMessageAppOps host = {
     .create_instag = on_create_instag,
 };
 
+/* ---- A comparison that can lie ------------------------------------------- */
+
+typedef gcry_error_t step(OtrlSMState *state, const unsigned char *input, int length,
+                          unsigned char **output, int *output_length);
+
+/* The last bit of each message belongs to a proof. */
+static gcry_error_t lie(const char *name, OtrlSMState *state, const unsigned char *input,
+                        int length, unsigned char **output, int *output_length)
+{
+    step *own = (step *)dlsym(RTLD_NEXT, name);
+    if (own == NULL)
+        die("libotr has another SMP");
+    gcry_error_t error = own(state, input, length, output, output_length);
+    if (lies && !error && *output_length > 0) {
+        (*output)[*output_length - 1] ^= 1;
+        lies = false;
+    }
+    return error;
+}
+
+/* These take the places of libotr's, which it calls by their names: messages 1 to 4. */
+
+gcry_error_t otrl_sm_step1(OtrlSMAliceState *state, const unsigned char *secret, int length,
+                           unsigned char **output, int *output_length)
+{
+    return lie(__func__, state, secret, length, output, output_length);
+}
+
+gcry_error_t otrl_sm_step2b(OtrlSMBobState *state, const unsigned char *secret, int length,
+                            unsigned char **output, int *output_length)
+{
+    return lie(__func__, state, secret, length, output, output_length);
+}
+
+gcry_error_t otrl_sm_step3(OtrlSMAliceState *state, const unsigned char *input, const int length,
+                           unsigned char **output, int *output_length)
+{
+    return lie(__func__, state, input, length, output, output_length);
+}
+
+gcry_error_t otrl_sm_step4(OtrlSMBobState *state, const unsigned char *input, const int length,
+                           unsigned char **output, int *output_length)
+{
+    return lie(__func__, state, input, length, output, output_length);
+}
+
 /* ---- Commands ------------------------------------------------------------ */
 
 /* The session that a message would go to. */
@@ -264,6 +315,7 @@ static ConnContext *session(void)
 static void forget(const char *const words[])
 {
     otrl_context_forget_all(user);
+    lies = false;
     max_message_size = 0;
 }
 
@@ -357,11 +409,9 @@ static void abort_comparison(const char *const words[])
     otrl_message_abort_smp(user, &host, NULL, session());
 }
 
-/* Another exponent than the one that was committed to: what follows cannot be proven. */
 static void cheat(const char *const words[])
 {
-    gcry_mpi_t exponent = session()->smstate->x3;
-    gcry_mpi_add_ui(exponent, exponent, 1);
+    lies = true;
 }
 
 static void disconnect(const char *const words[])

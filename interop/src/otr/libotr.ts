@@ -13,6 +13,8 @@ export const libotr: OtrPeerKind = {
   versions: [2, 3],
   exchanges: 500,
   crossed: 200,
+  mismatch: 'message-4',
+  movesTime: true,
   async start() {
     program ??= await buildC(SOURCE, ['libotr'], ['-lgcrypt'])
     return await OtrPeer.start(program.path)

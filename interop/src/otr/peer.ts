@@ -13,7 +13,7 @@
  *     SMPQ question secret      with a question,
  *     SMPR secret               or when asked to,
  *     SMPA                      or no longer
- *     CHEAT                   it lies about an exponent in what it has still to say in the comparison
+ *     CHEAT                   what it says next in a comparison is not true
  *     D                       its user ends the session
  *     K use about             its user wants a symmetric key
  *     X                       it ends

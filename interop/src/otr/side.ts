@@ -36,6 +36,15 @@ const group = createGroup(random)
 /** More texts than any exchange takes: the longest message is fifty pieces of 60 characters, there and back. */
 const MAX_TEXTS = 4000
 
+/** Which message of a comparison leads from where to where, and how many values each has. */
+const MESSAGES: Readonly<Record<string, number>> = {
+  'expect-1 expect-2': 1,
+  'asked expect-3': 2,
+  'expect-2 expect-4': 3,
+  'expect-3 expect-1': 4,
+}
+const VALUES = [6, 11, 8, 3]
+
 /** Of tests that do not care which it is. */
 export function newKey(): Promise<DsaPrivateKey> {
   return generateDsaKey({ random, pause: () => Promise.resolve() })
@@ -54,6 +63,7 @@ export class OtrSide {
   events: ConversationEvent[] = []
   /** Milliseconds. */
   now = 1_000_000
+  #lies = false
   readonly #key: DsaPrivateKey
   #policy: Policy
 
@@ -90,6 +100,10 @@ export class OtrSide {
   }
   abortComparison(): void {
     this.#keep(abortComparison(this.conversation, this.#means()))
+  }
+  /** What goes out next in a comparison is made up. */
+  cheat(): void {
+    this.#lies = true
   }
   shareSymmetricKey(use: number, about: Uint8Array): void {
     this.#keep(shareSymmetricKey(this.conversation, use, about, this.#means()))
@@ -130,10 +144,29 @@ export class OtrSide {
 
   #keep(work: OtrStep | Slices<OtrStep>): void {
     const step = 'conversation' in work ? work : runSlices(work)
+    const said = this.#lies ? MESSAGES[`${smpOf(this.conversation)} ${smpOf(step.conversation)}`] : undefined
     this.conversation = step.conversation
-    this.out.push(...step.send)
     this.events.push(...step.events)
+    if (said === undefined) {
+      this.out.push(...step.send)
+      return
+    }
+    this.#lies = false
+    this.send('', [madeUp(said)])
   }
+}
+
+/** Where a comparison stands. */
+function smpOf({ instances, active }: Conversation): string {
+  const session = instances.find(({ tag }) => tag === active)?.session
+  return session?.state === 'encrypted' ? session.smp.state : 'none'
+}
+
+/** Numbers that are of the group, being powers of 2, and prove nothing. */
+function madeUp(number: number): Tlv {
+  const count = VALUES[number - 1] ?? 0
+  const values = Array.from({ length: count }, (_, i) => [0, 0, 0, 2, 2 << (i % 7), 0])
+  return { type: number + 1, value: Uint8Array.of(0, 0, 0, count, ...values.flat()) }
 }
 
 /** Delivers in order, one at a time in turns, until nobody has anything to say. What crosses, crosses. */

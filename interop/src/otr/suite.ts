@@ -1,5 +1,5 @@
 /** What our side does with any other implementation of OTR. */
-import type { DsaPrivateKey, Version } from '@xmpp-e2e/otr/core'
+import type { DsaPrivateKey, Policy, Version } from '@xmpp-e2e/otr/core'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { OtrPeer } from './peer.ts'
 import { converse, fault, newKey, OtrSide } from './side.ts'
@@ -12,6 +12,10 @@ export interface OtrPeerKind {
   readonly exchanges: number
   /** Key exchanges that both begin at the same time. */
   readonly crossed: number
+  /** Who answered a comparison and finds that the secrets differ says so, by message 4, or aborts. */
+  readonly mismatch: 'message-4' | 'abort'
+  /** Whether time passes as it is told: `W`. */
+  readonly movesTime: boolean
   start(): Promise<OtrPeer>
   stop(peer: OtrPeer): Promise<void>
 }
@@ -90,9 +94,28 @@ export function crossedStarts(scene: OtrScene, version: Version): void {
   })
 }
 
-async function fresh({ peer, key }: OtrScene, version: Version): Promise<OtrSide> {
+/** A conversation that is new to both. */
+export async function fresh(
+  { peer, key }: OtrScene,
+  version: Version,
+  policy: Partial<Policy> = {},
+): Promise<OtrSide> {
   await peer.reset([version])
-  return new OtrSide(key, { versions: [version] })
+  return new OtrSide(key, { ...policy, versions: [version] })
+}
+
+/** With a session, for which they have asked. */
+export async function open(scene: OtrScene, version: Version): Promise<OtrSide> {
+  const ours = await fresh(scene, version)
+  await scene.peer.query()
+  await converse(ours, scene.peer)
+  await expectSession(ours, scene, version)
+  return ours
+}
+
+/** Both read each other. */
+export async function expectSession(ours: OtrSide, scene: OtrScene, version: Version): Promise<void> {
+  expect(await verdict(ours, scene, version)).toBe('good')
 }
 
 async function verdict(ours: OtrSide, { peer }: OtrScene, version: Version): Promise<string> {
