@@ -259,6 +259,50 @@ const rows = [
     ceiling: 6_000,
     without: [/saxes/, /openpgp/, /packages\/xml/, /@noble\/curves/, /@noble\/ciphers/],
   },
+  {
+    of: 'otr',
+    what: 'the façade, beyond xml, store and trust',
+    code: "export * from '@xmpp-e2e/otr'",
+    beyond: [/^@xmpp-e2e\/(xml|store|trust)(\/|$)/],
+    ceiling: 31_500,
+    without: [/saxes/, /openpgp/, /@noble\/curves/, /html/],
+  },
+  {
+    of: 'otr',
+    what: 'the façade, beyond xml',
+    code: "export * from '@xmpp-e2e/otr'",
+    beyond: [xml],
+    ceiling: 37_000,
+    without: [/saxes/, /openpgp/, /@noble\/curves/, /packages\/disco/],
+  },
+  {
+    of: 'otr',
+    what: 'the protocol without network',
+    code: "export * from '@xmpp-e2e/otr/core'",
+    ceiling: 23_500,
+    without: [
+      /saxes/,
+      /openpgp/,
+      /@noble\/curves/,
+      /packages\/(store|trust)/,
+      /packages\/xml\/dist\/(?!base64|scalar)/,
+    ],
+  },
+  {
+    of: 'otr',
+    what: 'the rules of XMPP, beyond xml',
+    code: "export * from '@xmpp-e2e/otr/xmpp'",
+    beyond: [xml],
+    ceiling: 2_000,
+    without: [/saxes/, /openpgp/, /@noble/, /packages\/(?!otr\/)/],
+  },
+  {
+    of: 'otr',
+    what: 'text out of HTML',
+    code: "export * from '@xmpp-e2e/otr/html'",
+    ceiling: 1_100,
+    without: [/node_modules/, /packages\/(?!otr\/)/],
+  },
 ]
 
 /**

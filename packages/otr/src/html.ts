@@ -1,6 +1,6 @@
 /**
- * Text out of the HTML that Pidgin, Adium and Gajim write into OTR, and the other way round. The specification of OTR
- * leaves open what a message is, and XEP-0364 says nothing of it: those programs encrypt what they would show.
+ * Text out of the HTML that Pidgin, Adium and Gajim write into OTR, and the other way round. In XMPP a message is plain
+ * text, also where it looks like markup (XEP-0364 §4.1); those programs encrypt what they would show.
  *
  *     Hey<br />look: <FONT>&lt;3</FONT> <a href="https://example.org/">here</a>
  *

@@ -3,7 +3,7 @@ import { type Conversation, createConversation, type OtrStep } from './conversat
 import { abandoned, viewSession } from './session.ts'
 
 /**
- * @internal Sessions are finished as if the peer had ended them, so that nothing goes out in the clear that was typed
+ * What the end of the stream does (XEP-0364 §5.2). Sessions are finished as if the peer had ended them, so that nothing goes out in the clear that was typed
  * meanwhile; key exchanges and pieces of messages are forgotten.
  */
 export function lose(before: Conversation): OtrStep {
