@@ -118,7 +118,7 @@ describe('The protocol state machine', () => {
   })
 
   it('refuses group elements out of range, in Key and behind Commit', () => {
-    for (const value of [0n, 1n, MODULUS - 1n, MODULUS, MODULUS + 1n, MODULUS - 4n, 1n << 8000n]) {
+    for (const value of [0n, 1n, MODULUS - 1n, MODULUS, MODULUS + 1n, MODULUS - 4n, 1n << 1600n]) {
       const refusal = expect.objectContaining({ code: 'group-element-invalid' })
       expect(() => give(whole.commit.ake, { type: 'key', body: mpi(value) }, alice)).toThrow(refusal)
       const revealed = random(16)

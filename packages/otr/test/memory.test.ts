@@ -1,11 +1,13 @@
 /** What strangers can have a conversation keep, counted in the state itself, and what it costs to keep it. */
+import { concatBytes } from '@noble/hashes/utils.js'
 import { describe, expect, it, vi } from 'vitest'
 import type { Conversation } from '../src/protocol/conversation.ts'
 import { decodeMessage, encodeMessage, MAX_MESSAGE_BYTES } from '../src/protocol/encoded-message.ts'
 import { MAX_FRAGMENTS, MAX_INSTANCES } from '../src/protocol/fragment.ts'
-import { start } from '../src/protocol/handshake.ts'
 import type { Version } from '../src/protocol/header.ts'
 import { nextTick } from '../src/protocol/outgoing.ts'
+import { data } from '../src/wire/writer.ts'
+import { commit as commitAs, headerLength } from './attacker.ts'
 import { clock, converse, encrypted, type Side, side } from './sides.ts'
 
 /** Everything that hangs on a value: bytes with the whole of their buffers, characters, and how many values there are. */
@@ -59,7 +61,7 @@ it('row 19: the count counts what it should', () => {
 
 describe.each([2, 3] as const)('row 19: memory, version %i', (version) => {
   it.each(['', 'y', 'yyyy', 'y'.repeat(100)])(
-    `${MAX_FRAGMENTS} fragments of "%s" are kept as what is in them`,
+    `${MAX_FRAGMENTS} fragments of %j are kept as what is in them`,
     (piece) => {
       const [a] = encrypted(version, 300)
       const fits = Math.min(MAX_FRAGMENTS - 1, Math.floor(MAX_MESSAGE_BYTES / Math.max(1, piece.length)))
@@ -92,15 +94,18 @@ describe.each([2, 3] as const)('row 19: memory, version %i', (version) => {
     const [a, b] = encrypted(version, 302)
     const piece = 'z'.repeat(100)
     const stranger = side(603, [version])
-    stranger.apply(start(stranger.conversation, [version], stranger.means()))
+    commitAs(stranger)
     const commit = decodeMessage(stranger.out.shift()!)
+    const start = commit.slice(0, headerLength(version))
+    const long = concatBytes(start, data(new Uint8Array(100_000)), data(new Uint8Array(32)))
     for (let i = 0; i < 10_000; i++) {
       a.receive(fragment(version, 0x10_000 + i, 1, 3, piece))
       if (i % 10 !== 0) continue
-      // Random in what it hides, so that each is another.
-      if (version === 3) new DataView(commit.buffer).setUint32(3, 0x20_000 + i)
-      new DataView(commit.buffer).setUint32(commit.length - 4, i)
-      a.receive(encodeMessage(commit))
+      for (const message of i % 20 === 0 ? [commit, long] : [commit]) {
+        if (version === 3) new DataView(message.buffer).setUint32(3, 0x20_000 + i)
+        new DataView(message.buffer).setUint32(message.length - 4, i)
+        a.receive(encodeMessage(message))
+      }
       expectBounded(a, 200)
     }
     const strangers = version === 3 ? MAX_INSTANCES : 0

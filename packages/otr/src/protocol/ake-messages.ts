@@ -24,6 +24,7 @@ import {
   sign,
   verify,
 } from '../dsa/dsa.ts'
+import { OtrError } from '../error.ts'
 import { type Bytes, equalBytes, type Random } from '../wire/bytes.ts'
 import { type Reader, reader } from '../wire/reader.ts'
 import { data, int, mpi } from '../wire/writer.ts'
@@ -34,6 +35,12 @@ import type { SignatureKeys } from './keys.ts'
  * rotations, more than there are messages.
  */
 export const MAX_FIRST_KEY_ID = 0x7fff_ffff
+
+/**
+ * What a commit can hide: an MPI of 192 bytes takes 196, and the rest is for leading zeros. It is kept until the exchange
+ * goes on, for whoever sends it.
+ */
+export const MAX_COMMITTED_BYTES = 256
 
 export interface Commit {
   readonly encrypted: Bytes
@@ -118,9 +125,12 @@ export function encodeCommit({ encrypted, hash }: Commit): Bytes {
   return concatBytes(data(encrypted), data(hash))
 }
 
+/** @throws OtrError `message-malformed` */
 export function readCommit(input: Reader): Commit {
   const commit = { encrypted: input.data(), hash: input.data(32) }
   input.end()
+  if (commit.encrypted.length > MAX_COMMITTED_BYTES)
+    throw new OtrError('message-malformed', `D-H Commit: hides more than ${MAX_COMMITTED_BYTES} bytes`)
   return commit
 }
 
