@@ -65,7 +65,7 @@ export class Ox {
       policy,
       clock,
       random,
-      own: createOwnKeys({ store, jid, clock, emit }, unlock && ((fingerprint) => unlock(fingerprint))),
+      own: createOwnKeys({ store, clock }, unlock && ((fingerprint) => unlock(fingerprint))),
       closing: this.#closing.signal,
       emit,
       inBackground: (what, work) => this.#inBackground(what, work),
