@@ -4,6 +4,7 @@ import type { Policy } from '@xmpp-e2e/trust'
 import type { BareJid, Connection } from '@xmpp-e2e/xml'
 import type { Bytes, Random } from './bytes.ts'
 import type { OxEvent } from './event.ts'
+import type { Contact } from './key/contact.ts'
 import type { OwnKeys } from './key/own-keys.ts'
 
 /** @internal */
@@ -17,6 +18,8 @@ export interface Account {
   readonly random: Random
   /** Our secret keys, and those of them that are unlocked. */
   readonly own: OwnKeys
+  /** Accounts whose keys are being read just now. */
+  readonly refreshing: Map<BareJid, Promise<Contact>>
   /** Aborts when the façade is closed. */
   readonly closing: Signal
   emit(event: OxEvent): void

@@ -66,6 +66,7 @@ export class Ox {
       clock,
       random,
       own: createOwnKeys({ store, clock }, unlock && ((fingerprint) => unlock(fingerprint))),
+      refreshing: new Map(),
       closing: this.#closing.signal,
       emit,
       inBackground: (what, work) => this.#inBackground(what, work),
