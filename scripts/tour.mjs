@@ -1,28 +1,36 @@
 // `npm start`: builds what the tour needs, quietly, and runs it.
 import { spawnSync } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
+import { parseArgs } from 'node:util'
 
-const HELP = `npm start [-- --fast]
+const HELP = `npm start [-- --fast] [--scheme omemo|otr]
 
 A tour of end-to-end encryption in the terminal: two people, three devices, and what the server sees.
 Exit code 0 only if everything has happened as it is told.
 
-  --fast   no pauses (there are none either where the output is not a terminal)
-  --help   this
+  --scheme  one scheme in depth, instead of OMEMO and a little of OTR
+  --fast    no pauses (there are none either where the output is not a terminal)
+  --help    this
 
 Environment: NO_COLOR=1 for no colours; COLUMNS for the width where the output is not a terminal.`
 
-const OPTIONS = ['--fast', '--help']
+const SCHEMES = ['omemo', 'otr']
+const OPTIONS = { fast: { type: 'boolean' }, help: { type: 'boolean' }, scheme: { type: 'string' } }
 
 const root = fileURLToPath(new URL('..', import.meta.url))
-const options = process.argv.slice(2)
 
-const unknown = options.find((option) => !OPTIONS.includes(option))
-if (unknown !== undefined) {
-  console.error(`tour: no such option: ${unknown}\n\n${HELP}`)
-  process.exit(2)
+function read() {
+  try {
+    const { values } = parseArgs({ options: OPTIONS })
+    if (values.scheme === undefined || SCHEMES.includes(values.scheme)) return values
+    throw new Error(`no such scheme: ${values.scheme}`)
+  } catch (error) {
+    console.error(`tour: ${error.message}\n\n${HELP}`)
+    process.exit(2)
+  }
 }
-if (options.includes('--help')) {
+
+if (read().help) {
   console.log(HELP)
   process.exit(0)
 }

@@ -1,21 +1,24 @@
 import { describe, expect, test } from 'vitest'
 import { assemble } from '../src/tour/cast.ts'
 import { StoryError } from '../src/tour/fact.ts'
+import { agree } from '../src/tour/otr/scenes/agree.ts'
+import { Talk } from '../src/tour/otr/talk.ts'
+import { authenticates, dataOf, forged } from '../src/tour/otr/wire.ts'
 import { hasPython } from '../src/tour/python-device.ts'
 import { keys } from '../src/tour/scenes/keys.ts'
-import { tell } from '../src/tour/story.ts'
+import { type Scheme, tell } from '../src/tour/story.ts'
 import { World } from '../src/tour/world.ts'
 
 /** A device writes in a few milliseconds and Python starts in a second: this is for machines that are busy. */
 const TIMEOUT = 60_000
 
 /** The story as it is printed on a terminal of this width. */
-async function told(width: number, python: boolean): Promise<readonly string[]> {
+async function told(width: number, python: boolean, scheme?: Scheme): Promise<readonly string[]> {
   const lines: string[] = []
   const print = (printed: readonly (readonly { readonly text: string }[])[]) => {
     lines.push(...printed.map((spans) => spans.map(({ text }) => text).join('')))
   }
-  await tell({ width, print, pause: async () => undefined }, python)
+  await tell({ width, print, pause: async () => undefined }, python, scheme)
   return lines
 }
 
@@ -58,12 +61,83 @@ test.each([
     const everything = lines.join('\n')
     const missing = KEY_LINES.filter((line) => !people.includes(line) && !everything.includes(line))
     expect(missing).toEqual([])
-    expect(everything.match(/ of 8: /g)).toHaveLength(8)
+    expect(everything.match(/ of 9: /g)).toHaveLength(9)
+    expect(everything).toContain('9 of 9: Off the record, with OTR')
     expect(everything.includes('python-omemo 1.')).toBe(python)
     expect(everything.includes('(Debian:')).toBe(!python)
   },
   TIMEOUT,
 )
+
+const OTR_LINES = [
+  'Alice ──▶ Bob query',
+  'Alice ◀── Bob D-H Commit',
+  'Alice ──▶ Bob D-H Key',
+  'Alice ◀── Bob Reveal Signature',
+  'Alice ──▶ Bob Signature',
+  '✓ both have the same keys',
+  '✓ four messages, four sets of keys',
+  'Alice ──▶ Bob SMP 4',
+  '✓ equal: Bob’s client calls Alice’s key verified',
+  '✗ different: somebody else',
+  '1 old MAC key',
+  '✓ its MAC is valid',
+  '✗ Bob’s client refuses it: it has no such keys any more',
+  '│ Yes, I did write it │',
+  '! reads “The gate is open.”',
+  '✗ Alice’s client: different. This is not Bob.',
+  '✗ Bob’s client does not send what he was typing',
+]
+
+test.each([40, 72, 104])('the story of OTR happens as it is told, %i wide', async (width) => {
+  const lines = await told(width, false, 'otr')
+  expect(lines.filter(({ length }) => length > width)).toEqual([])
+  const everything = lines.join('\n')
+  const words = lines.join(' ').replace(/ +/g, ' ')
+  const people = peopleOf(lines)
+  const isTold = (line: string) => [everything, words, people].some((text) => text.includes(line))
+  expect(OTR_LINES.filter((line) => !isTold(line))).toEqual([])
+  expect(everything.match(/ of 6: /g)).toHaveLength(6)
+  expect(everything).not.toContain('python-omemo')
+})
+
+test('the story of OMEMO alone says nothing of OTR', async () => {
+  const everything = (await told(80, false, 'omemo')).join('\n')
+  expect(everything.match(/ of 8: /g)).toHaveLength(8)
+  expect(everything).not.toContain('OTR')
+})
+
+describe('a story of OTR that goes wrong', () => {
+  const begin = async () => {
+    const talk = await Talk.begin(async () => undefined)
+    await agree.play(talk)
+    return talk
+  }
+
+  test('is not told to its end when a message is not read', async () => {
+    const talk = await begin()
+    talk.bob.ends()
+    await expect(talk.says(talk.alice, 'Hello!')).rejects.toThrow(StoryError)
+  })
+
+  test('or when a key exchange is another', async () => {
+    const talk = await begin()
+    talk.alice.query()
+    // Who has been asked and waits does not ask.
+    talk.bob.gets('?OTRv3?')
+    await expect(talk.agree(async () => undefined)).rejects.toThrow('a key exchange is')
+  })
+
+  test('and a forgery needs the key that was published, and the same length', async () => {
+    const talk = await begin()
+    const kept = dataOf(await talk.says(talk.alice, 'No.'))
+    const key = new Uint8Array(20)
+    expect(authenticates(key, kept)).toBe(false)
+    expect(authenticates(key, dataOf(forged(kept, 'No.', 'Yes', key)))).toBe(true)
+    expect(talk.bob.wouldRead(forged(kept, 'No.', 'Yes', key), talk.bob.conversation)).toBeUndefined()
+    expect(() => forged(kept, 'No.', 'Yes.', key)).toThrow('as long')
+  })
+})
 
 describe('a story that goes wrong', () => {
   const begin = async () => {

@@ -1,11 +1,19 @@
-/** `node main.js [--fast]`: tells the story; exit code 0 only if it happened as told. */
+/** `node main.js [--fast] [--scheme omemo|otr]`: tells the story; exit code 0 only if it happened as told. */
+import { parseArgs } from 'node:util'
 import { StoryError } from './fact.ts'
 import { hasPython } from './python-device.ts'
-import { tell } from './story.ts'
+import { SCHEMES, tell } from './story.ts'
 import { terminal } from './terminal.ts'
 
 try {
-  await tell(terminal(process.stdout, process.argv.includes('--fast')), hasPython())
+  const { fast, scheme } = parseArgs({
+    options: { fast: { type: 'boolean' }, scheme: { type: 'string' } },
+  }).values
+  await tell(
+    terminal(process.stdout, fast ?? false),
+    hasPython(),
+    SCHEMES.find((one) => one === scheme),
+  )
 } catch (error) {
   console.error('\nThe story went wrong:', error instanceof StoryError ? error.message : error)
   process.exitCode = 1

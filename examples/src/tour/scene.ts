@@ -1,10 +1,10 @@
 /** One chapter: a sentence before, what happens, a sentence after. */
 import type { World } from './world.ts'
 
-export interface Scene {
+export interface Scene<Stage = World> {
   readonly title: string
   readonly before: string
   readonly after: string
   /** Rejects if anything happens otherwise than it is told. */
-  play(world: World): Promise<void>
+  play(stage: Stage): Promise<void>
 }
