@@ -27,18 +27,18 @@ export type KeyProblem = Extract<
 export interface KeyRecord {
   readonly fingerprint: string
   /** As the list says it. */
-  readonly date?: Date
+  readonly date?: Date | undefined
   readonly listed: boolean
-  readonly problem?: KeyProblem
+  readonly problem?: KeyProblem | undefined
 }
 
 /** @internal */
 export interface ContactRecord {
   /** When the list was asked for last. */
-  readonly readAt?: Date
+  readonly readAt?: Date | undefined
   /** The server has told that there is another list. */
   readonly stale: boolean
-  readonly problem?: ListProblem
+  readonly problem?: ListProblem | undefined
   readonly keys: readonly KeyRecord[]
 }
 
