@@ -20,6 +20,8 @@ export interface Account {
   readonly own: OwnKeys
   /** Accounts whose keys are being read just now. */
   readonly refreshing: Map<BareJid, Promise<Contact>>
+  /** When our list was written again lately, in milliseconds. */
+  readonly announcements: number[]
   /** Aborts when the façade is closed. */
   readonly closing: Signal
   emit(event: OxEvent): void

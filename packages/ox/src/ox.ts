@@ -67,6 +67,7 @@ export class Ox {
       random,
       own: createOwnKeys({ store, clock }, unlock && ((fingerprint) => unlock(fingerprint))),
       refreshing: new Map(),
+      announcements: [],
       closing: this.#closing.signal,
       emit,
       inBackground: (what, work) => this.#inBackground(what, work),

@@ -1,37 +1,87 @@
-/** The secret keys on the server, under a code (XEP-0373 §5). */
+/**
+ * The secret keys on the server, under a code (XEP-0373 §5). The node lets nobody read it but the account; `publish` of
+ * `@xmpp-e2e/disco/pep` publishes nothing before that is so.
+ */
+import { deleteNode, fetchItems, PepError, type PepOptions, publish } from '@xmpp-e2e/disco/pep'
 import type { Signal } from '@xmpp-e2e/store'
-import type { Account } from '../account.ts'
-import type { OwnKey } from './own-keys.ts'
+import { type Account, change } from '../account.ts'
+import { backupCodesOf, generateBackupCode } from '../elements/backup-code.ts'
+import { decodeSecretKey, encodeSecretKey, SECRET_KEY_NODE } from '../elements/key-element.ts'
+import { OxError } from '../error.ts'
+import { openBackup, sealBackup } from '../openpgp/backup.ts'
+import { records } from '../record.ts'
+import { fetchList } from './certificate-fetch.ts'
+import { type OwnKey, takeIn, unlockedKey } from './own-keys.ts'
+import { decodeSelf, encodeSelf } from './self.ts'
 
-/** @internal @throws {PepError}; {OxError} `key-missing`, `key-locked` */
+const PRIVATE = { access: 'whitelist', persist: true, sendLast: 'never' } as const
+
+/** @internal All secret keys, or some. @throws {PepError}; {OxError} `key-missing`, `key-locked` */
 export async function createBackup(
-  _account: Account,
-  _options: { readonly keys?: readonly string[] | undefined; readonly signal?: Signal | undefined },
+  account: Account,
+  { keys, signal }: { readonly keys?: readonly string[] | undefined; readonly signal?: Signal | undefined },
 ): Promise<{ readonly code: string }> {
-  throw new Error('to be written')
+  const all = await account.own.all()
+  const wanted = keys ?? all.map(({ certificate }) => certificate.fingerprint)
+  if (wanted.length === 0) throw new OxError('key-missing', 'keys: there is no secret key')
+  const unlocked = await Promise.all(wanted.map((fingerprint) => unlockedKey(account, fingerprint)))
+  const code = generateBackupCode(account.random)
+  const payload = encodeSecretKey(await sealBackup(unlocked, code))
+  const { unmet } = await publish(account.connection, SECRET_KEY_NODE, { id: 'current', payload }, PRIVATE, {
+    signal,
+  })
+  if (unmet.length > 0) account.emit({ kind: 'server-limited', node: SECRET_KEY_NODE, unmet })
+  await remember(account, wanted)
+  return { code }
 }
 
 /** @internal Whether there is one. @throws {PepError} */
-export async function findBackup(
-  _account: Account,
-  _options: { readonly signal?: Signal | undefined },
-): Promise<boolean> {
-  throw new Error('to be written')
+export async function findBackup(account: Account, options: PepOptions): Promise<boolean> {
+  return (await read(account, options)) !== undefined
 }
 
 /** @internal All keys in it are taken in; the one that is announced signs. @throws {PepError}; {OxError} */
 export async function restoreBackup(
-  _account: Account,
-  _code: string,
-  _options: { readonly signal?: Signal | undefined },
+  account: Account,
+  code: string,
+  options: PepOptions,
 ): Promise<readonly OwnKey[]> {
-  throw new Error('to be written')
+  const message = await read(account, options)
+  if (message === undefined) throw new OxError('backup-missing', 'the server has no backup')
+  const keys = await openBackup(message, backupCodesOf(code), account.clock.now())
+  const fingerprints = keys.map(({ certificate }) => certificate.fingerprint)
+  const fetched = await fetchList(account, account.jid, options)
+  const listed = fetched.kind === 'list' ? fetched.list.entries.map(({ fingerprint }) => fingerprint) : []
+  const announced = fingerprints.find((fingerprint) => listed.includes(fingerprint))
+  const taken = await takeIn(account, keys, announced)
+  await remember(account, fingerprints)
+  return taken
 }
 
 /** @internal @throws {PepError} */
-export async function deleteBackup(
-  _account: Account,
-  _options: { readonly signal?: Signal | undefined },
-): Promise<void> {
-  throw new Error('to be written')
+export async function deleteBackup(account: Account, options: PepOptions): Promise<void> {
+  try {
+    await deleteNode(account.connection, SECRET_KEY_NODE, options)
+  } catch (error) {
+    if (!(error instanceof PepError && error.code === 'not-found')) throw error
+  }
+  await remember(account, [])
+}
+
+async function read({ connection }: Account, options: PepOptions): Promise<Uint8Array | undefined> {
+  try {
+    const item = (await fetchItems(connection, SECRET_KEY_NODE, { ...options, max: 1 })).at(-1)
+    return item?.payload && decodeSecretKey(item.payload)
+  } catch (error) {
+    if (error instanceof PepError && error.code === 'not-found') return undefined
+    throw error
+  }
+}
+
+/** Which keys a backup holds; what is new since makes it stale. */
+function remember(account: Account, backedUp: readonly string[]): Promise<void> {
+  return change(account, [records.self], ([bytes]) => ({
+    put: [[records.self, encodeSelf({ ...decodeSelf(bytes), backedUp })]],
+    result: undefined,
+  }))
 }
