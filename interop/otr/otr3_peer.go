@@ -16,6 +16,7 @@ import (
 	"reflect"
 	"strconv"
 	"strings"
+	"time"
 	"unsafe"
 
 	"github.com/twstrike/otr3"
@@ -137,7 +138,8 @@ func (p *peer) forget() {
 	c.SetMessageEventHandler(p)
 	c.SetErrorMessageHandler(p)
 	c.SetSecurityEventHandler(p)
-	setReceivedKeyHandler(c, p)
+	// This release calls the handler but has no way to set it.
+	hidden(c, "receivedKeyHandler").Set(reflect.ValueOf(p))
 	if strings.Contains(p.versions, "2") {
 		c.Policies.AllowV2()
 	}
@@ -148,14 +150,30 @@ func (p *peer) forget() {
 	p.lies = false
 }
 
-// This release calls the handler but has no way to set it.
-func setReceivedKeyHandler(c *otr3.Conversation, handler otr3.ReceivedKeyHandler) {
-	wanted := reflect.TypeOf((*otr3.ReceivedKeyHandler)(nil)).Elem()
-	fields := reflect.ValueOf(c).Elem()
-	for i := 0; i < fields.NumField(); i++ {
-		if field := fields.Field(i); field.Type() == wanted {
-			*(*otr3.ReceivedKeyHandler)(unsafe.Pointer(field.UnsafeAddr())) = handler
+// A field that has no name outside of the library.
+func hidden(c *otr3.Conversation, name string) reflect.Value {
+	field := reflect.ValueOf(c).Elem().FieldByName(name)
+	return reflect.NewAt(field.Type(), unsafe.Pointer(field.UnsafeAddr())).Elem()
+}
+
+// What the library remembers has happened so much earlier.
+func (p *peer) wait(seconds uint64) {
+	backdate(reflect.ValueOf(p.conversation).Elem(), -time.Duration(seconds)*time.Second)
+}
+
+func backdate(value reflect.Value, by time.Duration) {
+	if value.Kind() != reflect.Struct {
+		return
+	}
+	if value.Type() == reflect.TypeOf(time.Time{}) {
+		moment := (*time.Time)(unsafe.Pointer(value.UnsafeAddr()))
+		if !moment.IsZero() {
+			*moment = moment.Add(by)
 		}
+		return
+	}
+	for i := 0; i < value.NumField(); i++ {
+		backdate(value.Field(i), by)
 	}
 }
 
@@ -218,6 +236,13 @@ func (p *peer) answerComparison(secret []byte) {
 	p.compare(smp2, messages, err)
 }
 
+// The library has no call for it.
+func (p *peer) abort() {
+	p.sendRecord(smpAbort)
+	comparison := hidden(p.conversation, "smp")
+	comparison.Set(reflect.Zero(comparison.Type()))
+}
+
 func (p *peer) shareKey(use uint64, about []byte) {
 	key, messages, err := p.conversation.UseExtraSymmetricKey(uint32(use), about)
 	if err == nil {
@@ -233,6 +258,8 @@ func (p *peer) obey(words []string) {
 	case "P":
 		p.versions = words[1]
 		p.forget()
+	case "W":
+		p.wait(decodeNumber(words[1]))
 	case "M":
 		p.conversation.SetFragmentSize(uint16(decodeNumber(words[1])))
 	case "R":
@@ -248,8 +275,7 @@ func (p *peer) obey(words []string) {
 	case "SMPR":
 		p.answerComparison(decodeHex(words[1]))
 	case "SMPA":
-		// The library knows no such wish.
-		p.sendRecord(smpAbort)
+		p.abort()
 	case "CHEAT":
 		p.lies = true
 	case "D":

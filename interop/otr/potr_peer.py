@@ -5,6 +5,7 @@ interop/src/otr/peer.ts says what the commands and answers are. There is version
 """
 
 import sys
+from time import time
 
 from Cryptodome.Cipher import AES
 from Cryptodome.PublicKey import DSA
@@ -106,13 +107,12 @@ class Conversation(context.Context):
 
 
 class Comparison(crypt.SMPHandler):
-    """Lies when it is told to."""
-
-    lies = False
+    """Lies when the user wants to."""
 
     def sendTLV(self, tlv, appdata=None):
-        if self.lies and isinstance(tlv, proto.SMPTLV):
-            self.lies = False
+        user = self.crypto.ctx.user
+        if user.lies and isinstance(tlv, proto.SMPTLV):
+            user.lies = False
             # Squares, and so of the group: nothing is wrong with the numbers but that they prove nothing.
             tlv.mpis = [(i + 2) ** 2 for i in range(tlv.dlen)]
         super().sendTLV(tlv, appdata)
@@ -135,11 +135,20 @@ class Account(context.Account):
         pass
 
     def forget(self):
+        self.lies = False
         self.maxMessageSize = 0
         self.conversation = Conversation(self, "ours")
 
     def set_versions(self, versions):
         self.versions = versions
+
+    def wait(self, seconds):
+        """potr asks for the time by this name."""
+        ahead = context.time() + int(seconds) - time()
+        context.time = lambda: time() + ahead
+
+    def lie(self):
+        self.lies = True
 
     def set_limit(self, size):
         self.maxMessageSize = int(size)
@@ -162,14 +171,16 @@ class Account(context.Account):
         """What came of a record; potr has acted on it already."""
         if isinstance(record, proto.DisconnectTLV):
             event("disconnected")
-        elif isinstance(record, proto.SMP1QTLV):
-            event("smp", "ASK_FOR_ANSWER", record.msg.hex())
-        elif isinstance(record, proto.SMP1TLV):
-            event("smp", "ASK_FOR_SECRET")
         elif isinstance(record, proto.SMPABORTTLV):
             event("smp", "ABORT")
         elif isinstance(record, proto.SMPTLV):
-            event("smp", SMP_WORDS[self.conversation.crypto.smp.prog])
+            progress = self.conversation.crypto.smp.prog
+            if progress == crypt.SMPPROG_OK and isinstance(record, proto.SMP1QTLV):
+                event("smp", "ASK_FOR_ANSWER", record.msg.hex())
+            elif progress == crypt.SMPPROG_OK and isinstance(record, proto.SMP1TLV):
+                event("smp", "ASK_FOR_SECRET")
+            else:
+                event("smp", SMP_WORDS[progress])
 
     def send(self, text):
         message = self.conversation.sendMessage(context.FRAGMENT_SEND_ALL, bytes.fromhex(text))
@@ -188,6 +199,7 @@ class Account(context.Account):
             "N": self.forget,
             "P": self.set_versions,
             "M": self.set_limit,
+            "W": self.wait,
             "R": self.receive,
             "S": self.send,
             "Q": self.query,
@@ -195,7 +207,7 @@ class Account(context.Account):
             "SMPQ": self.ask,
             "SMPR": lambda secret: conversation.smpGotSecret(bytes.fromhex(secret)),
             "SMPA": conversation.smpAbort,
-            "CHEAT": lambda: setattr(conversation.crypto.smp, "lies", True),
+            "CHEAT": self.lie,
             "D": conversation.disconnect,
         }
         commands[command](*words)

@@ -11,7 +11,7 @@ export const potr: OtrPeerKind = {
   exchanges: 100,
   crossed: 200,
   mismatch: 'abort',
-  movesTime: false,
+  movesTime: true,
   start: () => OtrPeer.start('/usr/bin/python3', ['-E', '-s', '-B', SOURCE]),
   stop: (peer) => peer.stop(),
 }
