@@ -340,10 +340,12 @@ export class Otr {
   /** Tells those who have a session that it ends, if there is a stream, and overwrites all keys of sessions. */
   async close(): Promise<void> {
     if (this.#closing.signal.aborted) return
-    const { connection } = this.#account
+    const isOnline = this.#account.connection.jid !== undefined
     const contacts = new Set(this.#conversations.infos().map(({ jid }) => parseJid(jid).bare))
-    if (connection.jid !== undefined)
-      await Promise.all([...contacts].map((contact) => this.#end(contact, undefined)))
+    // What has come before is read first.
+    const end = (contact: BareJid) =>
+      isOnline ? this.#end(contact, undefined) : this.#conversations.inTurn(contact, async () => {})
+    await Promise.all([...contacts].map(end))
     this.#stop()
     this.#closing.close()
     this.#conversations.clear()
