@@ -32,6 +32,15 @@ const PROGRAMS = [
       'balcony: romeo@capulet.example says Is it you? (blind)\n',
   ],
   [
+    'family',
+    'juliet: romeo@capulet.example says But, soft!, by urn:xmpp:omemo:2\n' +
+      'romeo: juliet@capulet.example says Ay me!, by urn:xmpp:omemo:2\n' +
+      'romeo: scheme 1 refuses: recipients-unreachable\n' +
+      'romeo: scheme 2 refuses: not-encrypted\n' +
+      'romeo: scheme 1 refuses: recipients-unreachable\n' +
+      'mercutio: romeo@capulet.example says Where are you?, by urn:xmpp:otr:0\n',
+  ],
+  [
     'otr',
     'not sent: not-encrypted\n' +
       'orchard: encrypted with juliet@capulet.example/balcony\n' +

@@ -1,0 +1,112 @@
+/** The classes of the schemes have one shape (README of each). Types are checked by the compiler, with `npm test`. */
+import * as omemo from '@xmpp-e2e/omemo'
+import * as otr from '@xmpp-e2e/otr'
+import type { Key } from '@xmpp-e2e/trust'
+import type { BareJid, Element } from '@xmpp-e2e/xml'
+import { describe, expect, expectTypeOf, test } from 'vitest'
+import type { Decrypted, Encrypted, Scheme } from '../src/family.ts'
+
+type Kind<Union extends { readonly kind: string }, K extends Union['kind']> = Extract<
+  Union,
+  { readonly kind: K }
+>
+
+describe('Omemo and Otr', () => {
+  test('are schemes', () => {
+    expectTypeOf<omemo.Omemo>().toExtend<Scheme>()
+    expectTypeOf<otr.Otr>().toExtend<Scheme>()
+    expectTypeOf<omemo.Encrypted | otr.Encrypted>().toExtend<Encrypted>()
+    expectTypeOf<omemo.Decrypted | otr.Decrypted>().toExtend<Decrypted>()
+    const methods = [
+      'start',
+      'claims',
+      'encrypt',
+      'send',
+      'decrypt',
+      'settle',
+      'on',
+      'tick',
+      'close',
+      'erase',
+    ]
+    for (const { prototype } of [omemo.Omemo, otr.Otr])
+      expect(methods.filter((name) => !Object.hasOwn(prototype, name))).toEqual([])
+  })
+
+  test('open by the same options, and import with the same outcomes', () => {
+    type Common = Pick<omemo.OmemoOptions, 'account' | 'store' | 'connection' | 'policy' | 'clock' | 'random'>
+    expectTypeOf<Common>().toExtend<otr.OtrOptions>()
+    expectTypeOf<otr.Imported['kind']>().toEqualTypeOf<omemo.Imported['kind']>()
+  })
+
+  test('name what they refuse and cannot read, and no more than that', () => {
+    expectTypeOf<string>().not.toExtend<omemo.RefusalCode | otr.RefusalCode>()
+    expectTypeOf<string>().not.toExtend<omemo.UnreadableCode | otr.UnreadableCode>()
+    expectTypeOf<string>().not.toExtend<omemo.WarningCode | otr.WarningCode>()
+    expectTypeOf<otr.UnreadableCode & omemo.UnreadableCode>().toEqualTypeOf<
+      'session-missing' | 'message-malformed' | 'version-unsupported' | 'key-distrusted'
+    >()
+    expectTypeOf<otr.WarningCode & omemo.WarningCode>().toEqualTypeOf<'key-undecided'>()
+  })
+
+  test('tell of keys by the same events', () => {
+    expectTypeOf<Kind<omemo.OmemoEvent, 'key-met'>>().toExtend<Kind<otr.OtrEvent, 'key-met'>>()
+    expectTypeOf<Kind<omemo.OmemoEvent, 'key-changed'>>().toEqualTypeOf<Kind<otr.OtrEvent, 'key-changed'>>()
+    expectTypeOf<Kind<omemo.OmemoEvent, 'key-contested'>>().toEqualTypeOf<
+      Kind<otr.OtrEvent, 'key-contested'>
+    >()
+  })
+
+  test('are read by one switch, and sent by another', () => {
+    const stanza = {} as Element
+    expect(shown({ kind: 'plain', stanza, unexpected: true })).toBe('beware')
+    expect(shown({ kind: 'silent', why: 'control' })).toBe('')
+    expect(shown({ kind: 'unreadable', code: 'session-missing', retry: 'never', detail: {} })).toBe(
+      'session-missing',
+    )
+    expect(sent({ kind: 'refused', code: 'not-encrypted', ask: [] })).toBe('not-encrypted')
+    expect(sent({ kind: 'refused', code: 'opted-out', ask: [], skipped: [] })).toBe('opted-out')
+  })
+
+  test('differ where their protocols do', () => {
+    type Of<D extends omemo.Decrypted | otr.Decrypted> = Kind<D, 'message'>
+    // A device has a number, a client of OTR an address.
+    expectTypeOf<Of<omemo.Decrypted>['sender']>().toEqualTypeOf<omemo.DeviceRef>()
+    expectTypeOf<Of<otr.Decrypted>['sender']>().toEqualTypeOf<string>()
+    // Only OTR lives in plain text.
+    expectTypeOf<Kind<otr.Decrypted, 'plain'>['stanza']>().toEqualTypeOf<Element>()
+    expectTypeOf<Extract<omemo.Decrypted, { readonly kind: 'plain' }>>().toEqualTypeOf<never>()
+    // What OTR could not read is gone.
+    expectTypeOf<Kind<otr.Decrypted, 'unreadable'>['retry']>().toEqualTypeOf<'never'>()
+    // OTR has one reader, and only OMEMO publishes something.
+    expectTypeOf<Kind<otr.Encrypted, 'encrypted'>['skipped']>().toEqualTypeOf<readonly never[]>()
+    expectTypeOf<ReturnType<otr.Otr['erase']>>().toEqualTypeOf<Promise<void>>()
+    expectTypeOf<ReturnType<omemo.Omemo['erase']>>().toEqualTypeOf<Promise<{ readonly unlisted: boolean }>>()
+  })
+})
+
+/** Every kind has its case: with another one in either union, this does not compile. */
+function shown(arrived: omemo.Decrypted | otr.Decrypted): string {
+  switch (arrived.kind) {
+    case 'message':
+      expectTypeOf(arrived.key).toEqualTypeOf<Key>()
+      expectTypeOf(arrived.chat).toEqualTypeOf<BareJid>()
+      expectTypeOf(arrived.authenticated).toEqualTypeOf<true>()
+      return arrived.warnings.join()
+    case 'plain':
+      return arrived.unexpected ? 'beware' : ''
+    case 'unreadable':
+      return arrived.code
+    case 'silent':
+      return ''
+  }
+}
+
+function sent(encrypted: omemo.Encrypted | otr.Encrypted): string {
+  switch (encrypted.kind) {
+    case 'encrypted':
+      return [...encrypted.exposed, ...encrypted.withheld].join()
+    case 'refused':
+      return encrypted.code
+  }
+}
