@@ -119,7 +119,9 @@ static int on_is_logged_in(void *data, const char *account, const char *protocol
 static void on_inject(void *data, const char *account, const char *protocol,
                       const char *recipient, const char *message)
 {
-    answer('I', message);
+    /* What must not be sent is made empty. */
+    if (*message != '\0')
+        answer('I', message);
 }
 
 static void on_update_context_list(void *data)
@@ -139,12 +141,17 @@ static void on_write_fingerprints(void *data)
 {
 }
 
-static void on_gone_secure(void *data, ConnContext *context)
+static void print_session(const char *event, const ConnContext *context)
 {
-    printf("E gone_secure v%u ssid=", context->protocol_version);
+    printf("E %s v%u ssid=", event, context->protocol_version);
     print_hex(context->sessionid, context->sessionid_len);
     printf(" bold=%s\n",
            context->sessionid_half == OTRL_SESSIONID_FIRST_HALF_BOLD ? "first" : "second");
+}
+
+static void on_gone_secure(void *data, ConnContext *context)
+{
+    print_session("gone_secure", context);
 }
 
 static void on_gone_insecure(void *data, ConnContext *context)
@@ -154,7 +161,7 @@ static void on_gone_insecure(void *data, ConnContext *context)
 
 static void on_still_secure(void *data, ConnContext *context, int is_reply)
 {
-    puts("E still_secure");
+    print_session("still_secure", context);
 }
 
 static int on_max_message_size(void *data, ConnContext *context)

@@ -25,7 +25,8 @@
  *     C text                  for its user, but it came in the clear
  *     E event ...             anything else, of which the suites know these; others may come
  *       E ready fingerprint       when it starts
- *       E gone_secure v3 ssid=…   a session begins
+ *       E gone_secure v3 ssid=…   a session begins,
+ *       E still_secure v3 ssid=…    or takes the place of one
  *       E disconnected            we have ended it
  *       E smp ASK_FOR_SECRET | ASK_FOR_ANSWER question | SUCCESS | FAILURE | ABORT | CHEATED
  *       E symkey use about key    we have made a symmetric key

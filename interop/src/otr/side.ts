@@ -169,13 +169,21 @@ function madeUp(number: number): Tlv {
   return { type: number + 1, value: Uint8Array.of(0, 0, 0, count, ...values.flat()) }
 }
 
-/** Delivers in order, one at a time in turns, until nobody has anything to say. What crosses, crosses. */
-export async function converse(ours: OtrSide, theirs: OtrPeer): Promise<void> {
+/**
+ * Delivers in order, one at a time in turns, until nobody has anything to say. What crosses, crosses. The line gives
+ * what it does with a text: how often it comes.
+ */
+export async function converse(
+  ours: OtrSide,
+  theirs: OtrPeer,
+  line: (text: string, to: 'us' | 'them') => number = () => 1,
+): Promise<void> {
   for (let left = MAX_TEXTS; ours.out.length > 0 || theirs.out.length > 0; left--) {
     if (left === 0) throw new Error('they do not stop')
     const [toThem, toUs] = [ours.out.shift(), theirs.out.shift()]
-    if (toThem !== undefined) await theirs.receive(toThem)
-    if (toUs !== undefined) ours.receive(toUs)
+    if (toThem !== undefined)
+      for (let times = line(toThem, 'them'); times > 0; times--) await theirs.receive(toThem)
+    if (toUs !== undefined) for (let times = line(toUs, 'us'); times > 0; times--) ours.receive(toUs)
   }
 }
 
@@ -185,7 +193,7 @@ export async function fault(ours: OtrSide, theirs: OtrPeer, version: number): Pr
   if (session.state !== 'encrypted') return `our session is ${session.state}`
   if (session.version !== version) return `our session is of version ${session.version}`
   if (session.fingerprint !== theirs.fingerprint) return `they are ${session.fingerprint}`
-  const begun = theirs.event('gone_secure')
+  const begun = theirs.events.filter((event) => /^(gone|still)_secure /.test(event)).at(-1)
   if (begun === undefined) return 'they have no session'
   if (!begun.includes(` v${version} `) || !begun.includes(`ssid=${session.ssid}`)) return `they have ${begun}`
   const [hello, answer] = [`hello in ${session.ssid}`, `good day in ${session.ssid}`]
