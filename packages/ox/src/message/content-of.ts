@@ -46,7 +46,8 @@ export function partsOf(message: Element): MessageParts {
 /** @internal The stanza around what was encrypted: fallback, mark, and a wish to be stored unless the sender has others. */
 export function stanzaOf(message: Element, openpgp: Element, { outside }: MessageParts): Element {
   const mark = { namespace: OX_NAMESPACE, name: encryptionName(OX_NAMESPACE) }
-  const mayStore = !hintsOf(message).some((one) => one === 'no-store' || one === 'no-permanent-store')
+  const hints = hintsOf(message)
+  const mayStore = !hints.has('no-store') && !hints.has('no-permanent-store')
   const isStore = ({ ns, name }: Element) => ns === 'urn:xmpp:hints' && name === 'store'
   return element('jabber:client', 'message', message.attrs, [
     element('jabber:client', 'body', {}, FALLBACK_BODY),
