@@ -18,12 +18,23 @@ export interface Row {
   readonly goals?: Readonly<Record<string, number>>
   /** Microseconds of CPU time that each contender works in one round, at least once. Default: 200 000. */
   readonly budget?: number
+  /** Measures the first time of a fresh process, nothing compiled yet, instead of what many times take on average. */
+  readonly first?: boolean
+  /** How many things are done each time, to give the time of one. Default: 1. */
+  readonly things?: number
 }
 
-/** Microseconds of CPU time for each time, one figure a round. */
+/** Contenders at some rows. The first is ours. */
+export interface Suite {
+  readonly title: string
+  readonly contenders: readonly Contender[]
+  readonly rows: readonly Row[]
+}
+
+/** Microseconds of CPU time for each thing, one figure a round. */
 export interface Result {
   readonly contender: string
-  readonly perTime: readonly number[]
+  readonly perThing: readonly number[]
 }
 
 const BUDGET = 200_000
@@ -31,39 +42,68 @@ const BUDGET = 200_000
 const WARM_UP = 1_000_000
 
 /**
- * All contenders at one row: first each is given time to get warm, which also shows how often it fits into a round;
- * then every round has all of them, in another order each time, so that what else the machine does hits all alike.
+ * All contenders at one row. Every round has all of them, in another order each time, so that what else the machine
+ * does hits all alike.
  */
 export async function contest(
-  contenders: readonly RunningContender[],
-  { row, budget = BUDGET }: Row,
+  contenders: readonly Contender[],
+  row: Row,
   rounds: number,
 ): Promise<readonly Result[]> {
   const entries = []
   for (const contender of contenders) {
-    entries.push({ contender, count: await countFor(contender, row, budget), perTime: [] as number[] })
+    const { measure, end } = row.first ? firstTime(contender, row) : await manyTimes(contender, row)
+    entries.push({ contender: contender.name, measure, end, perThing: [] as number[] })
   }
   for (let round = 0; round < rounds; round++) {
     for (let i = 0; i < entries.length; i++) {
-      const { contender, count, perTime } = entries[(i + round) % entries.length]!
-      perTime.push((await contender.run(row, count)) / count)
+      const { measure, perThing } = entries[(i + round) % entries.length]!
+      perThing.push((await measure()) / (row.things ?? 1))
     }
   }
-  return entries.map(({ contender, perTime }) => ({ contender: contender.name, perTime }))
+  for (const { end } of entries) end()
+  return entries.map(({ contender, perThing }) => ({ contender, perThing }))
 }
 
-/** Doubles until a run takes a good part of the budget and everything has run for long enough to be compiled. */
-async function countFor(contender: RunningContender, row: string, budget: number): Promise<number> {
+interface Measurement {
+  /** Microseconds of CPU time of one time. */
+  measure(): Promise<number>
+  end(): void
+}
+
+function firstTime(contender: Contender, { row }: Row): Measurement {
+  return {
+    async measure() {
+      const running = new RunningContender(contender)
+      const used = await running.run(row, 1)
+      running.end()
+      return used
+    },
+    end() {},
+  }
+}
+
+/** Gets warm, which also shows how often the work fits into a round: doubles until that is long enough. */
+async function manyTimes(contender: Contender, { row, budget = BUDGET }: Row): Promise<Measurement> {
+  const running = new RunningContender(contender)
   let warm = 0
-  for (let count = 1; ; count *= 2) {
-    const used = await contender.run(row, count)
+  let used = 0
+  let count = 1
+  for (;;) {
+    used = await running.run(row, count)
     warm += used
-    if (used >= budget / 2 && warm >= WARM_UP) return Math.max(1, Math.round((count * budget) / used))
+    if (used >= budget / 2 && warm >= WARM_UP) break
+    count *= 2
+  }
+  const often = Math.max(1, Math.round((count * budget) / used))
+  return {
+    measure: async () => (await running.run(row, often)) / often,
+    end: () => running.end(),
   }
 }
 
 /** A contender that waits for work. */
-export class RunningContender {
+class RunningContender {
   readonly name: string
   readonly #child: ChildProcessByStdio<Writable, Readable, null>
   readonly #lines: AsyncIterator<string>

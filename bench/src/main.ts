@@ -7,8 +7,9 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
-import { contest, RunningContender } from './contest.ts'
-import * as otr from './otr/suite.ts'
+import { contest } from './contest.ts'
+import { imports } from './imports/suite.ts'
+import { otr } from './otr/suite.ts'
 import { formatReport, machine, type Report, reportOf } from './report.ts'
 
 const { values, positionals } = parseArgs({
@@ -23,18 +24,17 @@ const say = (text: string) => {
 }
 const { cpu, cpus, node, v8, platform } = machine()
 say(`${cpu}, ${cpus} of them; Node ${node}, V8 ${v8}; ${platform}; CPU time, ${rounds} rounds`)
-say(otr.title)
 
 const directory = mkdtempSync(join(tmpdir(), 'bench-'))
 const reports: Report[] = []
 try {
-  const contenders = (await otr.contenders(directory)).map((each) => new RunningContender(each))
-  for (const row of otr.rows.filter(({ row }) => positionals.length === 0 || positionals.includes(row))) {
-    const report = reportOf(row, await contest(contenders, row, rounds))
-    reports.push(report)
-    say(formatReport(report))
+  for (const { title, contenders, rows } of [await otr(directory), ...imports()]) {
+    for (const row of rows.filter(({ row }) => positionals.length === 0 || positionals.includes(row))) {
+      const report = reportOf(title, row, await contest(contenders, row, rounds))
+      reports.push(report)
+      say(formatReport(report))
+    }
   }
-  for (const contender of contenders) contender.end()
 } finally {
   rmSync(directory, { recursive: true })
 }

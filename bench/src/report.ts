@@ -18,6 +18,7 @@ export interface Figure extends Range {
 }
 
 export interface Report {
+  readonly suite: string
   readonly title: string
   /** Figures are microseconds of CPU time. */
   readonly figures: readonly Figure[]
@@ -32,15 +33,19 @@ export const machine = () => ({
 })
 
 /** The first result is ours. */
-export function reportOf({ title, goals = {} }: Row, [ours, ...others]: readonly Result[]): Report {
+export function reportOf(
+  suite: string,
+  { title, goals = {} }: Row,
+  [ours, ...others]: readonly Result[],
+): Report {
   if (ours === undefined) throw new RangeError('results: expected ours')
-  const figures = others.map(({ contender, perTime }) => {
-    const ratio = rangeOf(ours.perTime.map((time, round) => time / perTime[round]!))
+  const figures = others.map(({ contender, perThing }) => {
+    const ratio = rangeOf(ours.perThing.map((time, round) => time / perThing[round]!))
     const goal = goals[contender]
     const judged = goal === undefined ? {} : { goal, held: ratio.median <= goal }
-    return { contender, ...rangeOf(perTime), ratio, ...judged }
+    return { contender, ...rangeOf(perThing), ratio, ...judged }
   })
-  return { title, figures: [{ contender: ours.contender, ...rangeOf(ours.perTime) }, ...figures] }
+  return { suite, title, figures: [{ contender: ours.contender, ...rangeOf(ours.perThing) }, ...figures] }
 }
 
 export function rangeOf(figures: readonly number[]): Range {
@@ -53,7 +58,7 @@ export function rangeOf(figures: readonly number[]): Range {
 
 const HEADS = ['', 'median', 'range', 'ours is', 'in rounds', 'goal']
 
-export function formatReport({ title, figures }: Report): string {
+export function formatReport({ suite, title, figures }: Report): string {
   const rows = figures.map(({ contender, median, low, high, ratio, goal, held }) => [
     contender,
     formatTime(median),
@@ -67,7 +72,7 @@ export function formatReport({ title, figures }: Report): string {
   const lines = table.map((row) =>
     row.map((cell, i) => (i === 0 ? cell.padEnd(widths[i]!) : cell.padStart(widths[i]!))).join('  '),
   )
-  return [title, ...lines.map((line) => `  ${line.trimEnd()}`)].join('\n')
+  return [`${suite}: ${title}`, ...lines.map((line) => `  ${line.trimEnd()}`)].join('\n')
 }
 
 /** Three digits: 48.3 µs, 5.87 ms, 1.2 s. */

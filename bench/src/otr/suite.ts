@@ -5,12 +5,12 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { formatPrivateKeys, generateDsaKey } from '@xmpp-e2e/otr/core'
-import type { Contender, Row } from '../contest.ts'
+import type { Row, Suite } from '../contest.ts'
+import { program } from '../program.ts'
 
-export const title = 'OTR version 3, both sides together'
-
-export const rows: readonly Row[] = [
+const rows: readonly Row[] = [
   { row: 'ake', title: 'Key exchange', goals: { libotr: 1.5, 'npm otr': 1 / 12 } },
+  { row: 'ake', title: 'The first key exchange of a process', first: true },
   { row: 'message', title: 'Message of 200 bytes, encrypted and decrypted' },
   { row: 'ping-pong', title: 'Two messages, back and forth, with new keys each time' },
   { row: 'smp', title: 'Comparison of a secret (SMP)' },
@@ -20,20 +20,15 @@ export const rows: readonly Row[] = [
 ]
 
 /** What it needs is written to `directory`. */
-export async function contenders(directory: string): Promise<readonly Contender[]> {
+export async function otr(directory: string): Promise<Suite> {
   const keys = join(directory, 'keys')
   writeFileSync(keys, formatPrivateKeys([await account('alice'), await account('bob')]))
-  const program = (name: string) => fileURLToPath(new URL(`${name}.js`, import.meta.url))
-  const node = (name: string, file: string) => ({
-    name,
-    command: process.execPath,
-    args: [program(file), keys],
-  })
-  return [
-    node('ours', 'ours'),
+  const contenders = [
+    program('ours', new URL('ours.js', import.meta.url), keys),
     { name: 'libotr', command: compile(directory), args: [keys] },
-    node('npm otr', 'npm-otr'),
+    program('npm otr', new URL('npm-otr.js', import.meta.url), keys),
   ]
+  return { title: 'OTR version 3, both sides together', contenders, rows }
 }
 
 async function account(name: string) {
