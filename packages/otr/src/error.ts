@@ -22,6 +22,7 @@ export type OtrErrorCode =
 /** Every failure of this package that is not a mistake of the caller. What was read is not in the message. */
 export class OtrError extends Error {
   override readonly name = 'OtrError'
+  /** Stable, to be switched on; messages are not. */
   readonly code: OtrErrorCode
 
   constructor(code: OtrErrorCode, message: string, options?: ErrorOptions) {

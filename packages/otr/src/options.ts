@@ -6,6 +6,7 @@ import type { Random } from './wire/bytes.ts'
 
 /** For everything that may take long. */
 export interface Abortable {
+  /** Its reason is what is thrown when it aborts. */
   readonly signal?: Signal | undefined
 }
 
@@ -18,9 +19,11 @@ export interface OtrOptions {
    * and what is thought of others' keys; never a session.
    */
   readonly store: Store
+  /** To send on; stanzas of type message are not taken from it, but given to `decrypt` by the application. */
   readonly connection: Connection
   /** Which keys are used. There is no default: it is for the application to choose. */
   readonly policy: TrustPolicy
+  /** Milliseconds since 1970, and timers; `clock` of `@xmpp-e2e/xml/system` is the platform's. */
   readonly clock: Clock
   /** So many random bytes, from a secure source; `crypto.getRandomValues` unless given. */
   readonly random?: Random | undefined

@@ -25,6 +25,7 @@ export type RefusalCode =
   | 'content-missing'
   | 'content-too-long'
 
+/** Nothing was encrypted, nothing is to be sent, and nothing has changed. */
 export interface Refused {
   readonly kind: 'refused'
   readonly code: RefusalCode
@@ -32,6 +33,7 @@ export interface Refused {
   readonly ask: readonly Key[]
 }
 
+/** What came of a message: stanzas to send, or why there are none. */
 export type Encrypted =
   | {
       readonly kind: 'encrypted'
@@ -47,11 +49,13 @@ export type Encrypted =
     }
   | Refused
 
+/** What came of an offer: the message with its invisible tag, to be sent in the clear. */
 export type Offered = { readonly kind: 'offered'; readonly stanza: Element } | Refused
 
 /** What came of the beginning of something; how it goes on is told by events. */
 export type Begun = { readonly kind: 'begun' } | Refused
 
+/** What came of `shareKey` (Extra symmetric key). */
 export type SharedKey =
   | {
       readonly kind: 'shared'
@@ -83,6 +87,7 @@ export type UnreadableCode =
   | 'version-unsupported'
   | 'key-distrusted'
 
+/** A text that the peer has encrypted in a session: authentic, and not seen before. */
 export interface DecryptedMessage {
   readonly kind: 'message'
   /** For `settle`, which has nothing to do: a message of OTR's opens once, and is kept nowhere. Save it. */
@@ -96,13 +101,17 @@ export interface DecryptedMessage {
   readonly protocol: 'urn:xmpp:otr:0'
   /** The client that wrote it. */
   readonly sender: string
+  /** The key that its session was opened with, and what is thought of it now. */
   readonly key: Key
   readonly authenticated: true
+  /** The contact. */
   readonly chat: BareJid
+  /** Whether another client of this account has sent it. */
   readonly own: boolean
   readonly warnings: readonly WarningCode[]
 }
 
+/** What a message is to the application. */
 export type Decrypted =
   | DecryptedMessage
   /**

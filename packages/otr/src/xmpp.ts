@@ -127,6 +127,7 @@ const EXPOSED: ReadonlyMap<string, RegExp> = /* @__PURE__ */ new Map([
   ['urn:xmpp:sid:0', /^origin-id$/],
 ])
 
+/** Takes a message apart into what is encrypted and what is not (XEP-0364 §4.1). */
 export function partsOf(message: Element): MessageParts {
   const body = bodyOf(message)
   const besides = elements(message).filter((el) => el !== body && isAllowedContent(el) && el.ns !== CARBONS)

@@ -15,6 +15,7 @@ import type { Reader } from '../wire/reader.ts'
 import { mpi, short } from '../wire/writer.ts'
 import { nonces } from './nonce.ts'
 
+/** Numbers of a DSA key: p of 512 to 3072 bits, q of 160, g and y in the subgroup of order q (FIPS 186-4 §4.1). */
 export interface DsaPublicKey {
   /** A prime, in practice of 1024 bits. */
   readonly p: bigint
@@ -26,6 +27,7 @@ export interface DsaPublicKey {
   readonly y: bigint
 }
 
+/** x is the secret, 0 < x < q, and y is g to its power. */
 export interface DsaPrivateKey extends DsaPublicKey {
   readonly x: bigint
 }
@@ -84,7 +86,10 @@ export function fingerprintBytes(key: DsaPublicKey): Bytes {
   return Uint8Array.from(sha1(encodePublicKey(key).subarray(2)))
 }
 
-/** In 40 lower-case hexadecimal digits. */
+/**
+ * What people compare: SHA-1 of the numbers p, q, g and y as MPIs, in 40 lower-case hexadecimal digits (Fingerprints of
+ * public keys).
+ */
 export function fingerprint(key: DsaPublicKey): string {
   return bytesToHex(fingerprintBytes(key))
 }

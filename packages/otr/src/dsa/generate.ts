@@ -29,6 +29,7 @@ export interface AbortFlag {
   readonly reason?: unknown
 }
 
+/** What making a key needs, and how it can be watched and stopped. */
 export interface GenerateOptions {
   readonly random: Random
   /** Called after every exponentiation, a few milliseconds apart: where a program with a screen gives way. */
@@ -43,7 +44,7 @@ export interface GenerateOptions {
 type Step = Generator<number, bigint, void>
 
 /**
- * 30 to 300 ms of work, by luck.
+ * A key of 1024 bits with parameters of its own, as the specification wants: 30 to 300 ms of work, by luck.
  *
  * @throws the signal's reason when it is aborted
  */

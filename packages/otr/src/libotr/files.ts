@@ -25,6 +25,7 @@ import {
 /** 1 MiB: two thousand accounts, or ten thousand contacts. */
 export const MAX_FILE_CHARACTERS = 1_048_576
 
+/** The key of one account of a program. */
 export interface AccountKey {
   /** As the client writes it: a JID, with a resource in Pidgin. */
   readonly name: string
@@ -70,6 +71,7 @@ export function formatPrivateKeys(accounts: readonly AccountKey[]): string {
   return `(privkeys\n${formatted.join('')})\n`
 }
 
+/** A key of a contact, known to one account. */
 export interface FingerprintEntry {
   readonly peer: string
   readonly account: string
@@ -100,6 +102,7 @@ export function formatFingerprints(entries: readonly FingerprintEntry[]): string
   )
 }
 
+/** What names the program to contacts of one account. */
 export interface InstanceTagEntry {
   readonly account: string
   readonly protocol: string

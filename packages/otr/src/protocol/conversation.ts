@@ -15,6 +15,7 @@ import { encodeHeader, MIN_INSTANCE_TAG, type Version } from './header.ts'
 import type { Policy } from './policy.ts'
 import type { Session, SessionMeans } from './session.ts'
 
+/** All that is known of one address. Keep it in memory only: it holds keys. */
 export interface Conversation {
   /** Of this client, kept for the account on this device. */
   readonly ourTag: number
@@ -26,6 +27,7 @@ export interface Conversation {
   readonly expected: string | undefined
   /** A commit to whoever answers: in version 3 several instances may. */
   readonly broadcast: Broadcast | undefined
+  /** Messages of which pieces have come. */
   readonly assemblies: Assemblies
   /** When we last asked, and when a message of a key exchange last went out. */
   readonly queriedAt: number | undefined
@@ -41,11 +43,13 @@ export interface Conversation {
   readonly highest: readonly KeyVersion[]
 }
 
+/** The highest version that was spoken with the key of a fingerprint, 40 digits of hex. */
 export interface KeyVersion {
   readonly fingerprint: string
   readonly version: Version
 }
 
+/** One client of the peer's: a key exchange under way, a session, or both. */
 export interface Instance {
   /** 0 in version 2. */
   readonly tag: number
@@ -68,6 +72,7 @@ export interface Broadcast {
   readonly answered: readonly number[]
 }
 
+/** What every step needs besides the conversation. */
 export interface OtrMeans {
   readonly policy: Policy
   readonly key: DsaPrivateKey
@@ -84,7 +89,7 @@ export interface OtrStep {
   readonly events: readonly ConversationEvent[]
 }
 
-/** Versions of so many keys are remembered. */
+/** Versions of so many keys of one contact are remembered, to notice a downgrade; less than 1 KiB in a store. */
 export const MAX_REMEMBERED_KEYS = 16
 
 /**

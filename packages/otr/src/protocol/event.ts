@@ -27,6 +27,8 @@ export type SessionEvent =
     }
 
 /**
+ * Why something that came is not shown.
+ *
  * - `other-instance`: for another client of ours.
  * - `unreadable`: under keys that are not there, or changed on the way; the sender may be told.
  * - `replayed`: read before, or overtaken by a later one.
@@ -46,6 +48,7 @@ export type DroppedReason =
   | 'version'
   | 'fragment'
 
+/** Why nothing was done that a user wanted. */
 export type RefusedReason =
   /** No session; a query has been sent, unless one is under way. */
   | 'not-encrypted'

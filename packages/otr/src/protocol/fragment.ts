@@ -12,7 +12,7 @@ import type { Bytes } from '../wire/bytes.ts'
 import { MAX_MESSAGE_BYTES } from './encoded-message.ts'
 import { MIN_INSTANCE_TAG, type Version } from './header.ts'
 
-/** k and n are SHORTs. */
+/** Pieces of one message: their numbers k and n are SHORTs (Fragmentation). */
 export const MAX_FRAGMENTS = 65_535
 /**
  * How many instances of a peer may have an unfinished message: one more, and the one that was silent for longest loses

@@ -42,7 +42,10 @@ export const QUERY_QUIET_MS = 1000
 /** Milliseconds after a query in which `send` asks no second time. */
 export const QUERY_REPEAT_MS = 60_000
 
-/** Asks the peer to begin, in words that it can show if it has no OTR. Nothing goes out while a key exchange runs. */
+/**
+ * Asks the peer to begin, in words that it can show if it has no OTR (OTR Query Messages). Nothing goes out while a key
+ * exchange runs.
+ */
 export function query(conversation: Conversation, means: OtrMeans): OtrStep {
   if (isHandshaking(conversation)) return quiet(conversation)
   const { versions, queryText } = means.policy
@@ -65,7 +68,10 @@ export function isHandshaking({ instances, broadcast }: Conversation): boolean {
   return instances.some(({ retry }) => retry !== undefined) || broadcast?.retry !== undefined
 }
 
-/** Commits to the higher version of those that both speak; does nothing when there is none. */
+/**
+ * Begins a key exchange (Overview of AKE), as an `offer` that was not accepted invites to: commits to the higher version
+ * of those that both speak; does nothing when there is none. `offered` are version numbers.
+ */
 export function start(conversation: Conversation, offered: readonly number[], means: OtrMeans): OtrStep {
   const version = commonVersions(offered, means).at(-1)
   if (version === undefined) return quiet(conversation)

@@ -37,7 +37,7 @@ export const MIN_INSTANCE_TAG = 0x100
 /** The largest tag that is drawn here: old otr4j, in Jitsi, refuses larger ones, though the protocol has them. */
 const MAX_DRAWN_TAG = 0x1111_1111
 
-/** A tag to be kept for one account on one device. */
+/** A random tag of 32 bits, from 0x100, to be kept for one account on one device (Instance Tags). */
 export function generateInstanceTag(random: Random): number {
   // Of 2³² numbers each tag gets 15 or 16: tags are no secret.
   const drawn = Array.from(random(4)).reduce((value, next) => value * 256 + next, 0)

@@ -38,7 +38,10 @@ import { buildError, parseError, textKind } from './text-kind.ts'
 export const MAX_ERROR_REPLIES = 3
 const ERROR_WINDOW_MS = 60_000
 
-/** What a text of the peer's does. In XMPP: the body of every message of type chat that is no carbon or old one. */
+/**
+ * What a text of the peer's does (Receiving messages). In XMPP: the body of every message of type chat that is no carbon
+ * or old one. Never throws for what a peer sends; work that takes long stops in between, see `Slices`.
+ */
 export function* receive(conversation: Conversation, text: string, means: OtrMeans): Slices<OtrStep> {
   const kind = textKind(text)
   switch (kind) {

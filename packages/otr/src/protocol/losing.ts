@@ -3,8 +3,8 @@ import { type Conversation, createConversation, type OtrStep } from './conversat
 import { abandoned, viewSession } from './session.ts'
 
 /**
- * What the end of the stream does (XEP-0364 §5.2). Sessions are finished as if the peer had ended them, so that nothing goes out in the clear that was typed
- * meanwhile; key exchanges and pieces of messages are forgotten.
+ * What the end of the stream does (XEP-0364 §5.2). Sessions are finished as if the peer had ended them, so that nothing
+ * goes out in the clear that was typed meanwhile; key exchanges and pieces of messages are forgotten.
  */
 export function lose(before: Conversation): OtrStep {
   const { ourTag, highest, active, expected } = before

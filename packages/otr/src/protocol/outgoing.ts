@@ -97,7 +97,7 @@ export function selectInstance(conversation: Conversation, tag: number): OtrStep
   return quiet({ ...conversation, active: tag, expected: session.fingerprint })
 }
 
-/** Ends all sessions and key exchanges: the only way to plaintext. */
+/** Ends all sessions, tells those who have them, and gives up key exchanges: the only way to plaintext (TLV 1). */
 export function end(conversation: Conversation, means: OtrMeans): OtrStep {
   const ended = conversation.instances.map(({ tag, session }) => {
     const step = endSession(session, sessionMeans(conversation, tag, means))
@@ -156,7 +156,7 @@ export function* startComparison(
   )
 }
 
-/** The secret that the peer has asked for. */
+/** The secret that the peer has asked for (SMP message 2); `refused` with `not-now` when nobody has. */
 export function* answerComparison(
   conversation: Conversation,
   secret: string | Uint8Array,
@@ -169,6 +169,7 @@ export function* answerComparison(
   return applied(conversation, at.instance, yield* replySmp(at.session, bytesOf(secret), own), means)
 }
 
+/** Ends a comparison and tells the peer (SMP abort); nothing happens when none is under way. */
 export function abortComparison(
   conversation: Conversation,
   means: OtrMeans,
@@ -198,7 +199,7 @@ export function shareSymmetricKey(
   return applied(conversation, instance, useSymmetricKey(session, use, data, own), means)
 }
 
-/** What time has brought: fresh commits, heartbeats, and the end of what waited for too long. */
+/** What time has brought, by `means.now`: fresh commits, heartbeats, and the end of what waited for too long. */
 export function tick(conversation: Conversation, means: OtrMeans): OtrStep {
   const assemblies = expireAssemblies(conversation.assemblies, means.now)
   const retried = retryHandshakes({ ...conversation, assemblies }, means)

@@ -3,6 +3,7 @@
 import type { Version } from './header.ts'
 import { MAX_PAD } from './tlv.ts'
 
+/** Versions, what is done without being asked, and how messages look on the wire. */
 export interface Policy {
   /** 2 only for peers that are known to need it: whoever is on the way can make it of 3, unnoticed. */
   readonly versions: readonly Version[]
@@ -26,6 +27,7 @@ export interface Policy {
   readonly errorText: string
 }
 
+/** Version 3 only; a query is answered, nothing else begins by itself. */
 export const DEFAULT_POLICY: Policy = {
   versions: [3],
   requireEncryption: false,

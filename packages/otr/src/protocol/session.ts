@@ -302,6 +302,7 @@ export type SessionView =
     }
   | { readonly state: 'finished'; readonly fingerprint: string }
 
+/** What may be shown of a session. */
 export function viewSession(session: Session): SessionView {
   if (session.state !== 'encrypted') return session
   const { state, version, fingerprint, ssid, boldHalf } = session

@@ -78,6 +78,7 @@ export interface SmpMeans {
 
 /** How a run ended. */
 export interface SmpResult {
+  /** `aborted` by either side, or by the end of the session; `cheated`: the peer's proof was wrong. */
   readonly result: 'match' | 'mismatch' | 'aborted' | 'cheated'
   readonly weInitiated: boolean
   /**
