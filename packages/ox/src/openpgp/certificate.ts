@@ -3,9 +3,16 @@
  * and none of its types is in a public signature.
  */
 import type { BareJid } from '@xmpp-e2e/xml'
-import type { PublicKey } from 'openpgp'
+import { type Key, type PublicKey, readKeys } from 'openpgp'
 import type { Bytes } from '../bytes.ts'
+import { namesAccount } from '../elements/user-id.ts'
+import { OxError } from '../error.ts'
 import type { CertificateProblem } from '../outcome.ts'
+import { dearmored } from './armor.ts'
+import { type Cache, cacheByBytes } from './cache.ts'
+import { assertCrypto, STRICT } from './config.ts'
+import { componentsOf, ownSignatures, publicKey, union } from './packets.ts'
+import { validityOf } from './validity.ts'
 
 /** Bytes of a certificate that is looked at at all: those with many signatures of others are ten times smaller. */
 export const MAX_CERTIFICATE_BYTES = 131_072
@@ -28,28 +35,85 @@ export interface Certificate {
 }
 
 /**
+ * Bytes of certificates whose parsed form is kept: most have 600 to 1500, so that about 500 fit, and parsing and checking one
+ * takes a millisecond. What is kept depends on nothing but the bytes, and nothing of it is secret.
+ */
+export const MAX_CACHED_CERTIFICATE_BYTES = 524_288
+
+/** What was parsed, and what was served under it: several keys can be. */
+const cache: Cache<readonly PublicKey[]> = cacheByBytes(MAX_CACHED_CERTIFICATE_BYTES)
+
+/**
  * @internal Reads the certificate with this fingerprint out of what was served: binary or armored, alone or among others.
  *
  * @throws {OxError} `certificate-malformed` (also when it holds secret keys), `fingerprint-mismatch`, `algorithm-refused`
  */
 export async function readCertificate(
-  _data: Uint8Array,
-  _fingerprint: string | undefined,
-  _now: number,
+  data: Uint8Array,
+  fingerprint: string | undefined,
+  now: number,
 ): Promise<Certificate> {
-  throw new Error('to be written')
+  assertCrypto()
+  if (data.length > MAX_CERTIFICATE_BYTES) throw malformed(`longer than ${MAX_CERTIFICATE_BYTES} bytes`)
+  const keys = await (cache.get(data) ?? cache.set(data, parseKeys(data)))
+  const wanted = fingerprint?.toLowerCase()
+  const key = wanted === undefined ? keys[0] : keys.find((one) => one.getFingerprint() === wanted)
+  if (key === undefined) throw new OxError('fingerprint-mismatch', 'certificate: it has another fingerprint')
+  return describe(key, now)
+}
+
+async function parseKeys(data: Uint8Array): Promise<readonly PublicKey[]> {
+  const keys: Key[] = []
+  for (const { kind, bytes } of dearmored(data)) {
+    if (kind === 'private') throw malformed('it holds secret keys')
+    try {
+      keys.push(...(await readKeys({ binaryKeys: bytes, config: STRICT })))
+    } catch (error) {
+      throw parseError(error)
+    }
+  }
+  if (keys.length === 0) throw malformed('no key')
+  if (keys.some((key) => key.isPrivate())) throw malformed('it holds secret keys')
+  return Promise.all(keys.map(async (key) => publicKey(await ownSignatures(union(componentsOf(key), [])))))
+}
+
+/** @internal */
+export async function describe(key: PublicKey, now: number): Promise<Certificate> {
+  return {
+    fingerprint: key.getFingerprint(),
+    bytes: key.write() as Bytes,
+    created: key.getCreationTime(),
+    key,
+    ...(await validityOf(key, now)),
+  }
 }
 
 /** @internal Both of one fingerprint: the union, so that signatures made before a change can still be verified. */
 export async function mergeCertificates(
-  _old: Certificate,
-  _newer: Certificate,
-  _now: number,
+  old: Certificate,
+  newer: Certificate,
+  now: number,
 ): Promise<Certificate> {
-  throw new Error('to be written')
+  const key = publicKey(union(componentsOf(old.key), componentsOf(newer.key)))
+  return describe(key.write().length > MAX_CERTIFICATE_BYTES ? newer.key : key, now)
 }
 
 /** @internal Whether a verified user ID names the address. */
-export function belongsTo(_certificate: Certificate, _account: BareJid): boolean {
-  throw new Error('to be written')
+export function belongsTo({ userIds }: Certificate, account: BareJid): boolean {
+  return userIds.some((userId) => namesAccount(userId, account))
+}
+
+function parseError(error: unknown): OxError {
+  const message = error instanceof Error ? error.message : ''
+  return UNSUPPORTED.test(message)
+    ? new OxError('algorithm-refused', 'certificate: of an algorithm that is not supported', { cause: error })
+    : malformed('no OpenPGP key', error)
+}
+
+/** @internal What openpgp says of algorithms, curves and versions that it does not know, or does not have here. */
+export const UNSUPPORTED =
+  /not supported|unsupported|unknown (?:curve|version)|version .* of .* unsupported|cannot find (?:module|package)/i
+
+function malformed(message: string, cause?: unknown): OxError {
+  return new OxError('certificate-malformed', `certificate: ${message}`, { cause })
 }

@@ -1,0 +1,101 @@
+/** What a certificate is good for at a time (RFC 9580 §5.2.3). */
+import { type Config, enums, type Key, type Subkey } from 'openpgp'
+import type { CertificateProblem } from '../outcome.ts'
+import { CLOCK_TOLERANCE_MS, LENIENT, STRICT } from './config.ts'
+import { componentsOf, isUserId } from './packets.ts'
+
+/** @internal */
+export interface Validity {
+  readonly userIds: readonly string[]
+  readonly expires: Date | undefined
+  readonly revoked: 'hard' | 'soft' | undefined
+  readonly problem: CertificateProblem | undefined
+}
+
+/** @internal */
+export async function validityOf(key: Key, now: number): Promise<Validity> {
+  const date = dateFor(key, now)
+  const revoked = await revocationOf(key, date)
+  return {
+    userIds: await userIdsOf(key, date),
+    expires: await expiryOf(key),
+    revoked,
+    problem: revoked === undefined ? await problemOf(key, date) : 'certificate-revoked',
+  }
+}
+
+/**
+ * @internal Now, or a little later where the clock of the owner is ahead of ours: a key that was made a minute from now can be
+ * used now.
+ */
+export function dateFor(key: Key, now: number): Date {
+  const times = componentsOf(key).flatMap(({ head, signatures }) => [
+    ...(isUserId(head) ? [] : [head.getCreationTime().getTime()]),
+    ...signatures.map(({ created }) => created?.getTime() ?? 0),
+  ])
+  return new Date(Math.max(now, ...times.filter((time) => time <= now + CLOCK_TOLERANCE_MS)))
+}
+
+/** Hard ones count from the beginning of time (RFC 9580 §5.2.3.31); old hashes are good enough to revoke. */
+async function revocationOf(key: Key, date: Date): Promise<'hard' | 'soft' | undefined> {
+  let found: 'soft' | undefined
+  for (const signature of key.revocationSignatures) {
+    const { created, reasonForRevocationFlag: reason } = signature
+    if (created === null) continue
+    try {
+      const type = enums.signature.keyRevocation
+      await signature.verify(key.keyPacket, type, { key: key.keyPacket }, created, false, LENIENT)
+    } catch {
+      continue
+    }
+    if (reason !== enums.reasonForRevocation.keyRetired && reason !== enums.reasonForRevocation.keySuperseded)
+      return 'hard'
+    if (created <= date) found = 'soft'
+  }
+  return found
+}
+
+/** `getUserIDs` of openpgp lists those too that nobody has signed, which anybody can add. */
+async function userIdsOf(key: Key, date: Date): Promise<readonly string[]> {
+  const verdicts = await Promise.all(
+    key.users.map(async (user) =>
+      user.userID !== null && (await isSettled(user.verify(date, STRICT))) ? [user.userID.userID] : [],
+    ),
+  )
+  return [...new Set(verdicts.flat())]
+}
+
+async function expiryOf(key: Key): Promise<Date | undefined> {
+  const expires = await key.getExpirationTime(undefined, LENIENT)
+  return expires instanceof Date ? expires : undefined
+}
+
+async function problemOf(key: Key, date: Date): Promise<CertificateProblem | undefined> {
+  if (await encryptionKeyOf(key, date, STRICT)) return undefined
+  if (await encryptionKeyOf(key, date, LENIENT)) return 'algorithm-refused'
+  // `null` is any time: what is good then is good no more, or not yet.
+  if (await encryptionKeyOf(key, null, STRICT)) return 'certificate-expired'
+  if (await encryptionKeyOf(key, null, LENIENT)) return 'algorithm-refused'
+  const hasUser = await isSettled(key.getPrimaryUser(date, undefined, LENIENT))
+  return hasUser || key.keyPacket.version === 6 ? 'encryption-key-missing' : 'user-id-missing'
+}
+
+/** @internal */
+export async function encryptionKeyOf(
+  key: Key,
+  date: Date | null,
+  config: Config,
+): Promise<Key | Subkey | undefined> {
+  try {
+    return await key.getEncryptionKey(undefined, date, undefined, config)
+  } catch {
+    return undefined
+  }
+}
+
+async function isSettled(work: Promise<unknown>): Promise<boolean> {
+  return work.then(
+    () => true,
+    () => false,
+  )
+}
