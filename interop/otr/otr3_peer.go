@@ -97,8 +97,10 @@ func (p *peer) HandleErrorMessage(code otr3.ErrorCode) []byte {
 
 func (p *peer) HandleSecurityEvent(event otr3.SecurityEvent) {
 	switch event {
-	case otr3.GoneSecure, otr3.StillSecure:
+	case otr3.GoneSecure:
 		p.event("gone_secure v%d ssid=%x", p.version, p.conversation.GetSSID())
+	case otr3.StillSecure:
+		p.event("still_secure v%d ssid=%x", p.version, p.conversation.GetSSID())
 	case otr3.GoneInsecure:
 		p.event("gone_insecure")
 	}
@@ -162,9 +164,6 @@ func (p *peer) wait(seconds uint64) {
 }
 
 func backdate(value reflect.Value, by time.Duration) {
-	if value.Kind() != reflect.Struct {
-		return
-	}
 	if value.Type() == reflect.TypeOf(time.Time{}) {
 		moment := (*time.Time)(unsafe.Pointer(value.UnsafeAddr()))
 		if !moment.IsZero() {
@@ -172,8 +171,15 @@ func backdate(value reflect.Value, by time.Duration) {
 		}
 		return
 	}
-	for i := 0; i < value.NumField(); i++ {
-		backdate(value.Field(i), by)
+	switch value.Kind() {
+	case reflect.Ptr:
+		if !value.IsNil() {
+			backdate(value.Elem(), by)
+		}
+	case reflect.Struct:
+		for i := 0; i < value.NumField(); i++ {
+			backdate(value.Field(i), by)
+		}
 	}
 }
 

@@ -4,6 +4,7 @@
 interop/src/otr/peer.ts says what the commands and answers are. There is version 2 and no symmetric key.
 """
 
+import logging
 import sys
 from time import time
 
@@ -20,6 +21,9 @@ SMP_WORDS = {
     crypt.SMPPROG_OK: "IN_PROGRESS",
     crypt.SMPPROG_SUCCEEDED: "SUCCESS",
 }
+
+# What potr raises for messages that it has nothing to show of.
+UNREAD = (context.NotEncryptedError, context.ErrorReceived, crypt.InvalidParameterError)
 
 
 # potr was written for PyCrypto. With what Debian ships instead, PyCryptodome, it can neither encrypt nor use keys until
@@ -99,9 +103,10 @@ class Conversation(context.Context):
         answer("I", msg if isinstance(msg, bytes) else msg.encode())
 
     def setState(self, newstate):
+        word = "still_secure" if self.state == context.STATE_ENCRYPTED else "gone_secure"
         super().setState(newstate)
         if newstate == context.STATE_ENCRYPTED:
-            event("gone_secure", "v2", f"ssid={self.crypto.sessionId.hex()}")
+            event(word, "v2", f"ssid={self.crypto.sessionId.hex()}")
         else:
             event("gone_insecure")
 
@@ -159,7 +164,7 @@ class Account(context.Account):
             text, records = self.conversation.receiveMessage(message)
         except context.UnencryptedMessage as failure:
             answer("C", failure.args[0])
-        except (context.NotEncryptedError, context.ErrorReceived) as failure:
+        except UNREAD as failure:
             event("msg", type(failure).__name__)
         else:
             if text:
@@ -183,9 +188,13 @@ class Account(context.Account):
                 event("smp", SMP_WORDS[progress])
 
     def send(self, text):
-        message = self.conversation.sendMessage(context.FRAGMENT_SEND_ALL, bytes.fromhex(text))
-        if self.conversation.state == context.STATE_PLAINTEXT:
-            answer("I", message)
+        try:
+            message = self.conversation.sendMessage(context.FRAGMENT_SEND_ALL, bytes.fromhex(text))
+        except context.NotEncryptedError:
+            event("unsent")
+        else:
+            if self.conversation.state == context.STATE_PLAINTEXT:
+                answer("I", message)
 
     def query(self):
         self.conversation.inject(self.getDefaultQueryMessage(self.conversation.getPolicy))
@@ -218,6 +227,7 @@ def end_answer():
 
 
 def main():
+    logging.disable()
     mend()
     crypt.SMPHandler = Comparison
     account = Account(pycrypto.DSAKey.generate())

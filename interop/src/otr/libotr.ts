@@ -14,7 +14,6 @@ export const libotr: OtrPeerKind = {
   exchanges: 500,
   crossed: 200,
   mismatch: 'message-4',
-  movesTime: true,
   async start() {
     program ??= await buildC(SOURCE, ['libotr'], ['-lgcrypt'])
     return await OtrPeer.start(program.path)

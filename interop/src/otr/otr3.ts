@@ -36,7 +36,6 @@ export const otr3: OtrPeerKind = {
   exchanges: 500,
   crossed: 200,
   mismatch: 'abort',
-  movesTime: true,
   async start() {
     program ??= await buildGo()
     return await OtrPeer.start(program.path)

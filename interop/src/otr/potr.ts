@@ -11,7 +11,6 @@ export const potr: OtrPeerKind = {
   exchanges: 100,
   crossed: 200,
   mismatch: 'abort',
-  movesTime: true,
   start: () => OtrPeer.start('/usr/bin/python3', ['-E', '-s', '-B', SOURCE]),
   stop: (peer) => peer.stop(),
 }

@@ -11,8 +11,8 @@ const LIMITS = [60, 61, 62, 63, 64, 100, 140, 255, 400]
 const LENGTHS = Array.from({ length: 24 }, (_, i) => 16 + 3 * i)
 /** Our policy's, and everybody's. */
 const HEARTBEAT_MS = 60_000
-/** Past the time in which a query is an echo of what led to the session. */
-const LATER_MS = 10_000
+/** Past the time in which a query is an echo of what led to the session: a minute with otr3. */
+const LATER_MS = 61_000
 const MESSAGES = 2000
 /** Of a hundred messages so many get lost, and so many come twice. */
 const LOST = 10
@@ -48,6 +48,7 @@ export function successions(scene: OtrScene, version: Version): void {
       for (let session = 1; session <= 4; session++) {
         ids.add(await begin(ours))
         ours.pass(LATER_MS)
+        await scene.peer.pass(LATER_MS / 1000)
       }
       expect(ids.size).toBe(4)
     })
@@ -158,7 +159,7 @@ export function endings(scene: OtrScene, version: Version): void {
     await expectSession(ours, scene, version)
   })
 
-  test.runIf(scene.kind.movesTime)('a heartbeat of theirs says nothing', async () => {
+  test('a heartbeat of theirs says nothing', async () => {
     const { peer } = scene
     const ours = await open(scene, version)
     ours.events = []
@@ -182,7 +183,17 @@ export function symmetricKeys(scene: OtrScene, version: Version): void {
   const hex = Buffer.from(about).toString('hex')
   const hexOf = (key: Uint8Array | undefined) => Buffer.from(key ?? []).toString('hex')
 
-  test.runIf(version === 3)('we make a symmetric key, and they do', async () => {
+  if (version === 2) {
+    test('there is no symmetric key', async () => {
+      const ours = await open(scene, version)
+      ours.shareSymmetricKey(1, about)
+      expect(ours.out).toEqual([])
+      expect(ours.having('refused')).toMatchObject([{ reason: 'not-now' }])
+    })
+    return
+  }
+
+  test('we make a symmetric key, and they do', async () => {
     const { peer } = scene
     const ours = await open(scene, version)
     for (let use = 1; use <= 5; use++) {
@@ -200,13 +211,6 @@ export function symmetricKeys(scene: OtrScene, version: Version): void {
       expect(hexOf(theirs?.key)).toHaveLength(64)
       await expectSession(ours, scene, version)
     }
-  })
-
-  test.runIf(version === 2)('there is no symmetric key', async () => {
-    const ours = await open(scene, version)
-    ours.shareSymmetricKey(1, about)
-    expect(ours.out).toEqual([])
-    expect(ours.having('refused')).toMatchObject([{ reason: 'not-now' }])
   })
 }
 

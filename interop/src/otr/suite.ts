@@ -14,8 +14,6 @@ export interface OtrPeerKind {
   readonly crossed: number
   /** Who answered a comparison and finds that the secrets differ says so, by message 4, or aborts. */
   readonly mismatch: 'message-4' | 'abort'
-  /** Whether time passes as it is told: `W`. */
-  readonly movesTime: boolean
   start(): Promise<OtrPeer>
   stop(peer: OtrPeer): Promise<void>
 }
