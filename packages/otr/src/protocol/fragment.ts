@@ -63,8 +63,9 @@ export interface Fragment {
   readonly piece: string
 }
 
+// A number can be read in one way only, so that rows of zeros are gone through once, not once for each way.
 const FORM =
-  /^\s*\?OTR(?:\|0*([0-9a-fA-F]{1,8})\|0*([0-9a-fA-F]{1,8}))?,0*([0-9]{1,5}),0*([0-9]{1,5}),([^,]*),/
+  /^\s*\?OTR(?:\|0*([1-9a-fA-F][0-9a-fA-F]{0,7}|0)\|0*([1-9a-fA-F][0-9a-fA-F]{0,7}|0))?,0*([1-9][0-9]{0,4}|0),0*([1-9][0-9]{0,4}|0),([^,]*),/
 
 /**
  * `undefined` for what is none: also when a number is out of range, or an instance tag is. Leading zeros may be too few

@@ -11,7 +11,6 @@ export type Offered = readonly number[]
 
 const TAG = ' \t  \t\t\t\t \t \t \t  '
 const VERSION_TAGS = { 1: ' \t \t  \t ', 2: '  \t\t  \t ', 3: '  \t\t  \t\t' } as const
-const TAG_PATTERN = /* @__PURE__ */ new RegExp(`${TAG}((?:[ \t]{8})*)`)
 
 /** @throws RangeError for no version */
 function ascending(versions: readonly Version[]): Version[] {
@@ -57,12 +56,15 @@ export function buildWhitespaceTag(versions: readonly Version[]): string {
 export function findWhitespaceTag(
   text: string,
 ): { readonly versions: Offered; readonly text: string } | undefined {
-  const found = TAG_PATTERN.exec(text)
-  if (found === null) return undefined
-  const groups: readonly string[] = found[1]?.match(/.{8}/g) ?? []
-  const versions = Object.entries(VERSION_TAGS).filter(([, tag]) => groups.includes(tag))
+  const start = text.indexOf(TAG)
+  if (start < 0) return undefined
+  // By hand: patterns run out of stack on some millions of groups.
+  const groups = new Set<string>()
+  let end = start + TAG.length
+  for (; /^[ \t]{8}$/.test(text.slice(end, end + 8)); end += 8) groups.add(text.slice(end, end + 8))
+  const versions = Object.entries(VERSION_TAGS).filter(([, tag]) => groups.has(tag))
   return {
     versions: versions.map(([version]) => Number(version)),
-    text: text.slice(0, found.index) + text.slice(found.index + found[0].length),
+    text: text.slice(0, start) + text.slice(end),
   }
 }

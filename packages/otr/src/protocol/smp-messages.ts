@@ -18,8 +18,11 @@ export const MAX_QUESTION_BYTES = 32_768
 
 export type SmpMessageNumber = 1 | 2 | 3 | 4
 
-/** By letter: g a group element, d an exponent in 1 … q − 1, c a hash. */
+/** By letter: g a group element, d an exponent in 1 … q − 1, c a hash of 256 bits, which is an exponent as well. */
 const FIELDS = { 1: 'gcdgcd', 2: 'gcdgcdggcdd', 3: 'ggcddgcd', 4: 'gcd' } as const
+
+/** 2²⁵⁶: what SHA-256 stays below. */
+const HASH_LIMIT = 1n << 256n
 
 export interface SmpMessage {
   readonly number: SmpMessageNumber
@@ -58,7 +61,7 @@ export function encodeSmpMessage({ number, values, question }: SmpMessage): Tlv 
 }
 
 /**
- * @throws OtrError `message-malformed` for a wrong count, trailing bytes, or an exponent out of range;
+ * @throws OtrError `message-malformed` for a wrong count, trailing bytes, or an exponent or hash out of range;
  *   `group-element-invalid`, which also keeps a peer from learning the parity of a secret through a non-residue
  */
 export function decodeSmpMessage(number: SmpMessageNumber, { type, value }: Tlv): SmpMessage {
@@ -75,6 +78,9 @@ export function decodeSmpMessage(number: SmpMessageNumber, { type, value }: Tlv)
     if (fields[at] === 'g') assertGroupElement(number)
     if (fields[at] === 'd' && (number < 1n || number >= ORDER))
       throw new OtrError('message-malformed', 'SMP: an exponent is out of range')
+    // A record has room for one of 32 000 bytes, which would take a second to raise something to.
+    if (fields[at] === 'c' && number >= HASH_LIMIT)
+      throw new OtrError('message-malformed', 'SMP: a hash is too long')
   })
   return end < 0 ? { number, values } : { number, values, question: bytesToUtf8(value.subarray(0, end)) }
 }
