@@ -29,7 +29,7 @@ const PEERS = [
     name: 'Profanity',
     packages: ['profanity', 'tmux'],
     probe: ['/bin/sh', '-c', '/usr/bin/profanity -v && /usr/bin/tmux -V'],
-    tests: /^omemo-live-profanity.*\.test\.ts$/,
+    tests: /^(omemo|otr)-live-profanity.*\.test\.ts$/,
     services: [],
   },
   {
@@ -37,7 +37,7 @@ const PEERS = [
     packages: ['prosody', 'openssl'],
     probe: ['/bin/sh', '-c', 'test -x /usr/bin/prosody && test -x /usr/bin/openssl'],
     tests:
-      /^(programs|servers|adapters.*|pep-servers|disco-servers|browser.*|omemo-live-(?!ejabberd).*)\.test\.ts$/,
+      /^(programs|servers|adapters.*|pep-servers|disco-servers|browser.*|(omemo|otr)-live-(?!ejabberd).*)\.test\.ts$/,
     services: ['prosody.service'],
   },
   {
@@ -64,6 +64,31 @@ const PEERS = [
     probe: ['/bin/sh', '-c', 'ls /usr/lib/postgresql/*/bin/initdb && id postgres'],
     tests: /^(store-(postgres|crashes)|facade-(crashes|shared)-postgres)\.test\.ts$/,
     services: ['postgresql.service'],
+  },
+  {
+    name: 'libotr',
+    packages: ['libotr5-dev', 'libotr5-bin', 'libgcrypt20-dev', 'gcc', 'libc6-dev', 'pkg-config'],
+    probe: [
+      '/bin/sh',
+      '-c',
+      'pkg-config --exists libotr && test -e /usr/include/gcrypt.h && gcc --version && test -x /usr/bin/otr_modify',
+    ],
+    tests: /^otr-(libotr|toolkit).*\.test\.ts$/,
+    services: [],
+  },
+  {
+    name: 'otr3',
+    packages: ['golang-go', 'golang-github-twstrike-otr3-dev'],
+    probe: ['/bin/sh', '-c', 'go version && test -d /usr/share/gocode/src/github.com/twstrike/otr3'],
+    tests: /^otr-otr3.*\.test\.ts$/,
+    services: [],
+  },
+  {
+    name: 'potr',
+    packages: ['python3-potr'],
+    probe: ['/usr/bin/python3', '-E', '-s', '-B', '-c', 'import potr'],
+    tests: /^otr-potr.*\.test\.ts$/,
+    services: [],
   },
 ]
 
