@@ -1,14 +1,17 @@
 /**
  * This project and its peers on the same work, in one run.
  *
- *     node dist/main.js [--json] [--rounds=9] [row …]
+ *     node dist/main.js [--json] [--rounds=9] [suite | suite/row …]
+ *
+ * It fails when a goal is missed, or a peer is not there.
  */
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
-import { contest } from './contest.ts'
-import { imports } from './imports/suite.ts'
+import { contest, type Suite } from './contest.ts'
+import { importOmemo, importOtr } from './imports/suite.ts'
+import { omemo } from './omemo/suite.ts'
 import { otr } from './otr/suite.ts'
 import { formatReport, machine, type Report, reportOf } from './report.ts'
 
@@ -26,15 +29,27 @@ const { cpu, cpus, node, v8, platform } = machine()
 say(`${cpu}, ${cpus} of them; Node ${node}, V8 ${v8}; ${platform}; CPU time, ${rounds} rounds`)
 
 const directory = mkdtempSync(join(tmpdir(), 'bench-'))
+const suites: Readonly<Record<string, () => Suite | Promise<Suite>>> = {
+  otr: () => otr(directory),
+  omemo: () => omemo,
+  'import-otr': importOtr,
+  'import-omemo': importOmemo,
+}
+const wanted = positionals.length === 0 ? Object.keys(suites) : positionals
 const reports: Report[] = []
 try {
-  for (const { title, contenders, rows } of [await otr(directory), ...imports()]) {
-    for (const row of rows.filter(({ row }) => positionals.length === 0 || positionals.includes(row))) {
+  for (const [name, open] of Object.entries(suites)) {
+    if (!wanted.some((each) => each.split('/')[0] === name)) continue
+    const { title, contenders, rows } = await open()
+    for (const row of rows) {
+      if (!wanted.includes(name) && !wanted.includes(`${name}/${row.row}`)) continue
       const report = reportOf(title, row, await contest(contenders, row, rounds))
       reports.push(report)
       say(formatReport(report))
     }
   }
+  if (reports.length === 0)
+    throw new RangeError(`nothing to do: expected some of ${Object.keys(suites).join(', ')}`)
 } finally {
   rmSync(directory, { recursive: true })
 }

@@ -2,10 +2,11 @@
 import type { Suite } from '../contest.ts'
 import { program } from '../program.ts'
 
-export const imports = (): readonly Suite[] => [
-  suite('OTR', { ours: '@xmpp-e2e/otr', 'ours, /core': '@xmpp-e2e/otr/core', 'npm otr': 'otr' }),
-  suite('OMEMO', { ours: '@xmpp-e2e/omemo', 'ours, /primitives': '@xmpp-e2e/omemo/primitives' }),
-]
+export const importOtr = (): Suite =>
+  suite('OTR', { ours: '@xmpp-e2e/otr', 'ours, /core': '@xmpp-e2e/otr/core', 'npm otr': 'otr' })
+
+export const importOmemo = (): Suite =>
+  suite('OMEMO', { ours: '@xmpp-e2e/omemo', 'ours, /primitives': '@xmpp-e2e/omemo/primitives' })
 
 const suite = (scheme: string, specifiers: Readonly<Record<string, string>>): Suite => ({
   title: `Start of a program with ${scheme}`,
