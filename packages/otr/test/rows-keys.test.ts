@@ -5,7 +5,8 @@ import { sha256 } from '@noble/hashes/sha2.js'
 import { bytesToHex, concatBytes } from '@noble/hashes/utils.js'
 import { describe, expect, it } from 'vitest'
 import { MODULUS } from '../src/arithmetic/group.ts'
-import { type DsaPublicKey, encodePublicKey, sign } from '../src/dsa/dsa.ts'
+import { modInverse } from '../src/arithmetic/modular.ts'
+import { type DsaPrivateKey, type DsaPublicKey, encodePublicKey, sign } from '../src/dsa/dsa.ts'
 import {
   commitTo,
   encodeCommit,
@@ -19,7 +20,8 @@ import { encodeHeader, type MessageType, type Version } from '../src/protocol/he
 import { sealData } from '../src/protocol/key-window.ts'
 import { selectInstance } from '../src/protocol/outgoing.ts'
 import type { Policy } from '../src/protocol/policy.ts'
-import { integerToBytes } from '../src/wire/integer.ts'
+import type { Random } from '../src/wire/bytes.ts'
+import { bitLength, bytesToInteger, integerToBytes } from '../src/wire/integer.ts'
 import { data, int, mpi } from '../src/wire/writer.ts'
 import { ask, commit, expectTalk, liveSession, states, why } from './attacker.ts'
 import { clock, converse, encrypted, group, isEncrypted, keyOf, type Side, side } from './sides.ts'
@@ -215,8 +217,9 @@ describe.each([2, 3] as const)('row 14: Diffie-Hellman values outside the group,
 
 describe.each([2, 3] as const)('row 13: DSA, version %i', (version) => {
   const key = keyOf(2)
+  type Signed = (publicKey: Uint8Array, keyId: number, by?: DsaPrivateKey, random?: Random) => Uint8Array
   /** A Reveal Signature from who has the keys of the exchange, with any X in it. */
-  const revealing = (x: (signed: (publicKey: Uint8Array, keyId: number) => Uint8Array) => Uint8Array) => {
+  const revealing = (x: (signed: Signed) => Uint8Array) => {
     const [a, b] = [side(1, [version]), side(2, [version])]
     commit(b)
     a.receive(b.out.shift()!)
@@ -227,7 +230,7 @@ describe.each([2, 3] as const)('row 13: DSA, version %i', (version) => {
     const { cipher, signed, sealed } = ake.keys.reveal
     const digest = (publicKey: Uint8Array, keyId: number) =>
       hmac(sha256, signed, concatBytes(mpi(ake.dh.publicKey), mpi(ake.theirs), publicKey, int(keyId)))
-    const content = x((publicKey, keyId) => sign(key, digest(publicKey, keyId)))
+    const content = x((publicKey, keyId, by = key, random) => sign(by, digest(publicKey, keyId), random))
     const encrypted = ctr(cipher, new Uint8Array(16)).encrypt(content)
     const mac = hmac(sha256, sealed, data(encrypted)).slice(0, 20)
     const before = a.conversation
@@ -266,6 +269,42 @@ describe.each([2, 3] as const)('row 13: DSA, version %i', (version) => {
   ])('a key with %s', (_name, change) => {
     const publicKey = encodePublicKey({ ...key, ...change })
     refuse(revealing((signed) => concatBytes(publicKey, int(1), signed(publicKey, 1))))
+  })
+
+  // In every respect a key but its length, and of no use but to keep a processor busy: p · m, where g and y are 1 modulo m.
+  it.each([
+    [3072, 'encrypted'],
+    [3073, undefined],
+    [8192, undefined],
+  ] as const)('a key of %i bits that works: %s', (bits, expected) => {
+    const { p, q } = key
+    const more = (k: number) => q * (1n << BigInt(k)) + 1n
+    const k = Array.from({ length: 5 }, (_, i) => bits - 1186 + i).find(
+      (n) => bitLength(p * more(n)) === bits,
+    )
+    const m = more(k!)
+    const extended = (value: bigint) => 1n + m * (((value - 1n) * modInverse(m % p, p)) % p)
+    const large = { ...key, p: p * m, g: extended(key.g), y: extended(key.y) }
+    expect(bitLength(large.p)).toBe(bits)
+    const publicKey = encodePublicKey(large)
+    const { a, step } = revealing((signed) => concatBytes(publicKey, int(1), signed(publicKey, 1, large)))
+    expect(states(a)[0]?.to.state).toBe(expected)
+    expect(step.send.length).toBe(expected === undefined ? 0 : 1)
+  })
+
+  it('a half of a signature that has q added', () => {
+    for (const at of [0, 20]) {
+      const result = revealing((signed) => {
+        for (let i = 0; ; i++) {
+          const signature = signed(genuine, 1, key, seeded(i))
+          const half = bytesToInteger(signature.subarray(at, at + 20)) + key.q
+          if (bitLength(half) > 160) continue
+          signature.set(integerToBytes(half, 20), at)
+          return concatBytes(genuine, int(1), signature)
+        }
+      })
+      refuse(result)
+    }
   })
 
   it('a signature of another length or range, or over anything else', () => {
