@@ -14,6 +14,7 @@ const HEARTBEAT_MS = 60_000
 /** Past the time in which a query is an echo of what led to the session: a minute with otr3. */
 const LATER_MS = 61_000
 const MESSAGES = 2000
+const ROUNDS = 20
 /** Of a hundred messages so many get lost, and so many come twice. */
 const LOST = 10
 const TWICE = 20
@@ -85,6 +86,37 @@ export function fragments(scene: OtrScene, version: Version): void {
       expect(pieces.them - first.them).toBeGreaterThanOrEqual(LENGTHS.length)
     })
   })
+}
+
+/** Messages could be read without it, but nobody would ever forget a key. */
+export function rotations(scene: OtrScene, version: Version): void {
+  test(`${ROUNDS} answers, and each side has taken as many new keys`, async () => {
+    const { peer } = scene
+    const ours = await open(scene, version)
+    const ids: { us: number[][]; them: number[][] } = { us: [], them: [] }
+    const line = (text: string, to: 'us' | 'them') => {
+      ids[to].push(keyIds(text, version))
+      return 1
+    }
+    for (let round = 0; round < ROUNDS; round++) {
+      ours.send('and you?')
+      await converse(ours, peer, line)
+      await peer.send('I as well')
+      await converse(ours, peer, line)
+    }
+    const gone = ([[sender = 0, recipient = 0] = [], ...others]: readonly number[][]) =>
+      others.map((id) => [(id[0] ?? 0) - sender, (id[1] ?? 0) - recipient])
+    const each = Array.from({ length: ROUNDS - 1 }, (_, i) => [i + 1, i + 1])
+    expect([gone(ids.them), gone(ids.us)]).toEqual([each, each])
+  })
+}
+
+/** The sender's and the recipient's, of a data message. */
+function keyIds(text: string, version: Version): number[] {
+  const message = Buffer.from(text.slice('?OTR:'.length, -1), 'base64')
+  // After version, type, instance tags and flags.
+  const start = version === 2 ? 4 : 12
+  return [message.readUInt32BE(start), message.readUInt32BE(start + 4)]
 }
 
 export function badLine(scene: OtrScene, version: Version): void {
