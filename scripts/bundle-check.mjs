@@ -187,6 +187,14 @@ const rows = [
   },
   {
     of: 'disco',
+    what: 'members of a room, beyond xml',
+    code: "export * from '@xmpp-e2e/disco/rooms'",
+    beyond: [xml],
+    ceiling: 950,
+    without: [/saxes/, /@noble/, /openpgp/, /packages\/(?!disco\/)/],
+  },
+  {
+    of: 'disco',
     what: 'the other hashes of XEP-0390',
     code: "export * from '@xmpp-e2e/disco/hashes'",
     ceiling: 7_600,

@@ -2,6 +2,7 @@ import { expect, test } from 'vitest'
 import * as hashes from '../src/hashes.ts'
 import * as disco from '../src/index.ts'
 import * as items from '../src/items.ts'
+import * as rooms from '../src/rooms.ts'
 import * as schemes from '../src/schemes.ts'
 
 test('the package exports', () => {
@@ -38,6 +39,10 @@ test('the package exports', () => {
       "verify",
     ]
   `)
+})
+
+test('/rooms exports', () => {
+  expect(Object.keys(rooms)).toEqual(['roomMembers'])
 })
 
 test('lists of items are', () => {

@@ -1,26 +1,11 @@
 /**
- * Rooms (XEP-0384 §5.8): what a room is, and who is to get its messages.
- *
- *     disco#info  → muc_nonanonymous, muc_membersonly          XEP-0045 §6.4, §15.3
- *     muc#admin   → members (§9.5), admins (§10.8), owners (§10.5), by real address, who is offline included
- *
- * The room's server says both and could lie about either, so that people are told of every change before anything is
- * encrypted to somebody new. An anonymous room is refused: nobody in it can say whose keys to use. So is one that anybody
- * may join: its lists do not say who reads it.
+ * Rooms (XEP-0384 §5.8): who is to get a room's messages, as `@xmpp-e2e/disco/rooms` has it from the room. Its server could
+ * lie, so that people are told of every change before anything is encrypted to somebody new.
  */
 import { utf8ToBytes } from '@noble/hashes/utils.js'
+import { roomMembers } from '@xmpp-e2e/disco/rooms'
 import type { Put, Reader, Signal } from '@xmpp-e2e/store'
-import {
-  type BareJid,
-  bareJid,
-  ConnectionError,
-  child,
-  children,
-  type Element,
-  element,
-  parseJid,
-  StanzaError,
-} from '@xmpp-e2e/xml'
+import { type BareJid, bareJid, child, children, type Element, parseJid } from '@xmpp-e2e/xml'
 import { type Account, change } from './account.ts'
 import type { OmemoEvent } from './event.ts'
 import { records } from './record.ts'
@@ -67,9 +52,6 @@ export const MAX_AUDIENCE = 1000
 const MAX_AUDIENCE_BYTES = 196_608
 
 const LISTS = ['owner', 'admin', 'member'] as const satisfies readonly Affiliation[]
-const INFO = 'http://jabber.org/protocol/disco#info'
-const MUC = 'http://jabber.org/protocol/muc'
-const MUC_ADMIN = 'http://jabber.org/protocol/muc#admin'
 const MUC_USER = 'http://jabber.org/protocol/muc#user'
 
 /** @internal Asks the room, or takes what it has just said. @throws the signal's reason */
@@ -175,31 +157,19 @@ async function remember(account: Account, room: BareJid, answer: RoomAnswer): Pr
   })
 }
 
+/** `undefined` for one that does not answer, of which nothing is remembered. */
 async function askRoom(
   account: Account,
   room: BareJid,
   signal: Signal | undefined,
 ): Promise<RoomAnswer | undefined> {
   const at = account.clock.now()
-  try {
-    const info = await request(account, room, element(INFO, 'query'), signal)
-    const features = new Set(children(info, 'feature').map(({ attrs }) => attrs.var))
-    if (!features.has(MUC)) return undefined
-    if (!features.has('muc_nonanonymous')) return { kind: 'refused', code: 'room-anonymous', at }
-    if (!features.has('muc_membersonly')) return { kind: 'refused', code: 'room-open', at }
-    const lists = await Promise.all(LISTS.map((affiliation) => listOf(account, room, affiliation, signal)))
-    // An owner who lists no own account is one who lists nobody: `jids` are checked by who asks.
-    const jids = [...new Set(lists.flatMap((list) => list ?? []))]
-    if (jids.length > MAX_AUDIENCE + 1 || areTooLong(jids))
-      return { kind: 'refused', code: 'recipients-too-many', at }
-    return { kind: 'members', jids, hidden: LISTS.filter((_, i) => lists[i] === undefined), at }
-  } catch (error) {
-    if (signal?.aborted) throw signal.reason
-    if (error instanceof StanzaError && NOT_LET_IN.includes(error.condition))
-      return { kind: 'refused', code: 'room-forbidden', at }
-    if (error instanceof StanzaError || error instanceof ConnectionError) return undefined
-    throw error
-  }
+  const asked = await roomMembers(account.connection, room, { signal })
+  if (asked.kind === 'refused') return asked.code === 'room-unreachable' ? undefined : { ...asked, at }
+  // An owner who lists no own account is one who lists nobody: `jids` are checked by who asks.
+  if (asked.jids.length > MAX_AUDIENCE + 1 || areTooLong(asked.jids))
+    return { kind: 'refused', code: 'recipients-too-many', at }
+  return { ...asked, at }
 }
 
 function isForbidden(answer: RoomAnswer): boolean {
@@ -208,43 +178,6 @@ function isForbidden(answer: RoomAnswer): boolean {
 
 function areTooLong(jids: readonly BareJid[]): boolean {
   return utf8ToBytes(jids.join('')).length > MAX_AUDIENCE_BYTES
-}
-
-/** Nothing for a list that is not shown to the account; servers show them to members, or to admins only. */
-async function listOf(
-  account: Account,
-  room: BareJid,
-  affiliation: Affiliation,
-  signal: Signal | undefined,
-): Promise<readonly BareJid[] | undefined> {
-  try {
-    const asked = element(MUC_ADMIN, 'query', {}, element(MUC_ADMIN, 'item', { affiliation }))
-    const query = await request(account, room, asked, signal)
-    return children(query, 'item').flatMap(({ attrs }) =>
-      // Some say all that they have: an outcast is on no list of ours.
-      attrs.affiliation === undefined || attrs.affiliation === affiliation ? (bareOf(attrs.jid) ?? []) : [],
-    )
-  } catch (error) {
-    if (error instanceof StanzaError && NOT_SHOWN.includes(error.condition)) return undefined
-    throw error
-  }
-}
-
-/** XEP-0045 §7.2.5, §7.2.6 and RFC 6120 §8.3.3: what a room says to those who are not in it, or a service of no room. */
-const NOT_LET_IN: readonly string[] = ['forbidden', 'registration-required', 'item-not-found']
-
-const NOT_SHOWN: readonly string[] = ['forbidden', 'not-allowed', 'not-authorized', 'feature-not-implemented']
-
-/** The `<query/>` of the answer; an empty one where there is none. */
-async function request(
-  { connection }: Account,
-  to: BareJid,
-  query: Element,
-  signal: Signal | undefined,
-): Promise<Element> {
-  const iq = element('jabber:client', 'iq', { type: 'get', to }, query)
-  const reply = await connection.request(iq, { signal })
-  return child(reply, 'query', query.ns) ?? element(query.ns, 'query')
 }
 
 function bareOf(text: string | undefined): BareJid | undefined {
