@@ -155,6 +155,11 @@ describe.each(libotr.versions)('in version %s', (version) => {
       seen = heard.length
     }
     expect(revealed).toBeGreaterThan(ROUNDS / 4)
+    // Both take new keys whenever the other one has seen the last.
+    for (const way of ['us', 'them'])
+      expect(
+        Math.max(...heard.map(({ to, text }) => (to === way ? (open(text)?.senderKeyId ?? 0) : 0))),
+      ).toBeGreaterThan(ROUNDS / 5)
 
     // Whoever has a key that is still in use is believed: it is the key that makes the difference.
     await say(ours, 'them', 'now', line)
