@@ -1,7 +1,7 @@
 /** What happens besides sending and receiving; plain data, told after what caused it is done. */
 import type { Contest, Key, Level } from '@xmpp-e2e/trust'
 import type { SessionInfo } from './outcome.ts'
-import type { DroppedReason } from './protocol/event.ts'
+import type { ConversationEvent, DroppedReason } from './protocol/event.ts'
 import type { Version } from './protocol/header.ts'
 import type { SmpResult } from './protocol/smp.ts'
 import type { Bytes } from './wire/bytes.ts'
@@ -50,3 +50,43 @@ export type AccountEvent =
   | { readonly kind: 'dropped'; readonly jid: string; readonly why: DroppedReason }
   /** A text of OTR's own could not be sent. A key exchange is begun again; all else the peer can do without. */
   | { readonly kind: 'send-failed'; readonly jid: string; readonly error: unknown }
+
+/** @internal Messages and refusals are what methods return, and no events. */
+export function toldOf(
+  jid: string,
+  event: ConversationEvent,
+  isSelected: (jid: string, instance: number) => boolean,
+): AccountEvent | undefined {
+  switch (event.type) {
+    case 'message':
+    case 'refused':
+      return undefined
+    case 'state': {
+      const { instance, to, keyChanged, downgrade } = event
+      const selected = isSelected(jid, instance)
+      return { kind: 'session', jid, instance, session: to, selected, keyChanged, downgrade }
+    }
+    case 'offer': {
+      const { via, versions, accepted } = event
+      return { kind: 'offer', jid, via, versions, accepted }
+    }
+    case 'smp-asked': {
+      const { question } = event
+      return { kind: 'smp-asked', jid, ...(question !== undefined && { question }) }
+    }
+    case 'smp-ended': {
+      const { result, weInitiated, oneWay, secretsMayDiffer } = event
+      return { kind: 'smp-ended', jid, result, weInitiated, oneWay, secretsMayDiffer }
+    }
+    case 'symmetric-key': {
+      const { use, data, key, weInitiated } = event
+      return { kind: 'symmetric-key', jid, use, data, key, weInitiated }
+    }
+    case 'handshake-failed':
+      return { kind: 'handshake-failed', jid }
+    case 'peer-error':
+      return { kind: 'peer-error', jid, text: event.text }
+    case 'dropped':
+      return { kind: 'dropped', jid, why: event.why }
+  }
+}

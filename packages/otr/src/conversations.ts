@@ -7,11 +7,11 @@
  *                   no session any more, or a message comes from there   that is selected
  *     selected      another key                                          not selected, `keyChanged`
  *     selected      stream or peer gone                                  stays, finished: nothing goes out
- *     selected      `end`                                                nothing
+ *     selected      `end`, of the last session of the contact's          nothing
  */
 import { type BareJid, bare } from '@xmpp-e2e/xml'
 import { type Account, meansFor, runWithPauses } from './account.ts'
-import type { AccountEvent } from './account-event.ts'
+import { type AccountEvent, toldOf } from './account-event.ts'
 import { type News, note } from './keyring.ts'
 import type { SessionInfo } from './outcome.ts'
 import {
@@ -34,7 +34,10 @@ import { controlStanza } from './xmpp.ts'
  * at most of each: 64 MiB. One more, and the one that was silent for longest is forgotten.
  */
 export const MAX_STRANGERS = 32
-/** Addresses with a session, live or finished. */
+/**
+ * Addresses with a session, live or finished. One more, and the one that was silent for longest is forgotten, but never
+ * one that the application talks to: with it would go which key its messages are meant for, and that they are private.
+ */
 export const MAX_PEERS = 1000
 
 /** @internal */
@@ -54,6 +57,10 @@ export interface Conversations {
   get(address: string): Conversation | undefined
   /** Where messages to a contact go. */
   selected(contact: BareJid): string | undefined
+  /** The fingerprint of the key that messages to a contact are meant for, as long as there is a session with anybody there. */
+  expected(contact: BareJid): string | undefined
+  /** The application talks to the contact. */
+  engage(contact: BareJid): void
   /** The user's word. */
   select(contact: BareJid, address: string): void
   addressesOf(contact: BareJid): readonly string[]
@@ -75,6 +82,8 @@ interface Selection {
   readonly address: string
   /** The key that messages are meant for. */
   readonly expected: string
+  /** The application has talked to it. */
+  readonly isEngaged: boolean
 }
 
 /** @internal */
@@ -152,27 +161,36 @@ export function createConversations(account: Account): Conversations {
   function keep(address: string, before: Conversation, after: Conversation): void {
     wipe(before, after)
     table.delete(address)
-    const contact = bare(address)
-    if (after.expected === undefined && selections.get(contact)?.address === address)
-      selections.delete(contact)
-    if (isUnused(after)) return
-    table.set(address, after)
-    const [strangers, peers] = [false, true].map((isPeer) =>
-      [...table].filter(([, one]) => one.instances.some(hasSession) === isPeer),
+    if (!isUnused(after)) table.set(address, after)
+    if (!after.instances.some(hasSession)) release(bare(address))
+    const strangers = [...table].filter(([, { instances }]) => !instances.some(hasSession))
+    for (const [excess] of strangers.slice(0, -MAX_STRANGERS)) forget(excess)
+    if (table.size <= MAX_PEERS) return
+    const talkedTo = new Set([...selections.values()].map((one) => (one.isEngaged ? one.address : undefined)))
+    const peers = [...table].filter(
+      ([one, { instances }]) => instances.some(hasSession) && !talkedTo.has(one),
     )
-    for (const [excess] of [
-      ...(strangers ?? []).slice(0, -MAX_STRANGERS),
-      ...(peers ?? []).slice(0, -MAX_PEERS),
-    ])
+    for (const [excess, one] of peers.slice(0, -MAX_PEERS)) {
+      const { events } = lose(one)
       forget(excess)
+      for (const event of events) tell(excess, event, new Set())
+    }
+  }
+
+  /** Not before the last session is gone: another key's would take the place of the one that was ended. */
+  function release(contact: BareJid): void {
+    if (!selections.has(contact)) return
+    const hasOne = [...table].some(
+      ([one, { instances }]) => instances.some(hasSession) && bare(one) === contact,
+    )
+    if (!hasOne) selections.delete(contact)
   }
 
   function forget(address: string): void {
     const before = table.get(address)
     if (before !== undefined) wipe(before, undefined)
     table.delete(address)
-    const contact = bare(address)
-    if (selections.get(contact)?.address === address) selections.delete(contact)
+    release(bare(address))
   }
 
   /** @returns fingerprints that are not the one that messages to the contact are meant for */
@@ -192,7 +210,7 @@ export function createConversations(account: Account): Conversations {
         continue
       }
       if (selection === undefined || isMessage || !isLive(selection.address))
-        selections.set(contact, { address, expected: fingerprint })
+        selections.set(contact, { address, expected: fingerprint, isEngaged: selection?.isEngaged ?? false })
     }
     return foreign
   }
@@ -256,10 +274,18 @@ export function createConversations(account: Account): Conversations {
     perform,
     send,
     get: (address) => table.get(address),
-    selected: (contact) => selections.get(contact)?.address,
+    selected(contact) {
+      const address = selections.get(contact)?.address
+      return address !== undefined && table.has(address) ? address : undefined
+    },
+    expected: (contact) => selections.get(contact)?.expected,
+    engage(contact) {
+      const selection = selections.get(contact)
+      if (selection !== undefined) selections.set(contact, { ...selection, isEngaged: true })
+    },
     select(contact, address) {
       const expected = table.get(address)?.expected
-      if (expected !== undefined) selections.set(contact, { address, expected })
+      if (expected !== undefined) selections.set(contact, { address, expected, isEngaged: true })
     },
     addressesOf: (contact) => [...table.keys()].filter((address) => bare(address) === contact),
     infos: () =>
@@ -332,45 +358,5 @@ function newsOf(before: Conversation, { conversation, events }: OtrStep): News |
     met: opened.map(({ fingerprint }) => fingerprint),
     versions: opened.map(({ fingerprint, version }) => ({ fingerprint, version })),
     verdicts: matched.map((fingerprint) => ({ fingerprint, level: 'verified', by: 'smp' }) as const),
-  }
-}
-
-/** Messages and refusals are what methods return, and no events. */
-function toldOf(
-  jid: string,
-  event: ConversationEvent,
-  isSelected: (jid: string, instance: number) => boolean,
-): AccountEvent | undefined {
-  switch (event.type) {
-    case 'message':
-    case 'refused':
-      return undefined
-    case 'state': {
-      const { instance, to, keyChanged, downgrade } = event
-      const selected = isSelected(jid, instance)
-      return { kind: 'session', jid, instance, session: to, selected, keyChanged, downgrade }
-    }
-    case 'offer': {
-      const { via, versions, accepted } = event
-      return { kind: 'offer', jid, via, versions, accepted }
-    }
-    case 'smp-asked': {
-      const { question } = event
-      return { kind: 'smp-asked', jid, ...(question !== undefined && { question }) }
-    }
-    case 'smp-ended': {
-      const { result, weInitiated, oneWay, secretsMayDiffer } = event
-      return { kind: 'smp-ended', jid, result, weInitiated, oneWay, secretsMayDiffer }
-    }
-    case 'symmetric-key': {
-      const { use, data, key, weInitiated } = event
-      return { kind: 'symmetric-key', jid, use, data, key, weInitiated }
-    }
-    case 'handshake-failed':
-      return { kind: 'handshake-failed', jid }
-    case 'peer-error':
-      return { kind: 'peer-error', jid, text: event.text }
-    case 'dropped':
-      return { kind: 'dropped', jid, why: event.why }
   }
 }

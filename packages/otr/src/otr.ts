@@ -15,7 +15,7 @@ import {
 import type { Account } from './account.ts'
 import type { AccountEvent } from './account-event.ts'
 import { createGroup } from './arithmetic/group.ts'
-import { type Conversations, createConversations } from './conversations.ts'
+import { type Conversations, createConversations, type Work } from './conversations.ts'
 import { fingerprint } from './dsa/dsa.ts'
 import { decide, keysOf, keyUri, scan } from './keyring.ts'
 import type { Abortable, OpenOptions, OtrOptions } from './options.ts'
@@ -267,9 +267,9 @@ export class Otr {
   /** A key for something else, a file say, which the contact's client is told of: version 3. `use` is an INT that both know. */
   async shareKey(jid: string, use: number, data: Uint8Array = new Uint8Array(0)): Promise<SharedKey> {
     this.#assertOpen()
-    const begun = await begin(this.#account, this.#conversations, addressOf(jid), (conversation, means) =>
-      shareSymmetricKey(conversation, use, data, means),
-    )
+    const work: Work = (conversation, means) => shareSymmetricKey(conversation, use, data, means)
+    const to = addressOf(jid)
+    const begun = await begin(this.#account, this.#conversations, to, work, { isSecret: true })
     if (begun.kind === 'refused') return begun
     const event = begun.step?.events.find(({ type }) => type === 'symmetric-key')
     if (event?.type !== 'symmetric-key') return NOTHING
@@ -359,7 +359,7 @@ export class Otr {
     await store.commit([], { delete: entries.map(([name]) => name) })
   }
 
-  async #begin(jid: string, work: Parameters<typeof begin>[3]): Promise<Begun> {
+  async #begin(jid: string, work: Work): Promise<Begun> {
     this.#assertOpen()
     const begun = await begin(this.#account, this.#conversations, addressOf(jid), work)
     return begun.kind === 'begun' ? { kind: 'begun' } : begun

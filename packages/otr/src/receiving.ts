@@ -26,12 +26,12 @@ export async function decrypt(
   if (body === undefined) return { kind: 'silent', why: 'ignored' }
   const words = text(body)
   const address = peerOf(received, () => true)
-  if (address === undefined) return notForUs(account, received, words, 'ignored')
-  if (address === account.connection.jid) return notForUs(account, received, words, 'own')
+  if (address === undefined) return notForUs(account, conversations, received, words, 'ignored')
+  if (address === account.connection.jid) return notForUs(account, conversations, received, words, 'own')
   const contact = bare(address)
   return conversations.inTurn(contact, async () => {
     if (peerOf(received, (one) => isUnderWay(conversations.get(one))) === undefined)
-      return notForUs(account, received, words, 'ignored')
+      return notForUs(account, conversations, received, words, 'ignored')
     const others = conversations.addressesOf(contact).filter((one) => one !== address)
     const isPrivate = others.some((one) => hasSession(conversations.get(one)))
     const step = await conversations.perform(address, (conversation, means) =>
@@ -69,12 +69,17 @@ function yieldHandshake(conversation: Conversation): OtrStep {
 
 function notForUs(
   account: Account,
-  { stanza, chat, own }: Received,
+  conversations: Conversations,
+  { stanza, chat, own, channel }: Received,
   words: string,
   why: 'ignored' | 'own',
 ): Decrypted {
   if (isOtr(words)) return { kind: 'silent', why }
-  const unexpected = !own && mayHoldOtr(stanza) && account.policyFor(chat).requireEncryption
+  const isRequired = mayHoldOtr(stanza) && account.policyFor(chat).requireEncryption
+  // Whoever is on the way can make a message look late; what the archive has may be from before the session.
+  const isPrivate =
+    channel !== 'archive' && conversations.addressesOf(chat).some((one) => hasSession(conversations.get(one)))
+  const unexpected = !own && (isRequired || isPrivate)
   return { kind: 'plain', stanza: withText(stanza, findWhitespaceTag(words)?.text ?? words), unexpected }
 }
 
@@ -98,11 +103,9 @@ async function outcomeOf(
     const key = await keyOf(account, contact, event.fingerprint)
     if (!account.policy.mayShow(key.level))
       return unreadable('key-distrusted', { fingerprint: key.fingerprint })
-    const selected = conversations.selected(contact)
-    const expected = selected === undefined ? undefined : conversations.get(selected)?.expected
     const warnings: WarningCode[] = []
     if (key.level === 'undecided') warnings.push('key-undecided')
-    if (expected !== key.fingerprint) warnings.push('key-changed')
+    if (conversations.expected(contact) !== key.fingerprint) warnings.push('key-changed')
     return {
       kind: 'message',
       ref: bytesToHex(account.random(REF_BYTES)),

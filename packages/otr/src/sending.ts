@@ -1,4 +1,5 @@
 /** What an application wants to be said, encrypted or in the clear. */
+import type { Key } from '@xmpp-e2e/trust'
 import { type BareJid, bare, type Element, parseJid } from '@xmpp-e2e/xml'
 import type { Account } from './account.ts'
 import type { Conversations, Performed, Work } from './conversations.ts'
@@ -20,15 +21,12 @@ export async function encrypt(
   const { text, exposed, withheld } = partsOf(message)
   if (text === '') return refused('content-missing')
   return conversations.inTurn(contact, async () => {
-    const selected = conversations.selected(contact)
-    // Another client of the same person's, if it has the key that messages are meant for.
-    const address = conversations.get(wanted)?.active === undefined ? (selected ?? wanted) : wanted
-    const expected = conversations.get(address)?.expected
-    const isMeant = selected === undefined || conversations.get(selected)?.expected === expected
-    const key = expected === undefined ? undefined : await keyOf(account, contact, expected)
-    if (key !== undefined && !isMeant) return refused('key-changed', [key])
-    if (key !== undefined && !account.policy.maySend(key.level))
-      return refused(key.level === 'distrusted' ? 'key-distrusted' : 'key-undecided', [key])
+    // Another client of the same person's, if it has the key that messages are meant for. Who writes from the bare JID
+    // is no client, and not to be written to instead.
+    const isWanted = wanted !== contact && conversations.get(wanted)?.active !== undefined
+    const address = isWanted ? wanted : (conversations.selected(contact) ?? wanted)
+    const key = await keyAt(account, conversations, contact, address)
+    if (key?.kind === 'refused') return key
     let isTooLong = false
     const work: Work = (conversation, means) => {
       try {
@@ -46,15 +44,32 @@ export async function encrypt(
       await conversations.send(address, step.send)
       return refusedBy(account, contact, step)
     }
+    conversations.engage(contact)
     return {
       kind: 'encrypted',
       stanzas: encryptedStanzas(message, address, step.send),
-      keys: [key],
+      keys: [key.key],
       skipped: [],
       exposed: namesOf(exposed),
       withheld: namesOf(withheld),
     }
   })
+}
+
+/** The key that something secret would go to at an address, unless it must not. */
+async function keyAt(
+  account: Account,
+  conversations: Conversations,
+  contact: BareJid,
+  address: string,
+): Promise<{ readonly kind: 'key'; readonly key: Key } | Refused | undefined> {
+  const fingerprint = conversations.get(address)?.expected
+  if (fingerprint === undefined) return undefined
+  const meant = conversations.expected(contact) ?? fingerprint
+  const key = await keyOf(account, contact, fingerprint)
+  if (meant !== fingerprint) return refused('key-changed', [key])
+  if (account.policy.maySend(key.level)) return { kind: 'key', key }
+  return refused(key.level === 'distrusted' ? 'key-distrusted' : 'key-undecided', [key])
 }
 
 /** @internal Plain text with a tag that says that we speak OTR. */
@@ -82,18 +97,22 @@ export async function offer(
   })
 }
 
-/** @internal Begins something in a session; the rest comes as events. */
+/** @internal Begins something in a session; the rest comes as events. What is secret goes where messages may go. */
 export async function begin(
   account: Account,
   conversations: Conversations,
   { contact, address }: { readonly contact: BareJid; readonly address: string | undefined },
   work: Work,
+  { isSecret = false }: { readonly isSecret?: boolean } = {},
 ): Promise<Begun & { readonly step?: OtrStep }> {
   return conversations.inTurn(contact, async () => {
     const at = address ?? conversations.selected(contact)
     if (at === undefined) return refused('not-encrypted')
+    const key = isSecret ? await keyAt(account, conversations, contact, at) : undefined
+    if (key?.kind === 'refused') return key
     const step = await conversations.perform(at, work)
     if (step.isOver || refusalOf(step) !== undefined) return refusedBy(account, contact, step)
+    conversations.engage(contact)
     return { kind: 'begun', step }
   })
 }
