@@ -56,6 +56,16 @@ const PROGRAMS = [
       'balcony: plaintext with romeo@capulet.example/orchard\n',
   ],
   [
+    'ox',
+    'orchard: encrypted to 2 keys; all\n' +
+      'balcony: romeo@capulet.example says But, soft! (blind)\n' +
+      'GROUPS is verified\n' +
+      'tower: romeo@capulet.example says But, soft! (blind)\n' +
+      'tower: encrypted to 2 keys; all\n' +
+      'orchard: juliet@capulet.example says Ay me! (verified)\n' +
+      'orchard: nothing: duplicate\n',
+  ],
+  [
     'store',
     'taken: 1, 2, 3\noffline: 1 failed, 3 still wait\nsent: receipt 1 to romeo@montague.lit\n' +
       'sent: receipt 2 to romeo@montague.lit\nsent: receipt 3 to romeo@montague.lit\nonline: 0 wait\n',
@@ -106,7 +116,7 @@ test.each(PROGRAMS)(
     const { stdout, stderr } = await run(process.execPath, [program])
     const plain = stdout
       .replace(FINGERPRINT, 'FINGERPRINT')
-      .replace(/\b[0-9a-f]{8}(?: [0-9a-f]{8}){4,7}\b/gi, 'GROUPS')
+      .replace(/\b[0-9a-f]{8}(?: [0-9a-f]{8}){4,7}\b|\b[0-9A-F]{4}(?: [0-9A-F]{4}){9}\b/gi, 'GROUPS')
       .replace(/^\d+ characters/m, 'LENGTH characters')
     expect(plain).toBe(expected)
     expect(stderr).toBe('')
