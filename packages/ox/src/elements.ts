@@ -27,7 +27,14 @@ export {
   withKey,
   withoutKey,
 } from './elements/key-list.ts'
-export { decodeOpenpgp, MAX_MESSAGE_BYTES, openpgpElement, openpgpOf } from './elements/openpgp-element.ts'
+export {
+  decodeOpenpgp,
+  hasOpenpgp,
+  MAX_MESSAGE_BYTES,
+  openpgpElement,
+  openpgpOf,
+} from './elements/openpgp-element.ts'
+export { PADDING_STEP } from './elements/padding.ts'
 export { namesAccount, userIdsOf } from './elements/user-id.ts'
 export { OxError, type OxErrorCode } from './error.ts'
 export type { ContentKind } from './outcome.ts'

@@ -70,8 +70,21 @@ const payloadOf: Codec<readonly Element[]> = {
   ns: OX_NAMESPACE,
   is: (node): node is Element =>
     typeof node === 'object' && node.name === 'payload' && node.ns === OX_NAMESPACE,
-  decode: (el) => elements(el),
+  decode(el, at = 'payload') {
+    if (hasText(el)) throw new ShapeError('invalid', at, 'expected elements')
+    return elements(el).map(ofClient)
+  },
   encode: (content) => element(OX_NAMESPACE, 'payload', {}, content),
+}
+
+/** Beside elements, which pretty printers set apart. */
+function hasText(el: Element): boolean {
+  return /[^\t\n\r ]/.test(text(el))
+}
+
+/** "Recipients MUST accept both" (XEP-0374 §2.2): what is of a stanza among servers is of one of clients here. */
+function ofClient(el: Element): Element {
+  return el.ns === 'jabber:server' ? element('jabber:client', el.name, el.attrs, el.children) : el
 }
 
 const fields = { time: one(time), payload: one(payloadOf) }
@@ -118,9 +131,8 @@ function bodyFirst(payload: readonly Element[]): readonly Element[] {
   return [...payload.filter(isBody), ...payload.filter((el) => !isBody(el))]
 }
 
-/** Both namespaces count (XEP-0374 §2.2). */
 function isBody({ ns, name }: Element): boolean {
-  return name === 'body' && (ns === 'jabber:client' || ns === 'jabber:server')
+  return name === 'body' && ns === 'jabber:client'
 }
 
 /** @throws {OxError} `message-malformed` for what is no content element */
@@ -130,7 +142,7 @@ export function decodeContent(bytes: Uint8Array): Content {
     const el = parse(bytes, { bytes: MAX_CONTENT_BYTES })
     const kind = kinds.find((one) => codecs[one].is(el))
     if (kind === undefined) throw malformed('expected <signcrypt/>, <sign/> or <crypt/>')
-    if (text(el).trim() !== '') throw malformed('text beside the elements')
+    if (hasText(el)) throw malformed('text beside the elements')
     const content = codecs[kind].decode(el)
     return { kind, to: content.to.map(({ jid }) => jid), time: content.time.stamp, payload: content.payload }
   } catch (error) {

@@ -22,6 +22,8 @@ export interface KeyEntry {
   readonly advertised: string
   /** When it was published; absent if it was unreadable. */
   readonly date: Date | undefined
+  /** As it stands in the list. */
+  readonly element: Element
 }
 
 /** What a list says, and its element, so that what is foreign in it is written again as it was. */
@@ -52,27 +54,29 @@ export function decodeKeyList(list: Element): KeyList {
 function entryOf(el: Element): KeyEntry | undefined {
   const advertised = el.attrs['v4-fingerprint']?.trim() ?? ''
   if (!/^[0-9a-f]{40}$/i.test(advertised)) return undefined
-  return { fingerprint: advertised.toLowerCase(), advertised, date: stamp.decode(el.attrs.date ?? '') }
+  const date = stamp.decode(el.attrs.date ?? '')
+  return { fingerprint: advertised.toLowerCase(), advertised, date, element: el }
 }
 
-/** The list with a key that was published at `date`, in its old place or at the end; everything else as it is. */
+/**
+ * The list with a key that was published at `date`, in its old place or at the end. Everything else stays as it is, but that
+ * of several entries of one key the newest is left: there MUST NOT be more (§4.2).
+ */
 export function withKey(list: KeyList | undefined, fingerprint: string, date: Date): Element {
   const entry = element(OX_NAMESPACE, ENTRY, {
     'v4-fingerprint': fingerprint.toUpperCase(),
     date: stamp.encode(date),
   })
-  const before = list === undefined ? [] : elements(list.element)
-  const at = before.findIndex((el) => isEntryOf(el, fingerprint))
-  const others = before.filter((el) => !isEntryOf(el, fingerprint))
-  const place = at < 0 ? others.length : at
-  return element(
-    OX_NAMESPACE,
-    LIST,
-    list?.element.attrs ?? {},
-    others.slice(0, place),
-    entry,
-    others.slice(place),
-  )
+  const newest = new Set(list?.entries.map(({ element }) => element))
+  let isPlaced = false
+  const kept = (list === undefined ? [] : elements(list.element)).flatMap((el) => {
+    const other = isEntry(el) ? entryOf(el) : undefined
+    if (other?.fingerprint !== fingerprint) return other === undefined || newest.has(el) ? [el] : []
+    const placed = isPlaced ? [] : [entry]
+    isPlaced = true
+    return placed
+  })
+  return element(OX_NAMESPACE, LIST, list?.element.attrs ?? {}, kept, isPlaced ? [] : entry)
 }
 
 /** The list without a key; everything else as it is. */
@@ -82,10 +86,10 @@ export function withoutKey(list: KeyList, fingerprint: string): Element {
     OX_NAMESPACE,
     LIST,
     attrs,
-    elements(list.element).filter((el) => !isEntryOf(el, fingerprint)),
+    elements(list.element).filter((el) => !isEntry(el) || entryOf(el)?.fingerprint !== fingerprint),
   )
 }
 
-function isEntryOf(el: Element, fingerprint: string): boolean {
-  return el.ns === OX_NAMESPACE && el.name === ENTRY && entryOf(el)?.fingerprint === fingerprint
+function isEntry({ ns, name }: Element): boolean {
+  return ns === OX_NAMESPACE && name === ENTRY
 }

@@ -1,5 +1,5 @@
 /** `<openpgp xmlns='urn:xmpp:openpgp:0'>base64 of an OpenPGP message</openpgp>` (XEP-0373 §3). */
-import { base64, children, type Element, element, text } from '@xmpp-e2e/xml'
+import { base64, children, type Element, element, elements, text } from '@xmpp-e2e/xml'
 import type { Bytes } from '../bytes.ts'
 import { OxError } from '../error.ts'
 import { OX_NAMESPACE } from './content.ts'
@@ -15,6 +15,11 @@ export function openpgpElement(message: Uint8Array): Element {
   return element(OX_NAMESPACE, 'openpgp', {}, encoded.encode(message as Bytes))
 }
 
+/** Whether a stanza has an `<openpgp/>`, or several. */
+export function hasOpenpgp(stanza: Element): boolean {
+  return children(stanza, 'openpgp', OX_NAMESPACE).length > 0
+}
+
 /** The one child of a stanza that is an `<openpgp/>`; of several, nobody can say which is meant. */
 export function openpgpOf(stanza: Element): Element | undefined {
   const [found, ...more] = children(stanza, 'openpgp', OX_NAMESPACE)
@@ -24,7 +29,8 @@ export function openpgpOf(stanza: Element): Element | undefined {
 /** White space in the base64 is skipped. @throws {OxError} `message-malformed`, also beyond `MAX_MESSAGE_BYTES` */
 export function decodeOpenpgp(openpgp: Element): Bytes {
   const written = text(openpgp)
-  const bytes = written.length > MAX_CHARACTERS ? undefined : encoded.decode(written)
+  const isReadable = elements(openpgp).length === 0 && written.length <= MAX_CHARACTERS
+  const bytes = isReadable ? encoded.decode(written) : undefined
   if (bytes === undefined || bytes.length === 0 || bytes.length > MAX_MESSAGE_BYTES)
     throw new OxError('message-malformed', `openpgp: expected 1 to ${MAX_MESSAGE_BYTES} bytes in base64`)
   return bytes
