@@ -4,6 +4,7 @@ import type { Policy } from '@xmpp-e2e/trust'
 import type { BareJid, Connection } from '@xmpp-e2e/xml'
 import type { Bytes, Random } from './bytes.ts'
 import type { OxEvent } from './event.ts'
+import type { Announcing } from './key/announcement.ts'
 import type { Contact } from './key/contact.ts'
 import type { OwnKeys } from './key/own-keys.ts'
 
@@ -20,8 +21,8 @@ export interface Account {
   readonly own: OwnKeys
   /** Accounts whose keys are being read just now. */
   readonly refreshing: Map<BareJid, Promise<Contact>>
-  /** When our list was written again lately, in milliseconds. */
-  readonly announcements: number[]
+  /** What goes on with our list. */
+  readonly announcing: Announcing
   /** Aborts when the façade is closed. */
   readonly closing: Signal
   emit(event: OxEvent): void

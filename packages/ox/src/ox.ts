@@ -10,26 +10,19 @@ import type { Bytes } from './bytes.ts'
 import { KEY_LIST_NODE } from './elements/key-list.ts'
 import { openpgpOf } from './elements/openpgp-element.ts'
 import type { OxEvent } from './event.ts'
-import { announce, onOwnListEvent, unannounce } from './key/announcement.ts'
+import { announce, createAnnouncing, onOwnListEvent, unannounce } from './key/announcement.ts'
 import { createBackup, deleteBackup, findBackup, restoreBackup } from './key/backup.ts'
+import { type Certificates, certificatesOf } from './key/contact.ts'
+import { importCertificate, onContactEvent, refreshContact } from './key/contact-refresh.ts'
 import {
-  type Certificates,
-  certificatesOf,
-  importCertificate,
-  onContactEvent,
-  refreshContact,
-} from './key/contact.ts'
-import {
-  createOwnKeys,
   exportSecretKey,
   generateKey,
   importSecretKeys,
-  type OwnKey,
-  ownKeys,
   revokeKey,
   selectKey,
   setPassphrase,
-} from './key/own-keys.ts'
+} from './key/own-key-change.ts'
+import { createOwnKeys, type OwnKey, ownKeys } from './key/own-keys.ts'
 import { decide, keysOf, keyUri, scan } from './keyring.ts'
 import { decrypt } from './message/receiving.ts'
 import { forgetSeen, settle } from './message/seen.ts'
@@ -67,7 +60,7 @@ export class Ox {
       random,
       own: createOwnKeys({ store, clock }, unlock && ((fingerprint) => unlock(fingerprint))),
       refreshing: new Map(),
-      announcements: [],
+      announcing: createAnnouncing(),
       closing: this.#closing.signal,
       emit,
       inBackground: (what, work) => this.#inBackground(what, work),
@@ -235,7 +228,12 @@ export class Ox {
     return certificatesOf(this.#account, jid)
   }
 
-  /** Takes in a certificate of a contact's, binary or armored, that came another way; its fingerprint. @throws {OxError} */
+  /**
+   * Takes in a certificate of a contact's, binary or armored, that came another way; its fingerprint. What its key has signed can
+   * be read then; it is encrypted to while the account announces it.
+   *
+   * @throws {OxError} `certificate-malformed`, `algorithm-refused`, `user-id-missing`
+   */
   async importCertificate(jid: BareJid, data: Uint8Array | string): Promise<string> {
     this.#assertOpen()
     return importCertificate(this.#account, jid, data)
@@ -273,9 +271,9 @@ export class Ox {
 
   /**
    * Takes over secret keys, binary or armored, with the passphrase that they are under, if there is one. They get the user ID of
-   * the account, and no longer expire.
+   * the account, and no longer expire. Of several, those of algorithms that are refused are left out.
    *
-   * @throws {OxError} `secret-key-malformed`, `passphrase-wrong`
+   * @throws {OxError} `secret-key-malformed`, `algorithm-refused`, `key-locked`, `passphrase-wrong`
    */
   async importSecretKeys(
     data: Uint8Array | string,
@@ -296,14 +294,14 @@ export class Ox {
     return exportSecretKey(this.#account, fingerprint, protection)
   }
 
-  /** Which key signs from now on. @throws {OxError} `key-missing` */
+  /** Which key signs from now on. @throws {OxError} `key-missing`, also of one that was revoked */
   async select(fingerprint: string): Promise<void> {
     this.#assertOpen()
     await selectKey(this.#account, fingerprint)
     this.#announceSoon()
   }
 
-  /** Says to all that a key is not to be used any more, and why. It goes on decrypting. @throws {OxError} `key-missing`, `key-locked` */
+  /** Says to all that a key is not to be used any more, and why. It goes on decrypting; another one signs. @throws {OxError} `key-missing`, `key-locked` */
   async revoke(fingerprint: string, reason: RevocationReason): Promise<OwnKey> {
     this.#assertOpen()
     const key = await revokeKey(this.#account, fingerprint, reason)

@@ -1,21 +1,10 @@
 /** Our secret keys, one of which signs: in the store under their passphrases, in memory unlocked until `lock`. */
-import { type Account, change } from '../account.ts'
+import type { Account } from '../account.ts'
 import type { Bytes } from '../bytes.ts'
-import { userIdsOf } from '../elements/user-id.ts'
 import { OxError } from '../error.ts'
-import {
-  adaptSecretKey,
-  generateSecretKey,
-  protectSecretKey,
-  type RevocationReason,
-  readSecretKeys,
-  revokeSecretKey,
-  type SecretKey,
-  unlockSecretKey,
-} from '../openpgp/secret-key.ts'
+import { readSecretKeys, type SecretKey, unlockSecretKey } from '../openpgp/secret-key.ts'
 import { records } from '../record.ts'
-import { utf8 } from '../utf8.ts'
-import { decodeSelf, encodeSelf, type Self } from './self.ts'
+import { decodeSelf, type Self } from './self.ts'
 
 /** @internal Unlocked keys live here and nowhere else. */
 export interface OwnKeys {
@@ -26,7 +15,10 @@ export interface OwnKeys {
   self(): Promise<Self>
   /** The fingerprint of the one that signs, as it was read last. */
   readonly fingerprint: string | undefined
-  /** The key, unlocked; the host is asked for its passphrase if need be. `undefined` if it stays locked, or is not there. */
+  /**
+   * The key, unlocked; the host is asked for its passphrase if need be, once at a time. `undefined` if it stays locked, or is
+   * not there.
+   */
   ask(fingerprint: string): Promise<SecretKey | undefined>
   /** Those that are under this passphrase. */
   unlock(passphrase: string): Promise<readonly string[]>
@@ -58,6 +50,8 @@ export function createOwnKeys(
 ): OwnKeys {
   /** By fingerprint; as stored in `bytes`. */
   const unlocked = new Map<string, SecretKey>()
+  /** Keys whose passphrases somebody is asked for just now. */
+  const asking = new Map<string, Promise<string | undefined>>()
   let fingerprint: string | undefined
 
   async function self(): Promise<Self> {
@@ -93,6 +87,14 @@ export function createOwnKeys(
     }
   }
 
+  function passphraseOf(wanted: string): Promise<string | undefined> {
+    const running = asking.get(wanted)
+    if (running !== undefined || askPassphrase === undefined) return running ?? Promise.resolve(undefined)
+    const asked = askPassphrase(wanted).finally(() => asking.delete(wanted))
+    asking.set(wanted, asked)
+    return asked
+  }
+
   return {
     all,
     self,
@@ -103,8 +105,11 @@ export function createOwnKeys(
     async ask(wanted) {
       const key = await find(wanted)
       if (key === undefined || !key.isLocked) return key
-      const passphrase = await askPassphrase?.(wanted)
-      return passphrase === undefined ? undefined : open(key, passphrase)
+      const passphrase = await passphraseOf(wanted)
+      // It may have been unlocked, or changed, in the meantime.
+      const now = await find(wanted)
+      if (now === undefined || !now.isLocked) return now
+      return passphrase === undefined ? undefined : open(now, passphrase)
     },
     async unlock(passphrase) {
       const opened: string[] = []
@@ -123,12 +128,14 @@ async function stored(bytes: Bytes, now: number): Promise<SecretKey> {
     const [key] = await readSecretKeys(bytes, now)
     if (key !== undefined) return key
   } catch (cause) {
+    if (cause instanceof OxError && cause.code === 'crypto-unavailable') throw cause
     throw new OxError('state-malformed', 'own: a secret key that was damaged', { cause })
   }
   throw new OxError('state-malformed', 'own: no secret key')
 }
 
-function isSame(a: Uint8Array, b: Uint8Array): boolean {
+/** @internal */
+export function isSame(a: Uint8Array, b: Uint8Array): boolean {
   return a.length === b.length && a.every((byte, i) => byte === b[i])
 }
 
@@ -138,7 +145,8 @@ export async function ownKeys({ own }: Account): Promise<readonly OwnKey[]> {
   return (await own.all()).map((key) => infoOf(key, self))
 }
 
-function infoOf({ certificate, isLocked }: SecretKey, { signing, announced, backedUp }: Self): OwnKey {
+/** @internal */
+export function infoOf({ certificate, isLocked }: SecretKey, { signing, announced, backedUp }: Self): OwnKey {
   const { fingerprint, created, expires, revoked } = certificate
   return {
     fingerprint,
@@ -152,82 +160,6 @@ function infoOf({ certificate, isLocked }: SecretKey, { signing, announced, back
   }
 }
 
-/** @internal Stores a new key, which signs from now on. */
-export async function generateKey(
-  account: Account,
-  { passphrase }: { readonly passphrase?: string | undefined },
-): Promise<OwnKey> {
-  const key = await generateSecretKey(account.jid, account.clock.now(), passphrase)
-  const [info] = await keep(account, [key], key.certificate.fingerprint)
-  return info as OwnKey
-}
-
-/** @internal @throws {OxError} `secret-key-malformed`, `passphrase-wrong` */
-export async function importSecretKeys(
-  account: Account,
-  data: Uint8Array | string,
-  { passphrase }: { readonly passphrase?: string | undefined },
-): Promise<readonly OwnKey[]> {
-  const bytes = typeof data === 'string' ? utf8(data) : data
-  const read = await readSecretKeys(bytes, account.clock.now())
-  const keys = await Promise.all(
-    read.map((key) => {
-      if (!key.isLocked) return key
-      if (passphrase === undefined) throw new OxError('key-locked', 'data: it is under a passphrase')
-      return unlockSecretKey(key, passphrase)
-    }),
-  )
-  return takeIn(account, keys, undefined)
-}
-
-/** @internal Unlocked keys of another program or a backup: named after the account, without expiry. `signing` signs if none did. */
-export async function takeIn(
-  account: Account,
-  keys: readonly SecretKey[],
-  signing: string | undefined,
-): Promise<readonly OwnKey[]> {
-  const now = account.clock.now()
-  const adapted = await Promise.all(keys.map((key) => adaptSecretKey(key, userIdsOf(account.jid), now)))
-  return keep(account, adapted, signing)
-}
-
-/** Stores them in one commit; `signing` signs from now on, or the first one if none did. */
-function keep(
-  account: Account,
-  keys: readonly SecretKey[],
-  signing: string | undefined,
-): Promise<readonly OwnKey[]> {
-  for (const key of keys) account.own.adopt(key)
-  return change(account, [records.self], ([bytes]) => {
-    const before = decodeSelf(bytes)
-    const self = { ...before, signing: signing ?? before.signing ?? keys[0]?.certificate.fingerprint }
-    return {
-      put: [
-        [records.self, encodeSelf(self)],
-        ...keys.map((key) => [records.own(key.certificate.fingerprint), key.bytes] as const),
-      ],
-      result: keys.map((key) => infoOf(key, self)),
-    }
-  }).then(async (infos) => {
-    await account.own.self()
-    return infos
-  })
-}
-
-/** @internal @throws {OxError} `key-missing`, `key-locked` */
-export async function exportSecretKey(
-  account: Account,
-  fingerprint: string,
-  protection: { readonly passphrase: string } | { readonly unprotected: true },
-): Promise<Bytes> {
-  const key = await unlockedKey(account, fingerprint)
-  const { bytes } = await protectSecretKey(
-    key,
-    'passphrase' in protection ? protection.passphrase : undefined,
-  )
-  return bytes
-}
-
 /** @internal @throws {OxError} `key-missing`, `key-locked` */
 export async function unlockedKey({ own }: Account, fingerprint: string): Promise<SecretKey> {
   const key = await own.ask(fingerprint)
@@ -236,35 +168,4 @@ export async function unlockedKey({ own }: Account, fingerprint: string): Promis
   throw isHere
     ? new OxError('key-locked', 'key: unlock it first')
     : new OxError('key-missing', 'key: there is no secret key with this fingerprint')
-}
-
-/** @internal @throws {OxError} `key-missing` */
-export async function selectKey(account: Account, fingerprint: string): Promise<void> {
-  await change(account, [records.self, records.own(fingerprint)], ([bytes, key]) => {
-    if (key === undefined)
-      throw new OxError('key-missing', 'key: there is no secret key with this fingerprint')
-    return {
-      put: [[records.self, encodeSelf({ ...decodeSelf(bytes), signing: fingerprint })]],
-      result: undefined,
-    }
-  })
-  await account.own.self()
-}
-
-/** @internal It stays, and goes on decrypting. @throws {OxError} `key-missing`, `key-locked` */
-export async function revokeKey(
-  account: Account,
-  fingerprint: string,
-  reason: RevocationReason,
-): Promise<OwnKey> {
-  const revoked = await revokeSecretKey(await unlockedKey(account, fingerprint), reason, account.clock.now())
-  const [info] = await keep(account, [revoked], undefined)
-  return info as OwnKey
-}
-
-/** @internal All keys under another passphrase, or under none, in one commit. @throws {OxError} `key-locked` */
-export async function setPassphrase(account: Account, passphrase: string | undefined): Promise<void> {
-  const all = await account.own.all()
-  const keys = await Promise.all(all.map(({ certificate }) => unlockedKey(account, certificate.fingerprint)))
-  await keep(account, await Promise.all(keys.map((key) => protectSecretKey(key, passphrase))), undefined)
 }

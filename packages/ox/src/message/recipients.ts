@@ -3,7 +3,8 @@ import type { Signal } from '@xmpp-e2e/store'
 import type { Key } from '@xmpp-e2e/trust'
 import type { BareJid } from '@xmpp-e2e/xml'
 import type { Account } from '../account.ts'
-import { type Contact, contactOf } from '../key/contact.ts'
+import type { Contact } from '../key/contact.ts'
+import { contactOf } from '../key/contact-refresh.ts'
 import { keysOf } from '../keyring.ts'
 import type { Certificate } from '../openpgp/certificate.ts'
 import type { Skipped } from '../outcome.ts'
@@ -61,7 +62,7 @@ function untrusted(key: Key): Skipped {
   return { owner, fingerprint, key, code: level === 'distrusted' ? 'key-distrusted' : 'key-undecided' }
 }
 
-/** Those that are listed or were imported, and can be encrypted to. */
+/** Those that are listed, and can be encrypted to. */
 async function sort(
   account: Account,
   { jid, keys, problem }: Contact,
