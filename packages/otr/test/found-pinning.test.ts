@@ -7,6 +7,7 @@ import type { AccountEvent } from '../src/account-event.ts'
 import { createConversations, MAX_PEERS, type Work } from '../src/conversations.ts'
 import { fingerprint } from '../src/dsa/dsa.ts'
 import { createPolicy } from '../src/protocol/policy.ts'
+import { encodeDevice } from '../src/record.ts'
 import { chat, network, received, testClock } from './facade.ts'
 import { group, keyOf } from './sides.ts'
 import { seeded } from './support.ts'
@@ -61,6 +62,29 @@ test('when all sessions of a contact are ended, any key may be the next', async 
   await alice.otr.end(BOB)
   await other.otr.query(alice.jid)
   await net.settle()
+  expect(await recipient()).toBe(other.jid)
+})
+
+test('what is selected is the key that the user has seen, not one that came since', async () => {
+  const { net, alice, other, recipient } = await withBobAnd('bob@b.example/other')
+  const [seen] = alice.otr.sessions(BOB).filter(({ jid }) => jid === other.jid)
+  if (seen?.session.state !== 'encrypted') throw new Error('no session')
+  const { fingerprint } = seen.session
+  // Whoever is on the way takes the address, and the tag.
+  net.drop(other.jid)
+  const store = memoryStore()
+  const device = encodeDevice({ tag: other.otr.instanceTag, key: keyOf(4) })
+  await store.commit([], { put: [['otr/bob@b.example/device', device]] })
+  const mallory = await net.client(other.jid, { store, seed: 4 })
+  net.clock.pass(5000)
+  await mallory.otr.query(alice.jid)
+  await net.settle()
+  const [now] = alice.otr.sessions(BOB).filter(({ jid }) => jid === other.jid)
+  expect(now).toMatchObject({ instance: seen.instance, session: { fingerprint: mallory.otr.fingerprint } })
+  const refused = { kind: 'refused', code: 'key-changed', ask: [] }
+  expect(await alice.otr.select(other.jid, seen.instance, fingerprint)).toStrictEqual(refused)
+  expect(await recipient()).toBe(PHONE)
+  await alice.otr.select(other.jid, seen.instance, mallory.otr.fingerprint)
   expect(await recipient()).toBe(other.jid)
 })
 
