@@ -1,10 +1,10 @@
 /** The backup of secret keys: an OpenPGP message under a code (XEP-0373 §5.4). */
-import { createMessage, decrypt, encrypt, type Message, readMessage } from 'openpgp'
+import { createMessage, decrypt, encrypt, enums, type Message, readMessage } from 'openpgp'
 import type { Bytes } from '../bytes.ts'
 import { MAX_MESSAGE_BYTES } from '../elements/openpgp-element.ts'
 import { OxError } from '../error.ts'
 import { dearmored } from './armor.ts'
-import { assertCrypto, STRICT } from './config.ts'
+import { assertCrypto, MAX_ARGON2_MEMORY_EXPONENT, STRICT } from './config.ts'
 import { readSecretKeys, type SecretKey } from './secret-key.ts'
 
 /** @internal Unlocked keys, written without passphrases, one after the other. */
@@ -42,6 +42,9 @@ export async function openBackup(
   throw new OxError('backup-code-wrong', 'backup: it is under another code')
 }
 
+/** Packets of session keys in a backup, each of which is tried with each code; one is usual. */
+const MAX_PASSWORDS = 4
+
 /** Anew for each code: opening a message uses it up. */
 async function parsed(bytes: Uint8Array): Promise<Message<Uint8Array>> {
   let message: Message<Uint8Array>
@@ -50,7 +53,32 @@ async function parsed(bytes: Uint8Array): Promise<Message<Uint8Array>> {
   } catch (error) {
     throw malformed('no OpenPGP message', error)
   }
+  const passwords = message.packets.filterByTag(enums.packet.symEncryptedSessionKey)
+  if (passwords.length === 0 || passwords.length > MAX_PASSWORDS || !isProtected(message))
+    throw malformed('not encrypted under a code')
+  if (passwords.some((packet) => argon2CostOf(packet.write()) > MAX_ARGON2_COST))
+    throw malformed('its key derivation takes too long')
   return message
+}
+
+function isProtected({ packets }: Message<Uint8Array>): boolean {
+  const { symEncryptedIntegrityProtectedData, aeadEncryptedData } = enums.packet
+  return packets.filterByTag(symEncryptedIntegrityProtectedData, aeadEncryptedData).length === 1
+}
+
+/** KiB times passes: four over 128 MiB, which take about a second. */
+const MAX_ARGON2_COST = 4 * 2 ** MAX_ARGON2_MEMORY_EXPONENT
+
+/**
+ * What is derived from a password is as costly as the writer of the message likes (RFC 9580 §3.7.1.4):
+ *
+ *     version 4: 4, cipher, specifier    version 5: 5, cipher, AEAD, specifier    version 6: 6, length, cipher, AEAD, length, specifier
+ *     specifier of Argon2: 4, salt (16 bytes), passes, parallelism, memory exponent
+ */
+function argon2CostOf(packet: Uint8Array): number {
+  const start = { 4: 2, 5: 3, 6: 5 }[packet[0] ?? 0] ?? 0
+  if (packet[start] !== 4) return 0
+  return (packet[start + 17] ?? 0) * 2 ** (packet[start + 19] ?? 0)
 }
 
 async function unsealed(message: Message<Uint8Array>, code: string): Promise<Uint8Array | undefined> {
@@ -58,7 +86,13 @@ async function unsealed(message: Message<Uint8Array>, code: string): Promise<Uin
     const date = EPOCH
     const { data } = await decrypt({ message, passwords: [code], format: 'binary', date, config: STRICT })
     return data as Uint8Array
-  } catch {
+  } catch (error) {
+    // A wrong code and a damaged message look alike, but for what only shows once it was decrypted.
+    if (
+      error instanceof Error &&
+      /decompressed message size|unexpected packet|not allowed in this context/i.test(error.message)
+    )
+      throw malformed('not of secret keys', error)
     return undefined
   }
 }

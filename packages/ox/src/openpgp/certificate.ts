@@ -10,7 +10,7 @@ import { OxError } from '../error.ts'
 import type { CertificateProblem } from '../outcome.ts'
 import { dearmored } from './armor.ts'
 import { type Cache, cacheByBytes } from './cache.ts'
-import { assertCrypto, STRICT } from './config.ts'
+import { assertCrypto, STRICT, UNSUPPORTED } from './config.ts'
 import { componentsOf, ownSignatures, publicKey, union } from './packets.ts'
 import { validityOf } from './validity.ts'
 
@@ -109,10 +109,6 @@ function parseError(error: unknown): OxError {
     ? new OxError('algorithm-refused', 'certificate: of an algorithm that is not supported', { cause: error })
     : malformed('no OpenPGP key', error)
 }
-
-/** @internal What openpgp says of algorithms, curves and versions that it does not know, or does not have here. */
-export const UNSUPPORTED =
-  /not supported|unsupported|unknown (?:curve|version)|version .* of .* unsupported|cannot find (?:module|package)/i
 
 function malformed(message: string, cause?: unknown): OxError {
   return new OxError('certificate-malformed', `certificate: ${message}`, { cause })

@@ -82,7 +82,21 @@ export const LENIENT: Config = Object.freeze({
   rejectMessageHashAlgorithms: new Set<enums.hash>(),
   rejectPublicKeyAlgorithms: new Set<enums.publicKey>(),
   rejectCurves: new Set<enums.curve>(),
+  constantTimePKCS1DecryptionSupportedSymmetricAlgorithms: new Set([
+    enums.symmetric.aes128,
+    enums.symmetric.aes192,
+    enums.symmetric.aes256,
+    enums.symmetric.tripledes,
+    enums.symmetric.cast5,
+  ]),
 })
+
+/**
+ * @internal What openpgp says of algorithms, curves and versions that it does not know, does not have on this platform (Node
+ * has the Brainpool curves by a package that openpgp does not depend on), or does not take from a sender.
+ */
+export const UNSUPPORTED =
+  /not supported|unsupported|unknown (?:curve|version|symmetric)|invalid enum value|non-preferred symmetric|cannot find (?:module|package)/i
 
 /** @internal Where a key was certified anew since, its older signatures count. */
 export const REFORMATTED: Config = Object.freeze({

@@ -13,7 +13,8 @@ import { MAX_CONTENT_BYTES } from '../elements/content.ts'
 import { MAX_MESSAGE_BYTES } from '../elements/openpgp-element.ts'
 import type { UnreadableCode } from '../outcome.ts'
 import type { Certificate } from './certificate.ts'
-import { hasCrypto, LENIENT, STRICT } from './config.ts'
+import { hasCrypto, LENIENT, STRICT, UNSUPPORTED } from './config.ts'
+import { hasKey } from './packets.ts'
 import type { SecretKey } from './secret-key.ts'
 import { type Signature, verifySignatures } from './verification.ts'
 
@@ -23,10 +24,10 @@ export type { Signature } from './verification.ts'
 export const MAX_SIGNATURES = 16
 
 /**
- * Recipients that are kept secret, which all of our keys are tried for. Each try costs half a millisecond, or 15 with RSA: a
- * second for an account that has an old key. A contact with more clients than that announces all of them anyway.
+ * Packets of session keys that are tried: those for our keys, then those that say not whose they are, which all of our keys are
+ * tried with. Each try costs half a millisecond, or 15 with RSA: a second at most for an account that has an old key.
  */
-export const MAX_HIDDEN_RECIPIENTS = 64
+export const MAX_SESSION_KEYS = 64
 
 /** @internal */
 export type OpenedMessage =
@@ -145,18 +146,14 @@ function candidatesFor(
 ): Candidates | undefined {
   const addressed = message.packets.filterByTag(packet.publicKeyEncryptedSessionKey)
   const keyIds = message.getEncryptionKeyIDs()
-  const isOurs = (id: KeyID) => own.some((one) => hasKey(one, id))
+  const isOurs = (id: KeyID) => own.some(({ key }) => hasKey(key, id))
   const ours = addressed.filter((_, index) => keyIds[index] !== undefined && isOurs(keyIds[index]))
   const hidden = addressed.filter((_, index) => keyIds[index]?.toHex() === HIDDEN)
   if (ours.length + hidden.length === 0) return undefined
   const packets = new PacketList<AnyPacket>()
-  packets.push(...(ours.length > 0 ? ours : []), ...hidden.slice(0, MAX_HIDDEN_RECIPIENTS), data)
-  const keys = own.filter((one) => hidden.length > 0 || keyIds.some((id) => hasKey(one, id)))
+  packets.push(...[...ours, ...hidden].slice(0, MAX_SESSION_KEYS), data)
+  const keys = own.filter((one) => hidden.length > 0 || keyIds.some((id) => hasKey(one.key, id)))
   return { packets, keys, areHidden: ours.length === 0 }
-}
-
-function hasKey({ key }: SecretKey, id: KeyID): boolean {
-  return key.getKeys(id).length > 0
 }
 
 async function read(
@@ -191,9 +188,12 @@ async function signaturesOf(message: Message<Uint8Array>): Promise<readonly Sign
 function codeOf(error: unknown, otherwise: FailureCode): FailureCode {
   const text = error instanceof Error ? error.message : ''
   if (/decompressed message size/i.test(text)) return 'message-too-big'
-  if (/non-preferred symmetric|not supported|unsupported|unknown (?:curve|symmetric)|cannot find/i.test(text))
-    return 'algorithm-refused'
-  if (/unexpected packet|trailing signature|missing trailing|OPS following/i.test(text))
+  if (UNSUPPORTED.test(text)) return 'algorithm-refused'
+  if (
+    /unexpected packet|not allowed in this context|trailing signature|missing trailing|OPS following/i.test(
+      text,
+    )
+  )
     return 'message-malformed'
   return otherwise
 }

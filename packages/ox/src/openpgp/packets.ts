@@ -5,6 +5,7 @@ import {
   type AnyPacket,
   enums,
   type Key,
+  type KeyID,
   PacketList,
   PrivateKey,
   PublicKey,
@@ -14,7 +15,7 @@ import {
   UserAttributePacket,
   UserIDPacket,
 } from 'openpgp'
-import { LENIENT } from './config.ts'
+import { LENIENT, UNSUPPORTED } from './config.ts'
 
 /** @internal */
 export type Head = PublicKeyPacket | PublicSubkeyPacket | UserIDPacket
@@ -132,9 +133,15 @@ async function isBy(
   try {
     await signature.verify(primary, type, signedBy(primary, head), created, false, LENIENT)
     return true
-  } catch {
-    return false
+  } catch (error) {
+    // Nobody can check it here, and so nothing will count by it; but it says of what algorithm the key is.
+    return error instanceof Error && UNSUPPORTED.test(error.message)
   }
+}
+
+/** @internal Not by the id of zeros that hides a key, which openpgp's `getKeys` takes for any. */
+export function hasKey(key: Key, id: KeyID): boolean {
+  return key.getKeyIDs().some((one) => one.equals(id))
 }
 
 /** @internal The primary key, its user IDs, its subkeys. */

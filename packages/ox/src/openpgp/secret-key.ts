@@ -125,7 +125,9 @@ export async function adaptSecretKey(
   try {
     await Promise.all(secretsOf(key.key).map(validated))
   } catch (error) {
-    throw malformed('its public part is of another key', error)
+    if (key.certificate.problem !== 'algorithm-refused')
+      throw malformed('its public part is of another key', error)
+    throw new OxError('algorithm-refused', 'secret key: of an algorithm that is refused', { cause: error })
   }
   const changed = await adapted(key.key, userIds, now)
   return changed === key.key ? key : withChanges(key, changed, now)

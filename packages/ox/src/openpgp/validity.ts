@@ -1,7 +1,7 @@
 /** What a certificate is good for at a time (RFC 9580 §5.2.3). */
-import { type Config, enums, type Key, type Subkey } from 'openpgp'
+import { type Config, enums, type Key } from 'openpgp'
 import type { CertificateProblem } from '../outcome.ts'
-import { CLOCK_TOLERANCE_MS, LENIENT, STRICT } from './config.ts'
+import { CLOCK_TOLERANCE_MS, LENIENT, STRICT, UNSUPPORTED } from './config.ts'
 import { componentsOf, isUserId } from './packets.ts'
 
 /** @internal */
@@ -71,25 +71,23 @@ async function expiryOf(key: Key): Promise<Date | undefined> {
 }
 
 async function problemOf(key: Key, date: Date): Promise<CertificateProblem | undefined> {
-  if (await encryptionKeyOf(key, date, STRICT)) return undefined
-  if (await encryptionKeyOf(key, date, LENIENT)) return 'algorithm-refused'
+  if ((await failureOf(key, date, STRICT)) === undefined) return undefined
+  const failure = await failureOf(key, date, LENIENT)
+  if (failure === undefined || UNSUPPORTED.test(failure)) return 'algorithm-refused'
   // `null` is any time: what is good then is good no more, or not yet.
-  if (await encryptionKeyOf(key, null, STRICT)) return 'certificate-expired'
-  if (await encryptionKeyOf(key, null, LENIENT)) return 'algorithm-refused'
+  if ((await failureOf(key, null, STRICT)) === undefined) return 'certificate-expired'
+  if ((await failureOf(key, null, LENIENT)) === undefined) return 'algorithm-refused'
   const hasUser = await isSettled(key.getPrimaryUser(date, undefined, LENIENT))
   return hasUser || key.keyPacket.version === 6 ? 'encryption-key-missing' : 'user-id-missing'
 }
 
-/** @internal */
-export async function encryptionKeyOf(
-  key: Key,
-  date: Date | null,
-  config: Config,
-): Promise<Key | Subkey | undefined> {
+/** Why there is no key to encrypt to. */
+async function failureOf(key: Key, date: Date | null, config: Config): Promise<string | undefined> {
   try {
-    return await key.getEncryptionKey(undefined, date, undefined, config)
-  } catch {
+    await key.getEncryptionKey(undefined, date, undefined, config)
     return undefined
+  } catch (error) {
+    return error instanceof Error ? error.message : ''
   }
 }
 

@@ -13,6 +13,7 @@ import {
 import type { UnreadableCode, WarningCode } from '../outcome.ts'
 import type { Certificate } from './certificate.ts'
 import { CLOCK_TOLERANCE_MS, REFORMATTED, STRICT } from './config.ts'
+import { hasKey } from './packets.ts'
 
 /** @internal Who signed, as far as the sender's certificates say. */
 export type Signature =
@@ -93,7 +94,7 @@ async function verifySignature(
   options: VerificationOptions,
 ): Promise<Signature> {
   const { signature } = signed
-  const candidates = sender.filter(({ key }) => key.getKeys(signature.issuerKeyID).length > 0)
+  const candidates = sender.filter(({ key }) => hasKey(key, signature.issuerKeyID))
   if (candidates.length === 0) return { kind: 'invalid', code: 'signer-unknown' }
   let best: Signature = { kind: 'none' }
   for (const certificate of candidates) {
