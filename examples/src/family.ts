@@ -29,7 +29,7 @@ export interface Scheme {
   scan(uri: string, expected: BareJid | undefined): Promise<readonly Key[]>
   tick(): Promise<{ readonly nextDue?: Date }>
   close(): Promise<void>
-  erase(options: { readonly server: boolean }): Promise<unknown>
+  erase(options: { readonly server: boolean }): Promise<{ readonly unlisted: boolean }>
 }
 
 export type Encrypted =
@@ -51,6 +51,8 @@ export type Decrypted =
       readonly stanza: Element
       readonly unauthenticated: readonly Element[]
       readonly protocol: string
+      /** An account, or, in OTR, one of its clients; in a room `chat` is another one. */
+      readonly sender: { readonly jid: string }
       readonly key: Key
       readonly authenticated: boolean
       readonly chat: BareJid

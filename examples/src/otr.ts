@@ -30,7 +30,7 @@ async function client(name: string, resource: string) {
     const arrived = await otr.decrypt(received)
     switch (arrived.kind) {
       case 'message':
-        return show(`${arrived.sender} says ${arrived.content.map(text)} (${arrived.key.level})`)
+        return show(`${arrived.sender.jid} says ${arrived.content.map(text)} (${arrived.key.level})`)
       case 'plain': // show `arrived.stanza`, whose tag is removed
         return show(arrived.unexpected ? 'not encrypted, beware' : 'not encrypted')
       case 'unreadable':

@@ -72,7 +72,7 @@ describe('Omemo and Otr', () => {
     type Of<D extends omemo.Decrypted | otr.Decrypted> = Kind<D, 'message'>
     // A device has a number, a client of OTR an address.
     expectTypeOf<Of<omemo.Decrypted>['sender']>().toEqualTypeOf<omemo.DeviceRef>()
-    expectTypeOf<Of<otr.Decrypted>['sender']>().toEqualTypeOf<string>()
+    expectTypeOf<Of<otr.Decrypted>['sender']>().toEqualTypeOf<{ readonly jid: string }>()
     // Only OTR lives in plain text.
     expectTypeOf<Kind<otr.Decrypted, 'plain'>['stanza']>().toEqualTypeOf<Element>()
     expectTypeOf<Extract<omemo.Decrypted, { readonly kind: 'plain' }>>().toEqualTypeOf<never>()
@@ -80,7 +80,7 @@ describe('Omemo and Otr', () => {
     expectTypeOf<Kind<otr.Decrypted, 'unreadable'>['retry']>().toEqualTypeOf<'never'>()
     // OTR has one reader, and only OMEMO publishes something.
     expectTypeOf<Kind<otr.Encrypted, 'encrypted'>['skipped']>().toEqualTypeOf<readonly never[]>()
-    expectTypeOf<ReturnType<otr.Otr['erase']>>().toEqualTypeOf<Promise<void>>()
+    expectTypeOf<ReturnType<otr.Otr['erase']>>().toEqualTypeOf<Promise<{ readonly unlisted: true }>>()
     expectTypeOf<ReturnType<omemo.Omemo['erase']>>().toEqualTypeOf<Promise<{ readonly unlisted: boolean }>>()
   })
 })

@@ -225,7 +225,7 @@ export function summary({ decrypted, received }: Came): Readonly<Record<string, 
     case 'message': {
       const [body] = decrypted.content
       const { sender, key, warnings } = decrypted
-      return { body: body && text(body), from: sender, level: key.level, warnings, channel }
+      return { body: body && text(body), from: sender.jid, level: key.level, warnings, channel }
     }
     case 'plain': {
       const body = child(decrypted.stanza, 'body')

@@ -99,8 +99,8 @@ export interface DecryptedMessage {
   /** What stood beside the ciphertext: anybody on the way can have written it. */
   readonly unauthenticated: readonly Element[]
   readonly protocol: 'urn:xmpp:otr:0'
-  /** The client that wrote it. */
-  readonly sender: string
+  /** The client that wrote it, by its address. */
+  readonly sender: { readonly jid: string }
   /** The key that its session was opened with, and what is thought of it now. */
   readonly key: Key
   readonly authenticated: true

@@ -111,7 +111,7 @@ async function outcomeOf(
       ref: bytesToHex(account.random(REF_BYTES)),
       ...decryptedStanza(stanza, event.text),
       protocol: OTR_NAMESPACE,
-      sender: address,
+      sender: { jid: address },
       key,
       authenticated: true,
       chat,

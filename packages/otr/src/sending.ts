@@ -4,18 +4,20 @@ import { type BareJid, bare, type Element, parseJid } from '@xmpp-e2e/xml'
 import type { Account } from './account.ts'
 import type { Conversations, Performed, Work } from './conversations.ts'
 import { keyOf } from './keyring.ts'
+import type { Abortable } from './options.ts'
 import type { Begun, Encrypted, Offered, RefusalCode, Refused } from './outcome.ts'
 import { type OtrStep, quiet } from './protocol/conversation.ts'
 import type { ConversationEvent } from './protocol/event.ts'
 import { send, sendPlain } from './protocol/outgoing.ts'
 import { encryptedStanzas, namesOf, partsOf, withBody } from './xmpp.ts'
 
-/** @internal */
+/** @internal @throws the signal's reason, if it aborts before anything was encrypted */
 export async function encrypt(
   account: Account,
   conversations: Conversations,
   message: Element,
   to: readonly BareJid[],
+  { signal }: Abortable,
 ): Promise<Encrypted> {
   const { contact, wanted } = recipientOf(message, to)
   const { text, exposed, withheld } = partsOf(message)
@@ -25,10 +27,12 @@ export async function encrypt(
     // is no client, and not to be written to instead.
     const isWanted = wanted !== contact && conversations.get(wanted)?.active !== undefined
     const address = isWanted ? wanted : (conversations.selected(contact) ?? wanted)
+    if (signal?.aborted) throw signal.reason
     const key = await keyAt(account, conversations, contact, address)
     if (key?.kind === 'refused') return key
     let isTooLong = false
     const work: Work = (conversation, means) => {
+      if (signal?.aborted) throw signal.reason
       try {
         return send(conversation, text, means)
       } catch (error) {

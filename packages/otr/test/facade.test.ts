@@ -54,7 +54,7 @@ test.each([2, 3] as const)('a query, a session and messages both ways, in versio
   expect(juliet.decrypted.at(-1)).toMatchObject({
     kind: 'message',
     protocol: 'urn:xmpp:otr:0',
-    sender: ROMEO,
+    sender: { jid: ROMEO },
     chat: romeosJid,
     key: { owner: romeosJid, fingerprint: romeo.otr.fingerprint, level: 'blind' },
     authenticated: true,
@@ -325,7 +325,7 @@ test('`close` ends sessions, and leaves no timer; `erase` leaves nothing', async
   await net.settle()
   expect(states(juliet)).toStrictEqual(['finished'])
   await expect(romeo.otr.encrypt(chat(julietsJid, 'a'), [julietsJid])).rejects.toThrow(TypeError)
-  await juliet.otr.erase({ server: false })
+  expect(await juliet.otr.erase({ server: false })).toStrictEqual({ unlisted: true })
   expect((await juliet.store.list('')).entries).toStrictEqual([])
   expect(net.clock.waiting()).toBe(0)
 })
@@ -408,6 +408,40 @@ test('what cannot be sent is told, and what has characters that XML cannot carry
   await romeo.otr.compare(julietsJid, 'a')
   expect(romeo.events.at(-1)).toMatchObject({ kind: 'send-failed', jid: JULIET })
   expect(lastSent(romeo).name).toBe('message')
+})
+
+test('what is aborted before it was encrypted never was', async () => {
+  const { net, romeo, juliet } = await couple()
+  const reason = new Error('enough')
+  const abort = new AbortController()
+  // Messages to one contact wait for each other.
+  const others = [romeo.otr.send(chat(julietsJid, 'a'), [julietsJid])]
+  const aborted = romeo.otr.send(chat(julietsJid, 'b'), [julietsJid], abort)
+  others.push(romeo.otr.send(chat(julietsJid, 'c'), [julietsJid], new AbortController()))
+  abort.abort(reason)
+  await expect(aborted).rejects.toBe(reason)
+  expect(await Promise.all(others)).toMatchObject([{ kind: 'encrypted' }, { kind: 'encrypted' }])
+  await net.settle()
+  expect(juliet.read()).toStrictEqual(['a', 'c'])
+})
+
+test('what is aborted while its key is looked up was not encrypted either', async () => {
+  const memory = memoryStore()
+  const abort = new AbortController()
+  const reason = new Error('enough')
+  let isLate = false
+  const store: Store = {
+    ...memory,
+    read(keys) {
+      if (isLate) abort.abort(reason)
+      return memory.read(keys)
+    },
+  }
+  const { net, romeo, juliet } = await couple({ store })
+  isLate = true
+  await expect(romeo.otr.send(chat(julietsJid, 'a'), [julietsJid], abort)).rejects.toBe(reason)
+  await net.settle()
+  expect(juliet.read()).toStrictEqual([])
 })
 
 test('misuse is thrown', async () => {

@@ -94,7 +94,7 @@ describe.each([2, 3] as const)('row 23: stanzas that are not for the session, ve
     expect((await romeo.otr.decrypt(received(elsewhere, ROMEO))).kind).toBe('unreadable')
     expect(await romeo.otr.decrypt(received(stanza, ROMEO))).toMatchObject({
       kind: 'message',
-      sender: JULIET,
+      sender: { jid: JULIET },
     })
     // What goes out goes to the full JID alone.
     const out = await romeo.otr.encrypt(chat(julietsJid, 'x'), [julietsJid])
