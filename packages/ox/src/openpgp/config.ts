@@ -104,10 +104,11 @@ export const REFORMATTED: Config = Object.freeze({
   allowInsecureVerificationWithReformattedKeys: true,
 })
 
+declare const crypto: { readonly subtle?: unknown } | undefined
+
 /** @internal Whether there is WebCrypto: in browsers, only in secure contexts. */
 export function hasCrypto(): boolean {
-  const { crypto } = globalThis as { readonly crypto?: { readonly subtle?: unknown } | undefined }
-  return crypto?.subtle !== undefined
+  return typeof crypto === 'object' && crypto.subtle !== undefined
 }
 
 /** @internal @throws {OxError} `crypto-unavailable` */
