@@ -1,14 +1,17 @@
 // What an application gets when it bundles one of the packages: how many bytes, whose modules, and what
 // runs on import. A ceiling alone says late and vaguely that something grew; a forbidden module says what leaked.
 import { readdirSync, readFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
 import { join, relative } from 'node:path'
 import vm from 'node:vm'
 import { gzipSync } from 'node:zlib'
 import { build } from 'rolldown'
 import { parseAst } from 'rolldown/parseAst'
-import { conclude, published, root, specifiers } from './workspace.mjs'
+import { conclude, json, published, root, specifiers } from './workspace.mjs'
 
 const xml = /^@xmpp-e2e\/xml(\/|$)/
+/** LGPL: it stays a package of its own, and looks for WebCrypto when it is imported. */
+const openpgp = /^openpgp$/
 const everything = (name) =>
   specifiers(name)
     .map((from, i) => `export * as entry${i} from '${from}'`)
@@ -311,6 +314,29 @@ const rows = [
     ceiling: 1_100,
     without: [/node_modules/, /packages\/(?!otr\/)/],
   },
+  {
+    of: 'ox',
+    what: 'the façade, beyond xml, store, trust, disco and openpgp',
+    code: "export * from '@xmpp-e2e/ox'",
+    beyond: [/^@xmpp-e2e\/(xml|store|trust|disco)(\/|$)/, openpgp],
+    ceiling: 22_000,
+    without: [/saxes/, /@noble/, /node_modules/],
+  },
+  {
+    of: 'ox',
+    what: 'the stanzas alone, beyond xml',
+    code: "export * from '@xmpp-e2e/ox/elements'",
+    beyond: [xml],
+    ceiling: 4_000,
+    without: [
+      /saxes/,
+      /@noble/,
+      /openpgp\.mjs/,
+      /node_modules/,
+      /packages\/(?!ox\/)/,
+      /ox\/dist\/(openpgp|key|message)\//,
+    ],
+  },
 ]
 
 /**
@@ -337,7 +363,11 @@ async function bundle(of, code, { beyond = [], format = 'esm' } = {}) {
         load: (id) => (id === entry ? { code, moduleSideEffects: true } : undefined),
       },
     ],
-    output: { minify: true, format, ...(format === 'iife' && { name: 'bundled', codeSplitting: false }) },
+    output: {
+      minify: true,
+      format,
+      ...(format === 'iife' && { name: 'bundled', codeSplitting: false, globals: { openpgp: 'openpgp' } }),
+    },
   })
   const chunks = output.filter((part) => part.type === 'chunk')
   const modules = chunks
@@ -377,23 +407,29 @@ async function measure({ of, what, code, beyond, ceiling, without }) {
 }
 
 /**
- * Runs everything a package exports in a context that has the ECMAScript built-ins and nothing else but `TextEncoder`,
- * which every host has and @noble/hashes encodes text with: no `window`, `document`, `indexedDB`, no timers, and neither
- * `eval` nor WebAssembly allowed, as under a strict CSP. Whatever ran at import and needed one of them throws.
+ * Runs everything a package exports in a context that has the ECMAScript built-ins and nothing else but `TextEncoder` and
+ * `TextDecoder`, which every host has, and openpgp where the package depends on it: no `window`, `document`, `indexedDB`, no
+ * timers, and neither `eval` nor WebAssembly allowed, as under a strict CSP. Whatever ran at import and needed one of them throws.
  */
 async function importBare(of) {
-  const { text, unresolved } = await bundle(of, everything(of), { format: 'iife' })
+  const { text, unresolved } = await bundle(of, everything(of), { beyond: [openpgp], format: 'iife' })
   if (unresolved.length > 0) return unresolved.map((id) => `${of}: nothing is found under ${id}.`)
+  const { dependencies = {} } = json('packages', of, 'package.json')
   try {
-    vm.runInNewContext(
-      text,
-      { TextEncoder },
-      { contextCodeGeneration: { strings: false, wasm: false }, timeout: 10_000 },
-    )
+    const context = { TextEncoder, TextDecoder, ...('openpgp' in dependencies && (await openpgpOf(of))) }
+    vm.runInNewContext(text, context, {
+      contextCodeGeneration: { strings: false, wasm: false },
+      timeout: 10_000,
+    })
     return []
   } catch (error) {
     return [`${of}: importing it needs more than ECMAScript: ${error}`]
   }
+}
+
+async function openpgpOf(of) {
+  const { resolve } = createRequire(join(root, 'packages', of, 'package.json'))
+  return { openpgp: await import(resolve('openpgp')) }
 }
 
 const isNode = (value) => typeof value === 'object' && value !== null && typeof value.type === 'string'
