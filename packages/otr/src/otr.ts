@@ -167,19 +167,21 @@ export class Otr {
    * What it returns must be sent before anything else is: `send` does both.
    *
    * @throws {TypeError} on what is no message to that contact
+   * @throws the signal's reason; nothing has changed then. What was encrypted is returned, and has to be sent
    */
-  async encrypt(message: Element, to: readonly BareJid[]): Promise<Encrypted> {
+  async encrypt(message: Element, to: readonly BareJid[], { signal }: Abortable = {}): Promise<Encrypted> {
     this.#assertOpen()
-    return encrypt(this.#account, this.#conversations, message, to)
+    return encrypt(this.#account, this.#conversations, message, to, { signal })
   }
 
   /**
    * `encrypt`, and sends what comes of it.
    *
    * @throws what the connection's `send` rejects with. The message was encrypted then, and can be encrypted again.
+   * @throws what `encrypt` throws, the signal's reason too: nothing was sent then
    */
-  async send(message: Element, to: readonly BareJid[]): Promise<Encrypted> {
-    const encrypted = await this.encrypt(message, to)
+  async send(message: Element, to: readonly BareJid[], { signal }: Abortable = {}): Promise<Encrypted> {
+    const encrypted = await this.encrypt(message, to, { signal })
     if (encrypted.kind === 'encrypted')
       for (const stanza of encrypted.stanzas) await this.#account.connection.send(stanza)
     return encrypted
@@ -355,12 +357,16 @@ export class Otr {
     this.#conversations.clear()
   }
 
-  /** Forgets everything about the account: the key, and what is thought of others'. Servers have nothing of OTR. */
-  async erase(_options: { readonly server: boolean }): Promise<void> {
+  /**
+   * Forgets everything about the account: the key, and what is thought of others'. Nothing of OTR is on servers, so that
+   * it is off them whatever `server` says.
+   */
+  async erase(_options: { readonly server: boolean }): Promise<{ readonly unlisted: true }> {
     await this.close()
     const { store } = this.#account
     const { entries } = await store.list('')
     await store.commit([], { delete: entries.map(([name]) => name) })
+    return { unlisted: true }
   }
 
   async #begin(jid: string, work: Work): Promise<Begun> {
