@@ -29,7 +29,7 @@ async function client(name: string, resource: string) {
     const arrived = await ox.decrypt(received)
     switch (arrived.kind) {
       case 'message': // save it, then
-        show(`${arrived.sender} says ${arrived.content.map(text)} (${arrived.key?.level})`)
+        show(`${arrived.sender?.jid} says ${arrived.content.map(text)} (${arrived.key?.level})`)
         return ox.settle([arrived.ref]) // from now on it is a duplicate, whoever sends it again
       case 'unreadable':
         return show(`cannot read it: ${arrived.code}`)

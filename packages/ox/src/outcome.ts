@@ -98,6 +98,8 @@ export type Encrypted =
       readonly skipped: readonly Skipped[]
       /** `{namespace}name` of what servers can read in the stanza besides its routing. */
       readonly exposed: readonly string[]
+      /** `{namespace}name` of what was left out: only servers may say it, and recipients ignore it. */
+      readonly withheld: readonly string[]
     }
   | Refused
 
@@ -107,7 +109,9 @@ export type Signed =
       readonly kind: 'signed'
       readonly stanzas: readonly [Element, ...Element[]]
       readonly key: Key
+      /** Of what was signed as well. */
       readonly exposed: readonly string[]
+      readonly withheld: readonly string[]
     }
   | Refused
 
@@ -175,7 +179,7 @@ export interface DecryptedMessage {
   /** For `settle`: until then decrypting it again gives the same answer, afterwards it is a duplicate. */
   readonly ref: string
   readonly as: ContentKind
-  /** The children of `<payload/>`: all that was encrypted or signed. */
+  /** The children of `<payload/>`, all that was encrypted or signed, without what only servers may say. */
   readonly content: readonly Element[]
   /** The stanza as the recipient should show it: the content, and of the outer stanza only what may be there. */
   readonly stanza: Element
@@ -186,7 +190,8 @@ export interface DecryptedMessage {
   readonly encrypted: boolean
   /** Whether `key` has signed it: not so for `<crypt/>`, which anybody can have written. */
   readonly authenticated: boolean
-  readonly sender: BareJid | undefined
+  /** The account that wrote it, in a room too; nobody knows of `<crypt/>` in a room that hides its members. */
+  readonly sender: { readonly jid: BareJid } | undefined
   readonly key: Key | undefined
   readonly chat: BareJid
   readonly own: boolean
@@ -197,13 +202,19 @@ export interface DecryptedMessage {
   readonly warnings: readonly WarningCode[]
 }
 
-export type Retry = 'never' | 'after-unlock' | 'after-refresh' | 'after-decision'
+/**
+ * When decrypting it again may come to something else.
+ *
+ * - `after-unlock`: when a key is unlocked, made, imported or restored. `after-decision`: when somebody has decided about the key.
+ * - `after-refresh`: when the sender's keys can be read, or are others. `later`: when a clock has caught up.
+ */
+export type Retry = 'never' | 'after-unlock' | 'after-refresh' | 'after-decision' | 'later'
 
 export type Decrypted =
   | DecryptedMessage
   /**
    * - `duplicate`: it was settled before: a second copy, or a replay under another id.
-   * - `own`: what this client has sent, coming back. `ignored`: nothing for us.
+   * - `own`: what this client has sent, coming back. `control`: nothing to show. `ignored`: nothing for us.
    */
   | { readonly kind: 'silent'; readonly why: 'duplicate' | 'control' | 'own' | 'ignored' }
   | {

@@ -31,6 +31,8 @@ export interface MessageParts {
   readonly content: readonly Element[]
   /** What servers are to read. */
   readonly outside: readonly Element[]
+  /** What only servers may say. */
+  readonly withheld: readonly Element[]
 }
 
 /** @internal */
@@ -40,6 +42,7 @@ export function partsOf(message: Element): MessageParts {
   return {
     content: given.filter((el) => isAllowedContent(el) && !isOutside(el)),
     outside: given.filter(isOutside),
+    withheld: given.filter((el) => !isAllowedContent(el) && !isOutside(el)),
   }
 }
 

@@ -62,7 +62,8 @@ export async function sign(
   const key = keys.find(({ fingerprint }) => fingerprint === signing.certificate.fingerprint)
   if (key === undefined) return refused('key-missing')
   const stanza = signedStanzaOf(message, openpgpElement(bytes), prepared.parts)
-  return { kind: 'signed', stanzas: [stanza], key, exposed: namesOf(prepared.parts.content) }
+  const { content, withheld } = prepared.parts
+  return { kind: 'signed', stanzas: [stanza], key, exposed: namesOf(content), withheld: namesOf(withheld) }
 }
 
 interface Prepared {
@@ -158,7 +159,8 @@ function encrypted(
 ): Encrypted {
   const { keys, skipped } = recipients
   const stanza = stanzaOf(message, openpgpElement(bytes), parts)
-  return { kind: 'encrypted', stanzas: [stanza], keys, skipped, exposed: namesOf(parts.outside) }
+  const [exposed, withheld] = [namesOf(parts.outside), namesOf(parts.withheld)]
+  return { kind: 'encrypted', stanzas: [stanza], keys, skipped, exposed, withheld }
 }
 
 function refused(
