@@ -1,6 +1,7 @@
 // One client, several schemes: what it sends and reads by is a list, and one `switch` serves all. On testkit's server.
 import { features, Omemo } from '@xmpp-e2e/omemo'
 import { Otr } from '@xmpp-e2e/otr'
+import { Ox, features as oxFeatures } from '@xmpp-e2e/ox'
 import { memoryStore } from '@xmpp-e2e/store'
 import { testService } from '@xmpp-e2e/testkit'
 import {
@@ -15,8 +16,9 @@ import { clock } from '@xmpp-e2e/xml/system'
 
 /** What the classes of all schemes have in common, as a client may write it down. Codes are one union per scheme. */
 export interface Scheme {
-  readonly fingerprint: string
-  readonly uri: string
+  /** In OpenPGP `undefined` until there is a key. */
+  readonly fingerprint: string | undefined
+  readonly uri: string | undefined
   start(): Promise<void>
   claims(stanza: Element): boolean
   encrypt(message: Element, to: readonly BareJid[]): Promise<Encrypted>
@@ -52,8 +54,9 @@ export type Decrypted =
       readonly unauthenticated: readonly Element[]
       readonly protocol: string
       /** An account, or, in OTR, one of its clients; in a room `chat` is another one. */
-      readonly sender: { readonly jid: string }
-      readonly key: Key
+      readonly sender: { readonly jid: string } | undefined
+      /** In OpenPGP a message may be unsigned: then there is none, and `authenticated` is false. */
+      readonly key: Key | undefined
       readonly authenticated: boolean
       readonly chat: BareJid
       readonly own: boolean
@@ -65,15 +68,19 @@ export type Decrypted =
 
 const service = testService({ now: Date.now() })
 const stanza = ns('jabber:client')
+/** Messages are read one after the other. */
+let reading = Promise.resolve()
 
 /** A client. OTR comes last: it claims every message with a body, as its queries are in plain text. */
-async function client(name: string, resource: string, speaks: readonly ('omemo' | 'otr')[]) {
+async function client(name: string, resource: string, speaks: readonly ('omemo' | 'ox' | 'otr')[]) {
   const account = service.account(name)
   const { connection, presence } = service.connect(name, { resource })
   const options = { account, connection, store: memoryStore(), policy: blindTrustBeforeVerification, clock }
   const omemo = speaks.includes('omemo') ? await Omemo.open(options) : undefined
+  const ox = speaks.includes('ox') ? await Ox.open(options) : undefined
+  await ox?.generate() // the others make their keys when they are opened
   const otr = speaks.includes('otr') ? await Otr.open(options) : undefined
-  const schemes: readonly Scheme[] = [omemo, otr].filter((one) => one !== undefined)
+  const schemes: readonly Scheme[] = [omemo, ox, otr].filter((one) => one !== undefined)
 
   async function read(raw: Element) {
     const received = receive(raw, { account })
@@ -91,7 +98,11 @@ async function client(name: string, resource: string, speaks: readonly ('omemo' 
       case 'silent': // nothing to show
     }
   }
-  connection.subscribe({ stanza: (raw) => void read(raw) })
+  connection.subscribe({
+    stanza(raw) {
+      reading = reading.then(() => read(raw))
+    },
+  })
 
   /** By the first scheme that can. Never in plain text. */
   async function say(to: BareJid, words: string): Promise<void> {
@@ -101,23 +112,27 @@ async function client(name: string, resource: string, speaks: readonly ('omemo' 
       console.log(`${name}: scheme ${i + 1} refuses: ${sent.code}`)
     }
     await service.settle()
+    await reading
   }
 
-  presence({ features: [...features, ...(otr?.features ?? [])] })
+  presence({ features: [...features, ...oxFeatures, ...(otr?.features ?? [])] })
   for (const scheme of schemes) await scheme.start()
   return { account, say, otr }
 }
 
 service.subscribeBoth('romeo', 'juliet')
-const romeo = await client('romeo', 'orchard', ['omemo', 'otr'])
+const romeo = await client('romeo', 'orchard', ['omemo', 'ox', 'otr'])
 const juliet = await client('juliet', 'balcony', ['omemo', 'otr'])
+const tybalt = await client('tybalt', 'vault', ['ox'])
 const mercutio = await client('mercutio', 'street', ['otr'])
 await service.settle()
 
 await romeo.say(juliet.account, 'But, soft!')
 await juliet.say(romeo.account, 'Ay me!')
 
-await romeo.say(mercutio.account, 'Where are you?') // he has no OMEMO, and there is no session yet
+await romeo.say(tybalt.account, 'Good morrow.') // he has a key of OpenPGP, and no device of OMEMO
+
+await romeo.say(mercutio.account, 'Where are you?') // he has neither, and there is no session of OTR yet
 await romeo.otr?.query(mercutio.account)
 await service.settle()
 await romeo.say(mercutio.account, 'Where are you?')

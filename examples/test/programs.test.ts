@@ -36,8 +36,12 @@ const PROGRAMS = [
     'juliet: romeo@capulet.example says But, soft!, by urn:xmpp:omemo:2\n' +
       'romeo: juliet@capulet.example says Ay me!, by urn:xmpp:omemo:2\n' +
       'romeo: scheme 1 refuses: recipients-unreachable\n' +
-      'romeo: scheme 2 refuses: not-encrypted\n' +
+      'tybalt: romeo@capulet.example says Good morrow., by urn:xmpp:openpgp:0\n' +
       'romeo: scheme 1 refuses: recipients-unreachable\n' +
+      'romeo: scheme 2 refuses: recipients-unreachable\n' +
+      'romeo: scheme 3 refuses: not-encrypted\n' +
+      'romeo: scheme 1 refuses: recipients-unreachable\n' +
+      'romeo: scheme 2 refuses: recipients-unreachable\n' +
       'mercutio: romeo@capulet.example says Where are you?, by urn:xmpp:otr:0\n',
   ],
   [
