@@ -25,7 +25,7 @@ export type RefusalCode =
   | 'content-missing'
   | 'content-too-long'
 
-/** Nothing was encrypted, nothing is to be sent, and nothing has changed. */
+/** Nothing was encrypted, and there is nothing to send. */
 export interface Refused {
   readonly kind: 'refused'
   readonly code: RefusalCode

@@ -22,7 +22,7 @@ import {
   parseExpression,
 } from './s-expression.ts'
 
-/** 1 MiB: two thousand accounts, or ten thousand contacts. */
+/** 1 MiB: a thousand accounts of 1 KB each, or eight thousand contacts. */
 export const MAX_FILE_CHARACTERS = 1_048_576
 
 /** The key of one account of a program. */

@@ -50,7 +50,7 @@ export type DroppedReason =
 
 /** Why nothing was done that a user wanted. */
 export type RefusedReason =
-  /** No session; a query has been sent, unless one is under way. */
+  /** No session. With `requireEncryption` a query has been sent, unless there was one shortly before. */
   | 'not-encrypted'
   /** The peer has ended the session: `end` it, or start another. */
   | 'finished'
@@ -86,7 +86,7 @@ export type ConversationEvent =
       readonly via: 'query' | 'whitespace'
       /** Those that the policy has too, ascending; empty when there are none. */
       readonly versions: readonly Version[]
-      /** Whether the policy has answered it; else `accept` does. */
+      /** Whether the policy takes it up; else `start` does. */
       readonly accepted: boolean
     }
   /** Nobody has answered, after all retries. */

@@ -41,14 +41,14 @@ export const DEFAULT_POLICY: Policy = {
   errorText: 'An encrypted message could not be read.',
 }
 
-/** Characters: a fragment's header takes 37 in version 3, so that even the longest message needs few enough. */
+/** Characters: what is around a piece takes 36 in version 3, so that even the longest message needs few enough. */
 export const MIN_FRAGMENT = 60
 
 /**
  * A policy with the defaults for what `options` leaves out.
  *
  * @throws RangeError for no version or an unknown one, a padding outside 0 … 4096, a fragment shorter than
- *   {@link MIN_FRAGMENT}, or a time that is none; `Infinity` is no heartbeat
+ *   `MIN_FRAGMENT`, or a time that is none; `Infinity` is no heartbeat
  */
 export function createPolicy(options: Partial<Policy> = {}): Policy {
   const policy = { ...DEFAULT_POLICY, ...options }

@@ -7,7 +7,7 @@ import { equalBytes as equal } from '@noble/ciphers/utils.js'
  */
 export type Bytes = ReturnType<typeof Uint8Array.of>
 
-/** Gives that many fresh random bytes. The default everywhere is the platform's `crypto.getRandomValues`. */
+/** Gives that many fresh random bytes, from a secure source. */
 export type Random = (length: number) => Uint8Array
 
 /** Takes the same time wherever the first difference is; that the lengths differ is no secret. */
