@@ -18,11 +18,14 @@ import {
   type Conversation,
   createConversation,
   discarded,
+  isEncrypted,
+  isPrivate,
+  isUnused,
   type OtrMeans,
   type OtrStep,
 } from './protocol/conversation.ts'
 import type { ConversationEvent } from './protocol/event.ts'
-import { isUnused, lose } from './protocol/losing.ts'
+import { lose } from './protocol/losing.ts'
 import { nextTick, tick } from './protocol/outgoing.ts'
 import { viewSession } from './protocol/session.ts'
 import type { Slices } from './protocol/slices.ts'
@@ -64,6 +67,8 @@ export interface Conversations {
   /** The user's word. */
   select(contact: BareJid, address: string): void
   addressesOf(contact: BareJid): readonly string[]
+  /** Whether there is a session, live or finished, with any of the contact's addresses but that one. */
+  isPrivate(contact: BareJid, besides?: string): boolean
   infos(): readonly SessionInfo[]
   /** Sessions of that address are finished, or of all, at once. */
   lose(address?: string): void
@@ -162,14 +167,12 @@ export function createConversations(account: Account): Conversations {
     wipe(before, after)
     table.delete(address)
     if (!isUnused(after)) table.set(address, after)
-    if (!after.instances.some(hasSession)) release(bare(address))
-    const strangers = [...table].filter(([, { instances }]) => !instances.some(hasSession))
+    if (!isPrivate(after)) release(bare(address))
+    const strangers = [...table].filter(([, one]) => !isPrivate(one))
     for (const [excess] of strangers.slice(0, -MAX_STRANGERS)) forget(excess)
     if (table.size <= MAX_PEERS) return
     const talkedTo = new Set([...selections.values()].map((one) => (one.isEngaged ? one.address : undefined)))
-    const peers = [...table].filter(
-      ([one, { instances }]) => instances.some(hasSession) && !talkedTo.has(one),
-    )
+    const peers = [...table].filter(([at, one]) => isPrivate(one) && !talkedTo.has(at))
     for (const [excess, one] of peers.slice(0, -MAX_PEERS)) {
       const { events } = lose(one)
       forget(excess)
@@ -180,10 +183,11 @@ export function createConversations(account: Account): Conversations {
   /** Not before the last session is gone: another key's would take the place of the one that was ended. */
   function release(contact: BareJid): void {
     if (!selections.has(contact)) return
-    const hasOne = [...table].some(
-      ([one, { instances }]) => instances.some(hasSession) && bare(one) === contact,
-    )
-    if (!hasOne) selections.delete(contact)
+    if (!isPrivateWith(contact)) selections.delete(contact)
+  }
+
+  function isPrivateWith(contact: BareJid, besides?: string): boolean {
+    return [...table].some(([at, one]) => at !== besides && isPrivate(one) && bare(at) === contact)
   }
 
   function forget(address: string): void {
@@ -216,7 +220,8 @@ export function createConversations(account: Account): Conversations {
   }
 
   function isLive(address: string): boolean {
-    return table.get(address)?.instances.some(({ session }) => session.state === 'encrypted') ?? false
+    const conversation = table.get(address)
+    return conversation !== undefined && isEncrypted(conversation)
   }
 
   function tell(address: string, event: ConversationEvent, foreign: ReadonlySet<string>): void {
@@ -288,14 +293,14 @@ export function createConversations(account: Account): Conversations {
       if (expected !== undefined) selections.set(contact, { address, expected, isEngaged: true })
     },
     addressesOf: (contact) => [...table.keys()].filter((address) => bare(address) === contact),
+    isPrivate: isPrivateWith,
     infos: () =>
       [...table].flatMap(([jid, { instances }]) =>
-        instances.filter(hasSession).map(({ tag: instance, session }) => ({
-          jid,
-          instance,
-          session: viewSession(session),
-          selected: isSelected(jid, instance),
-        })),
+        instances.flatMap(({ tag: instance, session }) =>
+          session.state === 'plaintext'
+            ? []
+            : [{ jid, instance, session: viewSession(session), selected: isSelected(jid, instance) }],
+        ),
       ),
     lose(address) {
       if (address === undefined) {
@@ -322,10 +327,6 @@ export function createConversations(account: Account): Conversations {
       for (const address of [...table.keys()]) forget(address)
     },
   }
-}
-
-function hasSession({ session }: Conversation['instances'][number]): boolean {
-  return session.state !== 'plaintext'
 }
 
 function wipe(before: Conversation, after: Conversation | undefined): void {

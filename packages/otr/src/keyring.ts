@@ -21,7 +21,7 @@ import { type BareJid, bareJid } from '@xmpp-e2e/xml'
 import type { Account } from './account.ts'
 import type { AccountEvent } from './account-event.ts'
 import { endpointOf } from './own-device.ts'
-import { type KeyVersion, MAX_REMEMBERED_KEYS } from './protocol/conversation.ts'
+import { type KeyVersion, withKeyVersion } from './protocol/conversation.ts'
 import { decodeContact, decodeKeys, encodeContact, encodeKeys, records } from './record.ts'
 import { OTR_NAMESPACE } from './xmpp.ts'
 
@@ -65,7 +65,7 @@ export async function note(
     }
     const { keys } = keyring
     const known = decodeContact(contactBytes)
-    const highest = versions.reduce(withVersion, known)
+    const highest = versions.reduce(withKeyVersion, known)
     const isSame = keys.length === before.length && keys.every((key, index) => key === before[index])
     return {
       put: [
@@ -81,13 +81,6 @@ export async function note(
       },
     }
   })
-}
-
-function withVersion(known: readonly KeyVersion[], { fingerprint, version }: KeyVersion): KeyVersion[] {
-  const before = known.find((one) => one.fingerprint === fingerprint)
-  const others = known.filter((one) => one !== before)
-  const higher = before?.version === 3 ? 3 : version
-  return [...others, { fingerprint, version: higher }].slice(-MAX_REMEMBERED_KEYS)
 }
 
 function changeOf(key: Key, before: readonly Key[]): readonly AccountEvent[] {

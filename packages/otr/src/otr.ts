@@ -21,7 +21,6 @@ import { decide, keysOf, keyUri, scan } from './keyring.ts'
 import type { Abortable, OpenOptions, OtrOptions } from './options.ts'
 import type { Begun, Decrypted, Encrypted, Offered, Refused, SessionInfo, SharedKey } from './outcome.ts'
 import { exportFiles, importDevice, type LibotrFiles, openDevice } from './own-device.ts'
-import { query } from './protocol/handshake.ts'
 import {
   abortComparison,
   answerComparison,
@@ -33,7 +32,7 @@ import {
 import { createPolicy } from './protocol/policy.ts'
 import { decrypt } from './receiving.ts'
 import type { Device } from './record.ts'
-import { begin, encrypt, offer } from './sending.ts'
+import { askForSession, begin, encrypt, offer } from './sending.ts'
 import { featuresOf, mayHoldOtr } from './xmpp.ts'
 
 /**
@@ -232,14 +231,7 @@ export class Otr {
    */
   async query(jid: string): Promise<void> {
     this.#assertOpen()
-    const { contact, address } = addressOf(jid)
-    await this.#conversations.inTurn(contact, async () => {
-      const selected = this.#conversations.selected(contact)
-      const isLive = (one: string) =>
-        this.#conversations.infos().some(({ jid, session }) => jid === one && session.state === 'encrypted')
-      const live = selected !== undefined && isLive(selected) ? selected : undefined
-      await this.#conversations.perform(address ?? live ?? contact, query)
-    })
+    await askForSession(this.#conversations, addressOf(jid))
   }
 
   /**
@@ -273,7 +265,7 @@ export class Otr {
     const to = addressOf(jid)
     const begun = await begin(this.#account, this.#conversations, to, work, { isSecret: true })
     if (begun.kind === 'refused') return begun
-    const event = begun.step?.events.find(({ type }) => type === 'symmetric-key')
+    const event = begun.step.events.find(({ type }) => type === 'symmetric-key')
     if (event?.type !== 'symmetric-key') return NOTHING
     return { kind: 'shared', key: event.key }
   }

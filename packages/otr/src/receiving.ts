@@ -6,7 +6,14 @@ import type { Conversations } from './conversations.ts'
 import { keyOf } from './keyring.ts'
 import type { Decrypted, UnreadableCode, WarningCode } from './outcome.ts'
 import { NO_AKE } from './protocol/ake.ts'
-import { type Conversation, findInstance, type OtrStep, putInstance, quiet } from './protocol/conversation.ts'
+import {
+  type Conversation,
+  findInstance,
+  isEncrypted,
+  type OtrStep,
+  putInstance,
+  quiet,
+} from './protocol/conversation.ts'
 import type { DroppedReason } from './protocol/event.ts'
 import { isHandshaking } from './protocol/handshake.ts'
 import { receive } from './protocol/incoming.ts'
@@ -32,8 +39,7 @@ export async function decrypt(
   return conversations.inTurn(contact, async () => {
     if (peerOf(received, (one) => isUnderWay(conversations.get(one))) === undefined)
       return notForUs(account, conversations, received, words, 'ignored')
-    const others = conversations.addressesOf(contact).filter((one) => one !== address)
-    const isPrivate = others.some((one) => hasSession(conversations.get(one)))
+    const isPrivate = conversations.isPrivate(contact, address)
     const step = await conversations.perform(address, (conversation, means) =>
       receive(conversation, words, means),
     )
@@ -77,8 +83,7 @@ function notForUs(
   if (isOtr(words)) return { kind: 'silent', why }
   const isRequired = mayHoldOtr(stanza) && account.policyFor(chat).requireEncryption
   // Whoever is on the way can make a message look late; what the archive has may be from before the session.
-  const isPrivate =
-    channel !== 'archive' && conversations.addressesOf(chat).some((one) => hasSession(conversations.get(one)))
+  const isPrivate = channel !== 'archive' && conversations.isPrivate(chat)
   const unexpected = !own && (isRequired || isPrivate)
   return { kind: 'plain', stanza: withText(stanza, findWhitespaceTag(words)?.text ?? words), unexpected }
 }
@@ -140,7 +145,7 @@ function droppedAs(why: DroppedReason, conversation: Conversation): Decrypted {
     case 'fragment':
       return { kind: 'silent', why: 'control' }
     case 'unreadable':
-      return unreadable(isLive(conversation) ? 'message-unreadable' : 'session-missing')
+      return unreadable(isEncrypted(conversation) ? 'message-unreadable' : 'session-missing')
     case 'malformed':
       return unreadable('message-malformed')
     case 'version':
@@ -152,16 +157,8 @@ function unreadable(code: UnreadableCode, detail: Readonly<Record<string, string
   return { kind: 'unreadable', code, retry: 'never', detail }
 }
 
-function isLive({ instances }: Conversation): boolean {
-  return instances.some(({ session }) => session.state === 'encrypted')
-}
-
 function isUnderWay(conversation: Conversation | undefined): boolean {
-  return conversation !== undefined && (isLive(conversation) || isHandshaking(conversation))
-}
-
-function hasSession(conversation: Conversation | undefined): boolean {
-  return conversation?.instances.some(({ session }) => session.state !== 'plaintext') ?? false
+  return conversation !== undefined && (isEncrypted(conversation) || isHandshaking(conversation))
 }
 
 /** Tags may have gone to the bare address, and the answer comes from another one. */

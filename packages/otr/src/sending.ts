@@ -1,13 +1,14 @@
 /** What an application wants to be said, encrypted or in the clear. */
 import type { Key } from '@xmpp-e2e/trust'
-import { type BareJid, bare, type Element, parseJid } from '@xmpp-e2e/xml'
+import { type BareJid, type Element, parseJid } from '@xmpp-e2e/xml'
 import type { Account } from './account.ts'
 import type { Conversations, Performed, Work } from './conversations.ts'
 import { keyOf } from './keyring.ts'
 import type { Abortable } from './options.ts'
-import type { Begun, Encrypted, Offered, RefusalCode, Refused } from './outcome.ts'
-import { type OtrStep, quiet } from './protocol/conversation.ts'
+import type { Encrypted, Offered, RefusalCode, Refused } from './outcome.ts'
+import { isEncrypted, type OtrStep, quiet } from './protocol/conversation.ts'
 import type { ConversationEvent } from './protocol/event.ts'
+import { query } from './protocol/handshake.ts'
 import { send, sendPlain } from './protocol/outgoing.ts'
 import { encryptedStanzas, namesOf, partsOf, withBody } from './xmpp.ts'
 
@@ -87,8 +88,8 @@ export async function offer(
   const { text } = partsOf(message)
   if (text === '') return refused('content-missing')
   return conversations.inTurn(contact, async () => {
-    const hasSession = conversations.infos().some(({ jid }) => bare(jid) === contact)
-    if (hasSession || account.policyFor(contact).requireEncryption) return refused('encryption-required')
+    const isForbidden = conversations.isPrivate(contact) || account.policyFor(contact).requireEncryption
+    if (isForbidden) return refused('encryption-required')
     const step = await conversations.perform(
       wanted,
       (conversation, means) =>
@@ -101,14 +102,33 @@ export async function offer(
   })
 }
 
+/** Of a contact, and of one of its clients if that is meant. */
+interface Recipient {
+  readonly contact: BareJid
+  readonly address: string | undefined
+}
+
+/** @internal Asks for a session: the client that has one, or all of the contact's. */
+export async function askForSession(
+  conversations: Conversations,
+  { contact, address }: Recipient,
+): Promise<void> {
+  await conversations.inTurn(contact, async () => {
+    const selected = conversations.selected(contact)
+    const conversation = selected === undefined ? undefined : conversations.get(selected)
+    const live = conversation !== undefined && isEncrypted(conversation) ? selected : undefined
+    await conversations.perform(address ?? live ?? contact, query)
+  })
+}
+
 /** @internal Begins something in a session; the rest comes as events. What is secret goes where messages may go. */
 export async function begin(
   account: Account,
   conversations: Conversations,
-  { contact, address }: { readonly contact: BareJid; readonly address: string | undefined },
+  { contact, address }: Recipient,
   work: Work,
   { isSecret = false }: { readonly isSecret?: boolean } = {},
-): Promise<Begun & { readonly step?: OtrStep }> {
+): Promise<{ readonly kind: 'begun'; readonly step: OtrStep } | Refused> {
   return conversations.inTurn(contact, async () => {
     const at = address ?? conversations.selected(contact)
     if (at === undefined) return refused('not-encrypted')

@@ -15,6 +15,7 @@ import { ctr } from '@noble/ciphers/aes.js'
 import { concatBytes } from '@noble/ciphers/utils.js'
 import { hmac } from '@noble/hashes/hmac.js'
 import { sha256 } from '@noble/hashes/sha2.js'
+import type { Group } from '../arithmetic/group.ts'
 import {
   type DsaPrivateKey,
   type DsaPublicKey,
@@ -89,10 +90,11 @@ export function seal(
   key: DsaPrivateKey,
   keyId: number,
   random: Random,
+  group?: Group,
 ): Sealed {
   const publicKey = encodePublicKey(key)
   const digest = signedDigest(keys, ours, theirs, publicKey, keyId)
-  const encrypted = cipher(keys.cipher, concatBytes(publicKey, int(keyId), sign(key, digest, random)))
+  const encrypted = cipher(keys.cipher, concatBytes(publicKey, int(keyId), sign(key, digest, random, group)))
   return { encrypted, mac: sealMac(keys, encrypted) }
 }
 

@@ -99,12 +99,18 @@ export interface AkeStep {
   readonly ignored?: 'unexpected' | 'unauthentic' | 'reflected'
 }
 
+/** What was committed to, and the message that says so. */
+export interface AkeStart {
+  readonly ake: Extract<Ake, { state: 'awaiting-dh-key' }>
+  readonly reply: AkeMessage
+}
+
 export const NO_AKE: Ake = { state: 'none' }
 /** By our count, of the Diffie-Hellman key in an exchange. */
 export const FIRST_KEY_ID = 1
 
 /** Begins, or begins again: always with a fresh x, whatever was before. */
-export function startAke({ group, random }: Pick<AkeMeans, 'group' | 'random'>): AkeStep {
+export function startAke({ group, random }: Pick<AkeMeans, 'group' | 'random'>): AkeStart {
   const revealed = Uint8Array.from(random(16))
   const dh = group.generateDh(random)
   const commit = commitTo(dh.publicKey, revealed)
@@ -163,7 +169,7 @@ function receiveKey(ake: Ake, input: Reader, { key, group, random }: AkeMeans): 
   const { dh, revealed, commit } = ake
   if (theirs === dh.publicKey) return { ake, ignored: 'reflected' }
   const keys = agree(dh, theirs, group)
-  const sealed = seal(keys.reveal, [dh.publicKey, theirs], key, FIRST_KEY_ID, random)
+  const sealed = seal(keys.reveal, [dh.publicKey, theirs], key, FIRST_KEY_ID, random, group)
   const reveal = encodeReveal({ revealed, ...sealed })
   return {
     ake: { state: 'awaiting-signature', dh, theirs, keys, hash: commit.hash, reveal },
@@ -182,7 +188,7 @@ function receiveReveal(ake: Ake, input: Reader, { key, group, random }: AkeMeans
   const keys = agree(dh, theirs, group)
   const signer = unseal(keys.reveal, [dh.publicKey, theirs], reveal)
   if (signer === undefined) return { ake, ignored: 'unauthentic' }
-  const sealed = seal(keys.signature, [dh.publicKey, theirs], key, FIRST_KEY_ID, random)
+  const sealed = seal(keys.signature, [dh.publicKey, theirs], key, FIRST_KEY_ID, random, group)
   return {
     ake: NO_AKE,
     reply: { type: 'signature', body: encodeSealed(sealed) },
@@ -227,5 +233,5 @@ function keyMessage({ publicKey }: DhKeyPair): AkeMessage {
 /** As 32-byte big-endian numbers; hashes are no secret. */
 function compare(a: Uint8Array, b: Uint8Array): number {
   const at = a.findIndex((byte, index) => byte !== b[index])
-  return at < 0 ? 0 : a[at]! - b[at]!
+  return at < 0 ? 0 : (a[at] as number) - (b[at] as number)
 }

@@ -13,7 +13,7 @@ import type { ConversationEvent } from './event.ts'
 import { type Assemblies, fragmentMessage, MAX_INSTANCES } from './fragment.ts'
 import { encodeHeader, MIN_INSTANCE_TAG, type Version } from './header.ts'
 import type { Policy } from './policy.ts'
-import type { Session, SessionMeans } from './session.ts'
+import { type Session, type SessionMeans, viewSession } from './session.ts'
 
 /** All that is known of one address. Keep it in memory only: it holds keys. */
 export interface Conversation {
@@ -117,6 +117,17 @@ export function createConversation(ourTag: number, highest: readonly KeyVersion[
   }
 }
 
+/** One more version that was spoken. A lower one than before takes nothing away: that is how it is noticed. */
+export function withKeyVersion(
+  known: readonly KeyVersion[],
+  { fingerprint, version }: KeyVersion,
+): readonly KeyVersion[] {
+  const before = known.find((one) => one.fingerprint === fingerprint)
+  const others = known.filter((one) => one !== before)
+  const highest = before?.version === 3 ? 3 : version
+  return [...others, { fingerprint, version: highest }].slice(-MAX_REMEMBERED_KEYS)
+}
+
 /** Nothing to say. */
 export function quiet(conversation: Conversation, ...events: readonly ConversationEvent[]): OtrStep {
   return { conversation, send: [], events }
@@ -159,6 +170,24 @@ function isIdle({ ake, session }: Instance): boolean {
   return ake.state === 'none' && session.state === 'plaintext'
 }
 
+/** Whether there is a session, live or finished: nothing goes out in the clear then, and nothing should come so. */
+export function isPrivate({ instances }: Pick<Conversation, 'instances'>): boolean {
+  return instances.some(({ session }) => session.state !== 'plaintext')
+}
+
+/** Whether messages can be read and written. */
+export function isEncrypted({ instances }: Pick<Conversation, 'instances'>): boolean {
+  return instances.some(({ session }) => session.state === 'encrypted')
+}
+
+/** Whether it is as good as one that was just made. */
+export function isUnused(conversation: Conversation): boolean {
+  const { instances, broadcast, assemblies, queriedAt, errorsAt, saidUnready, tagSent } = conversation
+  const isEmpty = instances.length === 0 && assemblies.length === 0 && errorsAt.length === 0
+  return isEmpty && broadcast === undefined && queriedAt === undefined && !saidUnready && !tagSent
+}
+
+/** Of the instance with that tag. In version 2 there are no tags. */
 export function versionOf(tag: number): Version {
   return tag === 0 ? 2 : 3
 }
@@ -167,6 +196,13 @@ export function versionOf(tag: number): Version {
 export function sessionMeans({ ourTag }: Conversation, tag: number, means: OtrMeans): SessionMeans {
   const { group, random, now, key, policy } = means
   return { group, random, now, key, ourTag: tag === 0 ? 0 : ourTag, theirTag: tag, pad: policy.pad }
+}
+
+/** That a session has begun or ended other than by a key exchange; none when it is as it was. */
+export function stateEvents(tag: number, before: Session, after: Session): readonly ConversationEvent[] {
+  const [from, to] = [viewSession(before), viewSession(after)]
+  if (from.state === to.state) return []
+  return [{ type: 'state', instance: tag, from, to, keyChanged: false, downgrade: false }]
 }
 
 /**

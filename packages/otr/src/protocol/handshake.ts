@@ -15,13 +15,13 @@ import {
   type Conversation,
   type Instance,
   instanceOf,
-  MAX_REMEMBERED_KEYS,
   type OtrMeans,
   type OtrStep,
   putInstance,
   quiet,
   type Retry,
   versionOf,
+  withKeyVersion,
 } from './conversation.ts'
 import type { ConversationEvent } from './event.ts'
 import { MAX_INSTANCES } from './fragment.ts'
@@ -86,7 +86,6 @@ export function commonVersions(offered: readonly number[], { policy }: OtrMeans)
 
 function commitToAll(conversation: Conversation, retry: Retry, means: OtrMeans): OtrStep {
   const { ake, reply } = startAke(means)
-  if (ake.state !== 'awaiting-dh-key') return quiet(conversation)
   const broadcast = { ake, retry, sentAt: means.now, answered: [] }
   return sent({ ...conversation, broadcast }, 0, 3, reply, means)
 }
@@ -159,10 +158,7 @@ function finish(
     const { fingerprint } = session
     const keyChanged = conversation.expected !== undefined && conversation.expected !== fingerprint
     const known = conversation.highest.find((one) => one.fingerprint === fingerprint)
-    const highest = [
-      ...conversation.highest.filter((one) => one !== known),
-      { fingerprint, version: known?.version === 3 ? 3 : version } as const,
-    ].slice(-MAX_REMEMBERED_KEYS)
+    const highest = withKeyVersion(conversation.highest, { fingerprint, version })
     const chosen = keyChanged ? {} : { active: tag, expected: fingerprint }
     const event: ConversationEvent = {
       type: 'state',

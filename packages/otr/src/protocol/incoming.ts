@@ -10,12 +10,15 @@ import {
   type Conversation,
   findInstance,
   instanceOf,
+  isPrivate,
   type OtrMeans,
   type OtrStep,
   putInstance,
   quiet,
   sessionMeans,
+  stateEvents,
   textsOf,
+  versionOf,
 } from './conversation.ts'
 import { decodeMessage } from './encoded-message.ts'
 import type { ConversationEvent, DroppedReason } from './event.ts'
@@ -30,7 +33,7 @@ import {
 } from './handshake.ts'
 import { type Header, readHeader } from './header.ts'
 import { findWhitespaceTag, parseQuery } from './query.ts'
-import { isHeartbeatDue, receiveData, type SessionStep, sendData, viewSession } from './session.ts'
+import { isHeartbeatDue, receiveData, type SessionStep, sendData } from './session.ts'
 import type { Slices } from './slices.ts'
 import { buildError, parseError, textKind } from './text-kind.ts'
 
@@ -64,8 +67,7 @@ export function* receive(conversation: Conversation, text: string, means: OtrMea
 function receivePlain(conversation: Conversation, body: string, means: OtrMeans): OtrStep {
   const tag = findWhitespaceTag(body)
   const text = tag?.text ?? body
-  const isPrivate = conversation.instances.some(({ session }) => session.state !== 'plaintext')
-  const warning = isPrivate
+  const warning = isPrivate(conversation)
     ? ({ warning: 'unencrypted-in-private' } as const)
     : means.policy.requireEncryption
       ? ({ warning: 'encryption-required' } as const)
@@ -158,16 +160,9 @@ function* receiveDataMessage(
   const step = yield* receiveData(before, message, input, sessionMeans(conversation, tag, means))
   if (step.unread !== undefined)
     return unreadable(conversation, step.unread, before.state === 'encrypted', step, means)
-  const from = viewSession(before)
-  const to = viewSession(step.session)
-  const changed: ConversationEvent[] =
-    from.state === to.state
-      ? []
-      : [{ type: 'state', instance: tag, from, to, keyChanged: false, downgrade: false }]
-  const events = [...step.events.map((event) => ({ ...event, instance: tag })), ...changed]
-  const send = step.send.flatMap((bytes) =>
-    textsOf(conversation, tag, instance.tag === 0 ? 2 : 3, bytes, means),
-  )
+  const told = step.events.map((event) => ({ ...event, instance: tag }))
+  const events = [...told, ...stateEvents(tag, before, step.session)]
+  const send = step.send.flatMap((bytes) => textsOf(conversation, tag, versionOf(tag), bytes, means))
   const next = putInstance(conversation, { ...instance, session: step.session })
   return after({ conversation: next, send, events }, (latest) => heartbeat(latest, tag, means))
 }

@@ -12,8 +12,7 @@
 
 import { assertGroupElement, type DhKeyPair, type Group } from '../arithmetic/group.ts'
 import { type Bytes, equalBytes, type Random } from '../wire/bytes.ts'
-import type { AkeResult } from './ake.ts'
-import { FIRST_KEY_ID } from './ake.ts'
+import { type AkeResult, FIRST_KEY_ID } from './ake.ts'
 import { type DataMessage, dataCipher, dataMac, encodeDataMessage } from './data-message.ts'
 import type { Header } from './header.ts'
 import { type SessionKeys, sessionKeys } from './keys.ts'

@@ -44,7 +44,7 @@ export interface SessionKeys {
   readonly extra: Bytes
 }
 
-export const akeKeys = (secretMpi: Uint8Array): AkeKeys => {
+export function akeKeys(secretMpi: Uint8Array): AkeKeys {
   const ciphers = prefixed(sha256, 1, secretMpi)
   return {
     ssid: prefixed(sha256, 0, secretMpi).slice(0, 8),
@@ -62,7 +62,7 @@ export const akeKeys = (secretMpi: Uint8Array): AkeKeys => {
 }
 
 /** `end` is `high` for the one whose public key is the greater number. */
-export const sessionKeys = (secretMpi: Uint8Array, end: 'low' | 'high'): SessionKeys => {
+export function sessionKeys(secretMpi: Uint8Array, end: 'low' | 'high'): SessionKeys {
   const [sending, receiving] = end === 'high' ? ([1, 2] as const) : ([2, 1] as const)
   const sendingCipher = prefixed(sha1, sending, secretMpi).slice(0, 16)
   const receivingCipher = prefixed(sha1, receiving, secretMpi).slice(0, 16)
@@ -75,7 +75,7 @@ export const sessionKeys = (secretMpi: Uint8Array, end: 'low' | 'high'): Session
   }
 }
 
-const prefixed = (hash: (message: Uint8Array) => Bytes, byte: number, secretMpi: Uint8Array): Bytes => {
+function prefixed(hash: (message: Uint8Array) => Bytes, byte: number, secretMpi: Uint8Array): Bytes {
   const message = new Uint8Array(1 + secretMpi.length)
   message[0] = byte
   message.set(secretMpi, 1)

@@ -1,6 +1,12 @@
 /** What becomes of a conversation whose stream has ended, on this side or the other. */
-import { type Conversation, createConversation, type OtrStep } from './conversation.ts'
-import { abandoned, viewSession } from './session.ts'
+import {
+  type Conversation,
+  createConversation,
+  instanceOf,
+  type OtrStep,
+  stateEvents,
+} from './conversation.ts'
+import { abandoned } from './session.ts'
 
 /**
  * What the end of the stream does (XEP-0364 §5.2). Sessions are finished as if the peer had ended them, so that nothing
@@ -13,23 +19,14 @@ export function lose(before: Conversation): OtrStep {
     const finished = { state: 'finished', fingerprint: session.fingerprint } as const
     return [{ tag, ake: { state: 'none' }, retry: undefined, session: finished } as const]
   })
-  const events = before.instances.flatMap(({ tag, session }) => {
-    const from = viewSession(session)
-    if (from.state !== 'encrypted') return []
-    const to = { state: 'finished', fingerprint: from.fingerprint } as const
-    const change = { type: 'state', instance: tag, from, to, keyChanged: false, downgrade: false } as const
-    return [...abandoned(session).map((event) => ({ ...event, instance: tag })), change]
+  const events = lost.flatMap(({ tag, session }) => {
+    const ended = instanceOf(before, tag).session
+    const told = abandoned(ended).map((event) => ({ ...event, instance: tag }))
+    return [...told, ...stateEvents(tag, ended, session)]
   })
   return {
     conversation: { ...createConversation(ourTag, highest), instances: lost, active, expected },
     send: [],
     events,
   }
-}
-
-/** @internal Whether it is as good as one that was just made. */
-export function isUnused(conversation: Conversation): boolean {
-  const { instances, broadcast, assemblies, queriedAt, errorsAt, saidUnready, tagSent } = conversation
-  const isEmpty = instances.length === 0 && assemblies.length === 0 && errorsAt.length === 0
-  return isEmpty && broadcast === undefined && queriedAt === undefined && !saidUnready && !tagSent
 }

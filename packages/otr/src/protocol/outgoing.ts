@@ -6,14 +6,17 @@ import {
   type Conversation,
   findInstance,
   type Instance,
+  isPrivate,
   type OtrMeans,
   type OtrStep,
   putInstance,
   quiet,
   sessionMeans,
+  stateEvents,
   textsOf,
+  versionOf,
 } from './conversation.ts'
-import type { ConversationEvent, RefusedReason } from './event.ts'
+import type { RefusedReason } from './event.ts'
 import { expireAssemblies, FRAGMENT_EXPIRY_MS } from './fragment.ts'
 import { BROADCAST_EXPIRY_MS, queryOnce, retryHandshakes } from './handshake.ts'
 import { heartbeat } from './incoming.ts'
@@ -28,7 +31,6 @@ import {
   sendData,
   stopSmp,
   useSymmetricKey,
-  viewSession,
 } from './session.ts'
 import type { Slices } from './slices.ts'
 import type { Tlv } from './tlv.ts'
@@ -78,8 +80,7 @@ function refuse(conversation: Conversation, reason: RefusedReason, means: OtrMea
 
 /** A text in the clear, which the user wants so, with a whitespace tag if the policy has one and it may help. */
 export function sendPlain(conversation: Conversation, text: string, { policy }: OtrMeans): OtrStep {
-  const isPrivate = conversation.instances.some(({ session }) => session.state !== 'plaintext')
-  if (isPrivate || policy.requireEncryption)
+  if (isPrivate(conversation) || policy.requireEncryption)
     return quiet(conversation, { type: 'refused', reason: 'encryption-required' })
   const isTagged = policy.sendWhitespaceTag && !conversation.tagDeclined
   return {
@@ -106,22 +107,10 @@ export function selectInstance(conversation: Conversation, tag: number, fingerpr
 export function end(conversation: Conversation, means: OtrMeans): OtrStep {
   const ended = conversation.instances.map(({ tag, session }) => {
     const step = endSession(session, sessionMeans(conversation, tag, means))
-    const from = viewSession(session)
-    const to = viewSession(step.session)
-    const change: ConversationEvent = {
-      type: 'state',
-      instance: tag,
-      from,
-      to,
-      keyChanged: false,
-      downgrade: false,
-    }
+    const told = step.events.map((event) => ({ ...event, instance: tag }))
     return {
-      send: step.send.flatMap((bytes) => textsOf(conversation, tag, tag === 0 ? 2 : 3, bytes, means)),
-      events: [
-        ...step.events.map((event) => ({ ...event, instance: tag })),
-        ...(from.state === 'plaintext' ? [] : [change]),
-      ],
+      send: step.send.flatMap((bytes) => textsOf(conversation, tag, versionOf(tag), bytes, means)),
+      events: [...told, ...stateEvents(tag, session, step.session)],
     }
   })
   return {
@@ -244,7 +233,7 @@ function applied(
   const { tag } = instance
   return {
     conversation: putInstance(conversation, { ...instance, session: step.session }),
-    send: step.send.flatMap((bytes) => textsOf(conversation, tag, tag === 0 ? 2 : 3, bytes, means)),
+    send: step.send.flatMap((bytes) => textsOf(conversation, tag, versionOf(tag), bytes, means)),
     events: step.events.map((event) => ({ ...event, instance: tag })),
   }
 }

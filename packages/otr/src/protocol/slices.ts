@@ -6,7 +6,7 @@
 export type Slices<T> = Generator<void, T, void>
 
 /** Does the work in one go. */
-export const runSlices = <T>(work: Slices<T>): T => {
+export function runSlices<T>(work: Slices<T>): T {
   for (;;) {
     const slice = work.next()
     if (slice.done) return slice.value

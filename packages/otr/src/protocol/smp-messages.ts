@@ -50,7 +50,7 @@ export function smpMessageNumber(type: number): SmpMessageNumber | 'abort' | und
   }
 }
 
-/** @throws RangeError for a question longer than {@link MAX_QUESTION_BYTES} */
+/** @throws RangeError for a question longer than `MAX_QUESTION_BYTES` */
 export function encodeSmpMessage({ number, values, question }: SmpMessage): Tlv {
   const numbers = concatBytes(int(values.length), ...values.map(mpi))
   if (question === undefined) return { type: number + 1, value: numbers }

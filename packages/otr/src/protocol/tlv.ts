@@ -8,6 +8,7 @@
 
 import { bytesToUtf8, utf8ToBytes } from '@noble/ciphers/utils.js'
 import type { Bytes } from '../wire/bytes.ts'
+import { reader } from '../wire/reader.ts'
 
 /** Types of records. `SMP_1_QUESTION` is SMP message 1 behind a question and a NUL. */
 export const TLV = {
@@ -43,10 +44,10 @@ export interface Plaintext {
  * The bytes of a plaintext. `pad` is a number of bytes to a multiple of which the result is padded by a record of
  * type 0; 0 adds none. A padding record takes at least four bytes, so the result may take one multiple more.
  *
- * @throws {RangeError} when a type is not a SHORT, a value is longer than {@link MAX_TLV_BYTES}, or `pad` is not in
- * 0 … {@link MAX_PAD}
+ * @throws {RangeError} when a type is not a SHORT, a value is longer than `MAX_TLV_BYTES`, or `pad` is not in
+ * 0 … `MAX_PAD`
  */
-export const encodePlaintext = ({ text, tlvs }: Plaintext, pad = 0): Bytes => {
+export function encodePlaintext({ text, tlvs }: Plaintext, pad = 0): Bytes {
   if (!Number.isInteger(pad) || pad < 0 || pad > MAX_PAD) throw new RangeError(`pad: expected 0 … ${MAX_PAD}`)
   const words = utf8ToBytes(text.replaceAll('\0', '\ufffd'))
   const length = tlvs.reduce((sum, tlv) => sum + 4 + tlv.value.length, words.length + 1)
@@ -71,17 +72,16 @@ export const encodePlaintext = ({ text, tlvs }: Plaintext, pad = 0): Bytes => {
  * The plaintext that authenticated bytes hold. A record that does not fit ends the list, as in libotr: the text
  * before it is genuine. What is not UTF-8 becomes U+FFFD. Values are copies, since the bytes are wiped.
  */
-export const decodePlaintext = (bytes: Uint8Array): Plaintext => {
+export function decodePlaintext(bytes: Uint8Array): Plaintext {
   const end = bytes.indexOf(0)
   const text = bytesToUtf8(end < 0 ? bytes : bytes.subarray(0, end))
   const tlvs: Tlv[] = []
-  let at = end < 0 ? bytes.length : end + 1
-  while (at + 4 <= bytes.length) {
-    const type = (bytes[at]! << 8) | bytes[at + 1]!
-    const length = (bytes[at + 2]! << 8) | bytes[at + 3]!
-    if (at + 4 + length > bytes.length) break
-    tlvs.push({ type, value: bytes.slice(at + 4, at + 4 + length) })
-    at += 4 + length
+  const input = reader(bytes.subarray(end < 0 ? bytes.length : end + 1), 'plaintext')
+  while (input.remaining >= 4) {
+    const type = input.short()
+    const length = input.short()
+    if (length > input.remaining) break
+    tlvs.push({ type, value: input.bytes(length) })
   }
   return { text, tlvs }
 }
