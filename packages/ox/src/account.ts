@@ -23,6 +23,8 @@ export interface Account {
   readonly refreshing: Map<BareJid, Promise<Contact>>
   /** What goes on with our list. */
   readonly announcing: Announcing
+  /** Names of what was sent lately, by `message/seen.ts`: rooms and servers give it back. */
+  readonly sent: Set<string>
   /** Aborts when the façade is closed. */
   readonly closing: Signal
   emit(event: OxEvent): void

@@ -2,6 +2,8 @@
 export type OxErrorCode =
   /** An element, base64 or an OpenPGP packet that does not follow its format. */
   | 'message-malformed'
+  /** Longer than `MAX_MESSAGE_BYTES`. */
+  | 'message-too-big'
   | 'key-list-malformed'
   | 'certificate-malformed'
   /** The certificate that was served or given is not the one that was asked for. */

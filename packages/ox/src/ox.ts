@@ -8,7 +8,7 @@ import { random as platformRandom } from '@xmpp-e2e/xml/system'
 import type { Account } from './account.ts'
 import type { Bytes } from './bytes.ts'
 import { KEY_LIST_NODE } from './elements/key-list.ts'
-import { openpgpOf } from './elements/openpgp-element.ts'
+import { hasOpenpgp } from './elements/openpgp-element.ts'
 import type { OxEvent } from './event.ts'
 import { announce, createAnnouncing, onOwnListEvent, unannounce } from './key/announcement.ts'
 import { createBackup, deleteBackup, findBackup, restoreBackup } from './key/backup.ts'
@@ -61,6 +61,7 @@ export class Ox {
       own: createOwnKeys({ store, clock }, unlock && ((fingerprint) => unlock(fingerprint))),
       refreshing: new Map(),
       announcing: createAnnouncing(),
+      sent: new Set(),
       closing: this.#closing.signal,
       emit,
       inBackground: (what, work) => this.#inBackground(what, work),
@@ -107,7 +108,7 @@ export class Ox {
 
   /** Whether a stanza has something for `decrypt`. */
   claims(stanza: Element): boolean {
-    return openpgpOf(stanza) !== undefined
+    return hasOpenpgp(stanza)
   }
 
   /**

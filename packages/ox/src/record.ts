@@ -6,11 +6,11 @@
  *     contact/<jid>              what an account announces, and when that was read                        key/contact.ts
  *     cert/<jid>/<fingerprint>   a certificate, merged from all that were seen, as OpenPGP writes it       key/contact.ts
  *     keys/<jid>                 the keys of an account and what is thought of them, a line each           keyring.ts
- *     seen/<ref>                 a message that was settled, and when it was written                       message/seen.ts
+ *     seen/<ref>                 a message that was settled; the day on which it was                       message/seen.ts
  *     room/<jid>                 to whom a room's messages went last                                       room.ts
  *
- * A bare JID has no slash, so that names are unambiguous; fingerprints are lower-case hex. What is not bytes of OpenPGP or
- * lines of trust is an element of `urn:xmpp-e2e:ox:1`, read by a codec: a later version has another namespace.
+ * A bare JID has no slash, so that names are unambiguous; fingerprints are lower-case hex. What is not bytes of OpenPGP,
+ * lines of trust or a day is an element of `urn:xmpp-e2e:ox:1`, read by a codec: a later version has another namespace.
  */
 import type { BareJid } from '@xmpp-e2e/xml'
 

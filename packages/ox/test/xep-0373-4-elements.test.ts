@@ -61,9 +61,9 @@ describe('§3.1: <openpgp/>', () => {
   test('so many bytes, and no more', () => {
     expect(decodeOpenpgp(openpgpElement(new Uint8Array(MAX_MESSAGE_BYTES)))).toHaveLength(MAX_MESSAGE_BYTES)
     const tooMany = openpgpElement(new Uint8Array(MAX_MESSAGE_BYTES + 1))
-    expect(codeOf(() => decodeOpenpgp(tooMany))).toBe('message-malformed')
+    expect(codeOf(() => decodeOpenpgp(tooMany))).toBe('message-too-big')
     expect(codeOf(() => decodeOpenpgp(openpgp(`AAAA${' '.repeat(MAX_MESSAGE_BYTES * 3)}`)))).toBe(
-      'message-malformed',
+      'message-too-big',
     )
   })
 

@@ -26,12 +26,17 @@ export function openpgpOf(stanza: Element): Element | undefined {
   return more.length === 0 ? found : undefined
 }
 
-/** White space in the base64 is skipped. @throws {OxError} `message-malformed`, also beyond `MAX_MESSAGE_BYTES` */
+/** White space in the base64 is skipped. @throws {OxError} `message-malformed`, `message-too-big` */
 export function decodeOpenpgp(openpgp: Element): Bytes {
   const written = text(openpgp)
-  const isReadable = elements(openpgp).length === 0 && written.length <= MAX_CHARACTERS
-  const bytes = isReadable ? encoded.decode(written) : undefined
-  if (bytes === undefined || bytes.length === 0 || bytes.length > MAX_MESSAGE_BYTES)
-    throw new OxError('message-malformed', `openpgp: expected 1 to ${MAX_MESSAGE_BYTES} bytes in base64`)
+  if (written.length > MAX_CHARACTERS) throw tooBig()
+  const bytes = elements(openpgp).length > 0 ? undefined : encoded.decode(written)
+  if (bytes === undefined || bytes.length === 0)
+    throw new OxError('message-malformed', 'openpgp: expected base64, and nothing else')
+  if (bytes.length > MAX_MESSAGE_BYTES) throw tooBig()
   return bytes
+}
+
+function tooBig(): OxError {
+  return new OxError('message-too-big', `openpgp: longer than ${MAX_MESSAGE_BYTES} bytes`)
 }
