@@ -2,6 +2,7 @@
 import { bytesToHex, concatBytes, hexToBytes } from '@noble/hashes/utils.js'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
+import { createGroup } from '../src/arithmetic/group.ts'
 import {
   assertPrivateKey,
   assertPublicKey,
@@ -81,6 +82,21 @@ describe('signatures', () => {
       padded = other[0] === 0 || other[20] === 0
     }
     expect(padded).toBe(true)
+  })
+
+  test('are the same with the tables of a group, which are computed once', () => {
+    const group = createGroup(seeded(6))
+    for (let i = 0; i < 3; i++) expect(sign(key, digest, undefined, group)).toEqual(signature)
+    expect(sign(key, digest, seeded(2), group)).toEqual(sign(key, digest, seeded(2)))
+    expect(() => sign({ ...key, x: x + 1n }, digest, undefined, group)).toThrow(RangeError)
+  })
+
+  test.each([['g^k'], ['g^u1'], ['y^u2']])('§3 row 13: none leaves with a faulty %s', (faulty) => {
+    let left = ['g^k', 'g^u1', 'y^u2'].indexOf(faulty)
+    const group = createGroup(seeded(6))
+    const powersOf: typeof group.powersOf = (base, modulus) => (exponent) =>
+      group.powersOf(base, modulus)(exponent) ^ (left-- === 0 ? 1n << 40n : 0n)
+    expect(() => sign(key, digest, undefined, { powersOf })).toThrow(RangeError)
   })
 
   test('of what is the same modulo q are the same: the digest is neither cut nor hashed', () => {

@@ -81,6 +81,30 @@ describe('exponentiation', () => {
     expect(() => group.powerOfG(new Uint8Array(201))).toThrow(RangeError)
   })
 
+  test('any base modulo another prime, by the comb', () => {
+    const prime = 2n ** 521n - 1n
+    fc.assert(
+      fc.property(exponents(1, 19, 20, 21, 40), exponents(60), (exponent, base) => {
+        const power = plainPower(bytesToInteger(base), bytesToInteger(exponent), prime)
+        expect(group.powersOf(bytesToInteger(base), prime)(exponent)).toBe(power)
+      }),
+      { numRuns: 20 },
+    )
+  })
+
+  test('32 tables are kept, by base and modulus, the latest', () => {
+    const fresh = createGroup(seeded(4))
+    const prime = 2n ** 127n - 1n
+    const powers = Array.from({ length: 32 }, (_, i) => fresh.powersOf(BigInt(i + 2), prime))
+    expect(Array.from({ length: 32 }, (_, i) => fresh.powersOf(BigInt(i + 2), prime))).toEqual(powers)
+    const other = fresh.powersOf(33n, MODULUS)
+    expect(other).not.toBe(powers[31])
+    expect(other(Uint8Array.of(200))).toBe(plainPower(33n, 200n, MODULUS))
+    expect(fresh.powersOf(33n, prime)).toBe(powers[31])
+    expect(fresh.powersOf(3n, prime)).toBe(powers[1])
+    expect(fresh.powersOf(2n, prime)).not.toBe(powers[0])
+  })
+
   test('any base, and products of powers of different lengths', () => {
     fc.assert(
       fc.property(exponents(32, 40, 192), exponents(32, 40), (a, b) => {

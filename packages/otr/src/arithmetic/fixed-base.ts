@@ -1,22 +1,22 @@
 /**
- * Powers of one base by a comb: an exponent of 320 bits is laid out as 8 rows of 40, and each column, read from top to
- * bottom, names one product of the base's powers that was computed before. That makes 40 squarings of 320.
+ * Powers of one base by a comb: 160 bits of an exponent are laid out as 8 rows of 20, and each column, read from top to
+ * bottom, names one product of the base's powers that was computed before. That makes 20 squarings of 160.
  *
- *     row 7   bits 319 … 280
- *     …                            column j = bits j, 40 + j, … 280 + j
- *     row 0   bits  39 …   0
+ *     row 7   bits 159 … 140
+ *     …                            column j = bits j, 20 + j, … 140 + j
+ *     row 0   bits  19 …   0
  *
- * A longer exponent is cut into chunks of 320 bits, with one table for each; the tables share the 40 squarings. Every
+ * A longer exponent is cut into chunks of 160 bits, with one table for each; the tables share the 20 squarings. Every
  * entry is multiplied by a random number, for the reason that `Blinding` gives.
  */
 import type { Random } from '../wire/bytes.ts'
 import { modInverse, modPow, randomInteger } from './modular.ts'
 
 const ROWS = 8
-const COLUMNS = 40
+const COLUMNS = 20
 const CHUNK_BYTES = (ROWS * COLUMNS) / 8
-/** A table of 256 numbers of 192 bytes takes 48 KiB; five of them, as SMP needs, 240 KiB. */
-const MAX_CHUNKS = 5
+/** A table of 256 numbers of 192 bytes takes 48 KiB: 96 KiB for Diffie-Hellman, 480 KiB once SMP is used. */
+const MAX_CHUNKS = 10
 
 /** base^exponent, for secret exponents of up to 200 bytes, big-endian. */
 export type FixedBase = (exponent: Uint8Array) => bigint
@@ -26,7 +26,7 @@ export function fixedBase(base: bigint, modulus: bigint, random: Random): FixedB
   const tables: bigint[][] = []
   let next = base
   let factor = 0n
-  /** factor^−(2⁴⁰ − 1): what 40 columns of one table have multiplied. */
+  /** factor^−(2²⁰ − 1): what 20 columns of one table have multiplied. */
   let correction = 0n
 
   function grow(): void {

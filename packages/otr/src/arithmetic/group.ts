@@ -52,12 +52,19 @@ export interface Group {
   powerOfG(exponent: Uint8Array): bigint
   /** The product of some powers, quicker than one by one. */
   product(...powers: readonly Power[]): bigint
+  /** Powers of a number that is used again, modulo another prime: with a table, which takes as long as two powers. */
+  powersOf(base: bigint, modulus: bigint): FixedBase
 }
+
+/** Two for each DSA key of ours. A table of 256 numbers of 128 bytes takes 32 KiB, all of them 1 MiB. */
+const MAX_TABLES = 32
 
 /** Randomness is drawn from `random` when it is first needed: for blinding, not for keys. */
 export function createGroup(random: Random): Group {
   const powerOfG: FixedBase = fixedBase(GENERATOR, MODULUS, random)
   const blindings = new Map<number, Blinding>()
+  /** The latest last. */
+  const tables: { readonly base: bigint; readonly modulus: bigint; readonly power: FixedBase }[] = []
 
   /** One for exponents of that length, never the same twice: squaring both numbers gives another. */
   function blinding(length: number): Blinding {
@@ -89,6 +96,14 @@ export function createGroup(random: Random): Group {
     sharedSecret: (secret, theirs) => mpi(product({ base: theirs, exponent: secret })),
     powerOfG,
     product,
+    powersOf(base, modulus) {
+      const kept = tables.find((table) => table.base === base && table.modulus === modulus)
+      if (kept) return kept.power
+      if (tables.length === MAX_TABLES) tables.shift()
+      const power = fixedBase(base, modulus, random)
+      tables.push({ base, modulus, power })
+      return power
+    },
   }
 }
 

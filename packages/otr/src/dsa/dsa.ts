@@ -7,6 +7,7 @@
  */
 import { sha1 } from '@noble/hashes/legacy.js'
 import { bytesToHex, concatBytes } from '@noble/hashes/utils.js'
+import type { Group } from '../arithmetic/group.ts'
 import { modInverse, modPow, modProduct, repunit } from '../arithmetic/modular.ts'
 import { OtrError } from '../error.ts'
 import type { Bytes, Random } from '../wire/bytes.ts'
@@ -97,28 +98,49 @@ export function fingerprint(key: DsaPublicKey): string {
 /**
  * 40 bytes. The same for the same digest, unless `random` is given: then 32 bytes of it join what k is derived from,
  * which is no weaker than RFC 6979 when they are predictable, and defies faults that hit the same computation twice.
+ * With a `group`, whose tables of the key make it three times as quick from the second signature on.
  *
  * @throws RangeError for a digest that has not 32 bytes, or a private key that is not that of the public key
  */
-export function sign(key: DsaPrivateKey, digest: Uint8Array, random?: Random): Bytes {
-  const { q, x } = key
+export function sign(
+  key: DsaPrivateKey,
+  digest: Uint8Array,
+  random?: Random,
+  group?: Pick<Group, 'powersOf'>,
+): Bytes {
+  const { p, q, g, y, x } = key
   const z = reduced(digest, q)
+  const product: Product | undefined = group && ((a, b) => group.powersOf(g, p)(a) * group.powersOf(y, p)(b))
   for (const { k, blind } of nonces(q, x, z, random?.(32))) {
-    const r = powerOfG(key, k) % q
+    const r = (group ? group.powersOf(g, p)(integerToBytes(k, Q_BYTES)) : powerOfG(key, k)) % q
     // All that depends on k or x is multiplied by `blind`, since division takes time by what is divided.
     const s = (modInverse(k * blind, q) * (blind * z + ((blind * x) % q) * r)) % q
     if (r === 0n || s === 0n) continue
     const signature = concatBytes(integerToBytes(r, Q_BYTES), integerToBytes(s, Q_BYTES))
     // One signature with a faulty r or s gives x away.
-    if (!verify(key, digest, signature)) break
+    if (!verify(key, digest, signature, product)) break
     return signature
   }
   throw new RangeError('key: its halves do not belong together')
 }
 
+/** g^a · y^b modulo p, or a number that is the same modulo p. */
+type Product = (a: Uint8Array, b: Uint8Array) => bigint
+
 /** Any signature that is not 40 bytes of two numbers from 1 to q − 1 is wrong. `key` has been checked before. */
-export function verify(key: DsaPublicKey, digest: Uint8Array, signature: Uint8Array): boolean {
-  const { p, q, g, y } = key
+export function verify(
+  { p, q, g, y }: DsaPublicKey,
+  digest: Uint8Array,
+  signature: Uint8Array,
+  product: Product = (a, b) =>
+    modProduct(
+      [
+        { base: g, exponent: a },
+        { base: y, exponent: b },
+      ],
+      p,
+    ),
+): boolean {
   if (signature.length !== SIGNATURE_BYTES) return false
   const r = bytesToInteger(signature.subarray(0, Q_BYTES))
   const s = bytesToInteger(signature.subarray(Q_BYTES))
@@ -126,14 +148,7 @@ export function verify(key: DsaPublicKey, digest: Uint8Array, signature: Uint8Ar
   const w = inverse(s, q)
   if (w === undefined) return false
   const exponent = (value: bigint) => integerToBytes((value * w) % q, Q_BYTES)
-  const product = modProduct(
-    [
-      { base: g, exponent: exponent(reduced(digest, q)) },
-      { base: y, exponent: exponent(r) },
-    ],
-    p,
-  )
-  return product % q === r
+  return (product(exponent(reduced(digest, q)), exponent(r)) % p) % q === r
 }
 
 /** A peer's q need not be prime: then a number may have no inverse. */
