@@ -15,6 +15,7 @@ test('the façade', () => {
       "MAX_CONTENT_BYTES",
       "MAX_KEYS_PER_ACCOUNT",
       "MAX_MESSAGE_BYTES",
+      "MAX_RECIPIENT_KEYS",
       "MAX_UNLISTED_KEYS",
       "OX_NAMESPACE",
       "Ox",
