@@ -74,7 +74,6 @@ export async function takeIn(
   const taken = adapted.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []))
   const refused = adapted.find((one) => one.status === 'rejected')
   if (taken.length === 0 && refused !== undefined) throw refused.reason
-  const first = taken.find(isUsable)?.certificate.fingerprint
   return rewrite(
     account,
     async () => {
@@ -90,9 +89,10 @@ export async function takeIn(
         }),
       )
     },
-    (before) => {
+    (before, rewrites) => {
       const self = next(before)
-      return { ...self, signing: self.signing ?? first }
+      const first = rewrites.map(({ after }) => after).find(isUsable)
+      return { ...self, signing: self.signing ?? first?.certificate.fingerprint }
     },
   )
 }
@@ -181,7 +181,7 @@ interface Rewrite {
 async function rewrite(
   account: Account,
   plan: () => Promise<readonly Rewrite[]>,
-  next: (self: Self) => Self = (self) => self,
+  next: (self: Self, rewrites: readonly Rewrite[]) => Self = (self) => self,
 ): Promise<readonly OwnKey[]> {
   for (;;) {
     const rewrites = await plan()
@@ -197,14 +197,14 @@ async function rewrite(
 function commit(
   account: Account,
   rewrites: readonly Rewrite[],
-  next: (self: Self) => Self,
+  next: (self: Self, rewrites: readonly Rewrite[]) => Self,
 ): Promise<readonly OwnKey[] | undefined> {
   const names = rewrites.map(({ after }) => records.own(after.certificate.fingerprint))
   return change(account, [records.self, ...names], async ([bytes, ...stored], reader) => {
     const isStale = rewrites.some(({ before }, i) => !isSameOrAbsent(before?.bytes, stored[i]))
     if (isStale) return { result: undefined }
     const before = decodeSelf(bytes)
-    const self = next(before)
+    const self = next(before, rewrites)
     const isNew = rewrites.some((one) => one.before === undefined) || self.backedUp !== before.backedUp
     const all = [...(await reader.list(records.allOwn)).map(([name]) => name), ...names]
     const isBackedUp = (name: string) =>
