@@ -73,7 +73,7 @@ export async function decide(account: Account, key: KeyRef, level: Level, by: Ev
   if (bareJid.decode(owner) !== owner) throw new RangeError('key.owner: expected a canonical bare JID')
   if (!FINGERPRINT.test(fingerprint))
     throw new RangeError(
-      'key.fingerprint: expected 40 digits of lower-case hex, as `parseFingerprint` gives them',
+      'key.fingerprint: expected 40 or 64 digits of lower-case hex, as `parseFingerprint` gives them',
     )
   if ((await ownFingerprints(account, owner)).has(fingerprint)) throw new RangeError('key: it is our own')
   const [decided] = await decideAll(account, owner, [{ fingerprint, level }], by)
@@ -107,7 +107,8 @@ export function keyUri({ jid, own }: Account): string | undefined {
   return formatKeyUri({ jid, claims: [claim] })
 }
 
-const FINGERPRINT = /^[0-9a-f]{40}$/
+/** Of version 4, or 6. */
+const FINGERPRINT = /^(?:[0-9a-f]{40}|[0-9a-f]{64})$/
 
 function verdictOf(claim: KeyClaim): readonly Verdict[] {
   if (claim.kind !== 'trust-message' || claim.encryption !== OX_NAMESPACE) return []

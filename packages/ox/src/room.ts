@@ -49,6 +49,7 @@ export async function membersOf(
   if (audience.kind === 'refused' && !mayDiffer) return audience.code
   const given = to.length > 0 || audience.kind === 'refused' ? to : audience.jids
   const jids = [...new Set(given)].filter((jid) => jid !== account.jid)
+  if (jids.length > MAX_RECIPIENT_KEYS) return 'recipients-too-many'
   await change(account, [records.room(room)], ([bytes]) => {
     const before = bytes && decodeRecord(bytes, roomRecord.decode).members.map(({ jid }) => jid)
     const added = jids.filter((jid) => !before?.includes(jid))

@@ -46,19 +46,26 @@ export function partsOf(message: Element): MessageParts {
   }
 }
 
-/** @internal The stanza around what was encrypted: fallback, mark, and a wish to be stored unless the sender has others. */
-export function stanzaOf(message: Element, openpgp: Element, { outside }: MessageParts): Element {
+/**
+ * @internal The stanza around what was encrypted: mark, a wish to be stored unless the sender has others, and a fallback for a
+ * body. What has none, such as that somebody is typing, would be a message for clients that do not know OpenPGP.
+ */
+export function stanzaOf(message: Element, openpgp: Element, { content, outside }: MessageParts): Element {
   const mark = { namespace: OX_NAMESPACE, name: encryptionName(OX_NAMESPACE) }
   const hints = hintsOf(message)
   const mayStore = !hints.has('no-store') && !hints.has('no-permanent-store')
   const isStore = ({ ns, name }: Element) => ns === 'urn:xmpp:hints' && name === 'store'
   return element('jabber:client', 'message', message.attrs, [
-    element('jabber:client', 'body', {}, FALLBACK_BODY),
+    ...(content.some(isBody) ? [element('jabber:client', 'body', {}, FALLBACK_BODY)] : []),
     openpgp,
     encryption.encode(mark),
     ...(mayStore ? [hint('store')] : []),
     ...outside.filter((el) => !isStore(el)),
   ])
+}
+
+function isBody({ ns, name }: Element): boolean {
+  return ns === 'jabber:client' && name === 'body'
 }
 
 /** @internal The stanza around what was only signed: everybody may read it as well as its signature. */

@@ -7,6 +7,7 @@ import type { Contact } from '../key/contact.ts'
 import { contactOf } from '../key/contact-refresh.ts'
 import { keysOf } from '../keyring.ts'
 import type { Certificate } from '../openpgp/certificate.ts'
+import { crypt } from '../openpgp/message.ts'
 import type { Skipped } from '../outcome.ts'
 
 /**
@@ -53,7 +54,40 @@ export async function recipientsOf(
     certificates: used.map(({ certificate }) => certificate),
     skipped,
     ask: skipped.flatMap(({ key, code }) => (code === 'key-undecided' && key ? [key] : [])),
-    isReached: others.length === 0 || used.some(({ key }) => !key.own),
+    isReached: isReached(used.map(({ key }) => key)) || others.length === 0,
+  }
+}
+
+function isReached(keys: readonly Key[]): boolean {
+  return keys.some((key) => !key.own)
+}
+
+/** @internal Without those that look right and cannot be encrypted to: one by one, since openpgp does not say which. */
+export async function withoutBroken(recipients: Recipients, now: number): Promise<Recipients> {
+  const areUsable = await Promise.all(
+    recipients.certificates.map((certificate) =>
+      crypt(Uint8Array.of(0), [certificate], now).then(
+        () => true,
+        () => false,
+      ),
+    ),
+  )
+  const keys = recipients.keys.filter((_, i) => areUsable[i])
+  const broken = recipients.keys.filter((_, i) => !areUsable[i])
+  return {
+    ...recipients,
+    keys,
+    certificates: recipients.certificates.filter((_, i) => areUsable[i]),
+    skipped: [
+      ...recipients.skipped,
+      ...broken.map((key) => ({
+        owner: key.owner,
+        fingerprint: key.fingerprint,
+        key,
+        code: 'certificate-malformed' as const,
+      })),
+    ],
+    isReached: isReached(keys) || !isReached(recipients.keys),
   }
 }
 
