@@ -147,7 +147,7 @@ export async function signature(
   data: object,
   by: SecretKeyPacket | SecretSubkeyPacket,
   at: number,
-  properties: Partial<SignaturePacket>,
+  properties: object,
 ): Promise<SignaturePacket> {
   const packet = new SignaturePacket()
   Object.assign(packet, {

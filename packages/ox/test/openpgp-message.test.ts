@@ -341,7 +341,7 @@ describe('row 13: a signature of another type', () => {
     // Over the same bytes as one that counts.
     const packet = await signature(data, primaryOf(romeo), NOW, {
       signatureType,
-      ...{ toSign: () => new TextEncoder().encode('hi') },
+      toSign: () => new TextEncoder().encode('hi'),
     })
     for (const message of [messageOf(packet, data), await encryptedTo(juliet, [packet, data])])
       expect(signatureOf(await open(message))).toEqual({ kind: 'none' })

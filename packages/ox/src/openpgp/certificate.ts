@@ -3,7 +3,7 @@
  * and none of its types is in a public signature.
  */
 import type { BareJid } from '@xmpp-e2e/xml'
-import { type Key, type PublicKey, readKeys } from 'openpgp'
+import { enums, type Key, type PublicKey, readKeys } from 'openpgp'
 import type { Bytes } from '../bytes.ts'
 import { namesAccount } from '../elements/user-id.ts'
 import { OxError } from '../error.ts'
@@ -69,7 +69,7 @@ async function parseKeys(data: Uint8Array): Promise<readonly PublicKey[]> {
     try {
       keys.push(...(await readKeys({ binaryKeys: bytes, config: STRICT })))
     } catch (error) {
-      throw parseError(error)
+      throw parseError(error, bytes)
     }
   }
   if (keys.length === 0) throw malformed('no key')
@@ -103,11 +103,18 @@ export function belongsTo({ userIds }: Certificate, account: BareJid): boolean {
   return userIds.some((userId) => namesAccount(userId, account))
 }
 
-function parseError(error: unknown): OxError {
+function parseError(error: unknown, data: Uint8Array): OxError {
   const message = error instanceof Error ? error.message : ''
-  return UNSUPPORTED.test(message)
+  // openpgp skips a key of an algorithm or a version that it does not know, and then finds none.
+  const isSkipped = /no key packet found/i.test(message) && tagOf(data) === enums.packet.publicKey
+  return isSkipped || UNSUPPORTED.test(message)
     ? new OxError('algorithm-refused', 'certificate: of an algorithm that is not supported', { cause: error })
     : malformed('no OpenPGP key', error)
+}
+
+/** RFC 9580 §4.2: in six bits, or in four of the old format. */
+function tagOf([first = 0]: Uint8Array): number {
+  return (first & 0x40) === 0 ? (first >> 2) & 0x0f : first & 0x3f
 }
 
 function malformed(message: string, cause?: unknown): OxError {

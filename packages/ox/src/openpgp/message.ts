@@ -16,7 +16,7 @@ import { OxError } from '../error.ts'
 import type { Certificate } from './certificate.ts'
 import { assertCrypto, STRICT } from './config.ts'
 import type { SecretKey } from './secret-key.ts'
-import { dateFor } from './validity.ts'
+import { dateFor, signingDate } from './validity.ts'
 
 export { type OpenedMessage, openMessage, type Signature } from './opening.ts'
 
@@ -49,8 +49,7 @@ async function literal(plaintext: Uint8Array, now: number): Promise<Message<Uint
 async function signed(plaintext: Uint8Array, { key, certificate, isLocked }: SecretKey, now: number) {
   assertCrypto()
   if (isLocked) throw new OxError('key-locked', 'secret key: it is locked')
-  // Not before the key says that it signs: our own clock may be late today.
-  const date = new Date(Math.max(now, dateFor(key, now).getTime()))
+  const date = signingDate(key, now)
   const primary = await key.getSigningKey(key.getKeyID(), date, undefined, STRICT).catch(() => undefined)
   try {
     return await openpgpSign({

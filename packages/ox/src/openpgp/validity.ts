@@ -29,11 +29,19 @@ export async function validityOf(key: Key, now: number): Promise<Validity> {
  * used now.
  */
 export function dateFor(key: Key, now: number): Date {
-  const times = componentsOf(key).flatMap(({ head, signatures }) => [
+  return new Date(Math.max(now, ...timesOf(key).filter((time) => time <= now + CLOCK_TOLERANCE_MS)))
+}
+
+/** @internal Now, but not before what our own key says of itself: it is our clock that is late, then or now. */
+export function signingDate(key: Key, now: number): Date {
+  return new Date(Math.max(now, ...timesOf(key)))
+}
+
+function timesOf(key: Key): readonly number[] {
+  return componentsOf(key).flatMap(({ head, signatures }) => [
     ...(isUserId(head) ? [] : [head.getCreationTime().getTime()]),
     ...signatures.map(({ created }) => created?.getTime() ?? 0),
   ])
-  return new Date(Math.max(now, ...times.filter((time) => time <= now + CLOCK_TOLERANCE_MS)))
 }
 
 /** Hard ones count from the beginning of time (RFC 9580 §5.2.3.31); old hashes are good enough to revoke. */

@@ -96,6 +96,9 @@ async function verifySignature(
   const { signature } = signed
   const candidates = sender.filter(({ key }) => hasKey(key, signature.issuerKeyID))
   if (candidates.length === 0) return { kind: 'invalid', code: 'signer-unknown' }
+  if (!isFor(signature, options.readers)) return invalid('signature-invalid')
+  // Some mark it as critical, which openpgp, not knowing it, would refuse.
+  signature.unknownSubpackets = signature.unknownSubpackets.filter(({ type }) => type !== INTENDED_RECIPIENT)
   let best: Signature = { kind: 'none' }
   for (const certificate of candidates) {
     const verdict = await verifyBy(signed, certificate, options)
@@ -107,14 +110,14 @@ async function verifySignature(
 async function verifyBy(
   signed: Signed,
   certificate: Certificate,
-  { now, isArchived, readers }: VerificationOptions,
+  { now, isArchived }: VerificationOptions,
 ): Promise<Signature> {
   const { signature } = signed
   const { created } = signature
   // XEP-0373 signs bytes; signatures of other types are about other things.
   if (signature.signatureType !== enums.signature.binary || created === null)
     return invalid('signature-invalid')
-  if (certificate.revoked === 'hard' || !isFor(signature, readers)) return invalid('signature-invalid')
+  if (certificate.revoked === 'hard') return invalid('signature-invalid')
   if (created.getTime() > now + CLOCK_TOLERANCE_MS) return invalid('signature-from-future')
   const date = new Date(Math.max(now, created.getTime()))
   const failure = await failureOf(signed, certificate, date, STRICT)
