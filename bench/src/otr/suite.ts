@@ -13,7 +13,7 @@ const rows: readonly Row[] = [
   { row: 'ake', title: 'The first key exchange of a process', first: true },
   { row: 'message', title: 'Message of 200 bytes, encrypted and decrypted' },
   { row: 'ping-pong', title: 'Two messages, back and forth, with new keys each time' },
-  { row: 'smp', title: 'Comparison of a secret (SMP)' },
+  { row: 'smp', title: 'Comparison of a secret (SMP)', budget: 800_000 },
   { row: 'fragments', title: 'Joining a message from 1000 fragments' },
   // Luck decides how many numbers are tried, so that a round needs many keys.
   { row: 'key', title: 'Making a DSA key', budget: 1_500_000 },
