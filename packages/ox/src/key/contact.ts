@@ -51,7 +51,9 @@ export interface CertificateInfo {
 export interface Certificates {
   readonly all: readonly CertificateInfo[]
   /** Why there is no list, or none that is up to date. */
-  readonly problem: Contact['problem']
+  readonly problem:
+    | Extract<SkipCode, 'keys-missing' | 'keys-unavailable' | 'keys-forbidden' | 'key-list-malformed'>
+    | undefined
   readonly readAt: Date | undefined
 }
 
