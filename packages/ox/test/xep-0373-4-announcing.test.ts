@@ -1,6 +1,7 @@
 /** XEP-0373 §4.1, §4.2: own keys on the server, beside those of other clients. */
 import { deleteNode, PepError } from '@xmpp-e2e/disco/pep'
 import { memoryStore } from '@xmpp-e2e/store'
+import { ejabberd, modern, prosody } from '@xmpp-e2e/testkit'
 import { children, element, serialize } from '@xmpp-e2e/xml'
 import { readKey } from 'openpgp'
 import { expect, test } from 'vitest'
@@ -57,6 +58,22 @@ test('§4.2: the certificate is published before the list names it; both are ope
   const [entry] = children(list?.payload ?? element('', 'none'), 'pubkey-metadata')
   expect(entry?.attrs).toEqual({ 'v4-fingerprint': upper, date: key?.id })
   expect(key?.id).toMatch(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/)
+})
+
+test.each([modern, prosody, ejabberd])('§4: announced and found on a service like $name', async (quirks) => {
+  const w = world({ quirks })
+  const juliet = await w.client('juliet')
+  await wait(w)
+  const other = await w.client('juliet')
+  await wait(w)
+  const romeo = await w.client('romeo')
+  const { all, problem } = await w.finish(romeo.ox.certificates(juliet.account, { refresh: true }))
+  expect(problem).toBeUndefined()
+  expect(all.map(({ fingerprint }) => fingerprint)).toEqual([fingerprintOf(juliet), fingerprintOf(other)])
+  await w.finish(juliet.ox.revoke(fingerprintOf(juliet), 'retired'))
+  await wait(w)
+  const again = await w.finish(romeo.ox.certificates(juliet.account, { refresh: true }))
+  expect(again.all.map(({ revoked }) => revoked)).toEqual(['soft', undefined])
 })
 
 test('what is there is not published again', async () => {

@@ -60,9 +60,15 @@ export async function fetchCertificate(
       if (options.signal?.aborted) throw options.signal.reason
       const found = keyProblemOf(error)
       if (found !== 'certificate-missing') problem = found
+      // Who does not answer is not asked for the other names: each takes as long.
+      if (isSilent(error)) break
     }
   }
   return { kind: 'problem', problem }
+}
+
+function isSilent(error: unknown): boolean {
+  return error instanceof PepError && ['unavailable', 'timeout', 'lost'].includes(error.code)
 }
 
 function keyProblemOf(error: unknown): KeyProblem {

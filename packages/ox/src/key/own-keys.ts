@@ -50,6 +50,8 @@ export function createOwnKeys(
 ): OwnKeys {
   /** By fingerprint; as stored in `bytes`. */
   const unlocked = new Map<string, SecretKey>()
+  /** By name of the record, as they are stored. */
+  const read = new Map<string, SecretKey>()
   /** Keys whose passphrases somebody is asked for just now. */
   const asking = new Map<string, Promise<string | undefined>>()
   let fingerprint: string | undefined
@@ -64,12 +66,23 @@ export function createOwnKeys(
   async function all(): Promise<readonly SecretKey[]> {
     await self()
     const { entries } = await store.list(records.allOwn)
-    const keys = await Promise.all(entries.map(([, bytes]) => stored(bytes, clock.now())))
-    return keys.map((key) => {
-      const open = unlocked.get(key.certificate.fingerprint)
-      // Another tab may have changed it meanwhile.
-      return open !== undefined && isSame(open.bytes, key.bytes) ? open : key
-    })
+    return Promise.all(
+      entries.map(async ([name, bytes]) => {
+        const key = await readOnce(name, bytes)
+        const open = unlocked.get(key.certificate.fingerprint)
+        // Another tab may have changed it meanwhile.
+        return open !== undefined && isSame(open.bytes, bytes) ? open : key
+      }),
+    )
+  }
+
+  /** Keys of ours do not expire, so that what was read stays true as long as the bytes are the same. */
+  async function readOnce(name: string, bytes: Bytes): Promise<SecretKey> {
+    const before = read.get(name)
+    if (before !== undefined && isSame(before.bytes, bytes)) return before
+    const key = await stored(bytes, clock.now())
+    read.set(name, key)
+    return key
   }
 
   async function find(wanted: string | undefined): Promise<SecretKey | undefined> {
@@ -119,14 +132,18 @@ export function createOwnKeys(
       return opened
     },
     adopt: (key) => void unlocked.set(key.certificate.fingerprint, key),
-    lock: () => unlocked.clear(),
+    lock() {
+      unlocked.clear()
+      read.clear()
+    },
   }
 }
 
 async function stored(bytes: Bytes, now: number): Promise<SecretKey> {
   try {
     const [key] = await readSecretKeys(bytes, now)
-    if (key !== undefined) return key
+    // As stored, whatever openpgp would write: it is how others find out that it was changed.
+    if (key !== undefined) return { ...key, bytes }
   } catch (cause) {
     if (cause instanceof OxError && cause.code === 'crypto-unavailable') throw cause
     throw new OxError('state-malformed', 'own: a secret key that was damaged', { cause })
