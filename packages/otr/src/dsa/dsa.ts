@@ -110,7 +110,9 @@ export function sign(
 ): Bytes {
   const { p, q, g, y, x } = key
   const z = reduced(digest, q)
-  const product: Product | undefined = group && ((a, b) => group.powersOf(g, p)(a) * group.powersOf(y, p)(b))
+  const product: Product = group
+    ? (a, b) => group.powersOf(g, p)(a) * group.powersOf(y, p)(b)
+    : productOf(key)
   for (const { k, blind } of nonces(q, x, z, random?.(32))) {
     const r = (group ? group.powersOf(g, p)(integerToBytes(k, Q_BYTES)) : powerOfG(key, k)) % q
     // All that depends on k or x is multiplied by `blind`, since division takes time by what is divided.
@@ -118,28 +120,36 @@ export function sign(
     if (r === 0n || s === 0n) continue
     const signature = concatBytes(integerToBytes(r, Q_BYTES), integerToBytes(s, Q_BYTES))
     // One signature with a faulty r or s gives x away.
-    if (!verify(key, digest, signature, product)) break
+    if (!isValid(key, digest, signature, product)) break
     return signature
   }
   throw new RangeError('key: its halves do not belong together')
 }
 
+/** Any signature that is not 40 bytes of two numbers from 1 to q − 1 is wrong. `key` has been checked before. */
+export function verify(key: DsaPublicKey, digest: Uint8Array, signature: Uint8Array): boolean {
+  return isValid(key, digest, signature, productOf(key))
+}
+
 /** g^a · y^b modulo p, or a number that is the same modulo p. */
 type Product = (a: Uint8Array, b: Uint8Array) => bigint
 
-/** Any signature that is not 40 bytes of two numbers from 1 to q − 1 is wrong. `key` has been checked before. */
-export function verify(
-  { p, q, g, y }: DsaPublicKey,
-  digest: Uint8Array,
-  signature: Uint8Array,
-  product: Product = (a, b) =>
+function productOf({ p, g, y }: DsaPublicKey): Product {
+  return (a, b) =>
     modProduct(
       [
         { base: g, exponent: a },
         { base: y, exponent: b },
       ],
       p,
-    ),
+    )
+}
+
+function isValid(
+  { p, q }: DsaPublicKey,
+  digest: Uint8Array,
+  signature: Uint8Array,
+  product: Product,
 ): boolean {
   if (signature.length !== SIGNATURE_BYTES) return false
   const r = bytesToInteger(signature.subarray(0, Q_BYTES))
