@@ -36,7 +36,7 @@ export async function refOf(signer: string | undefined, content: Uint8Array): Pr
 const REF = /^[0-9a-f]{32}$/
 
 /** @internal */
-export function rememberSent({ sent }: Account, ref: string): void {
+export function rememberSent({ sent }: Pick<Account, 'sent'>, ref: string): void {
   sent.add(ref)
   for (const oldest of sent) {
     if (sent.size <= MAX_SENT) break
