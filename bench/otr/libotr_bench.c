@@ -3,8 +3,10 @@
 //   argument   a file of private keys as libotr writes it, with the accounts "alice" and "bob"
 //   stdin      "<row> <count>", one a line; the rows are those of src/otr/suite.ts
 //   stdout     the CPU time that it took, user and system, in microseconds
+
+// First: message.h relies on it.
 #include <libotr/proto.h>
-//
+
 #include <libotr/instag.h>
 #include <libotr/message.h>
 #include <libotr/privkey.h>
