@@ -90,6 +90,8 @@ async function encryptedTo(
   seal: (certificates: readonly Certificate[], now: number) => Promise<Bytes>,
 ): Promise<Encrypted> {
   const recipients = await recipientsOf(account, readers, options)
+  // Whoever hears of another audience, or of new keys, can still stop it.
+  if (options.signal?.aborted) throw options.signal.reason
   const now = account.clock.now()
   const refusal = refusalOf(recipients)
   if (refusal !== undefined) return refusal
