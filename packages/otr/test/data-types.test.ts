@@ -82,7 +82,7 @@ describe('read', () => {
     )
   })
 
-  test('§3 row 2: cut off at every byte', () => {
+  test('row 2: cut off at every byte', () => {
     fc.assert(
       fc.property(written, (fields) => {
         const bytes = encode(fields)
@@ -93,7 +93,7 @@ describe('read', () => {
     )
   })
 
-  test.each(['7fffffff', '80000000', 'ffffffff', '00000002'])('§3 row 2: a length of %s', (length) => {
+  test.each(['7fffffff', '80000000', 'ffffffff', '00000002'])('row 2: a length of %s', (length) => {
     const bytes = hexToBytes(`${length}00`)
     expect(() => reader(bytes, 'test').data()).toThrow(malformed)
     expect(() => reader(bytes, 'test').mpi()).toThrow(malformed)

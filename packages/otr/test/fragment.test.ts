@@ -144,7 +144,7 @@ describe('reading', () => {
     expect(parseFragment(text)).toBeUndefined()
   })
 
-  test('§3 row 2: any text', () => {
+  test('row 2: any text', () => {
     fc.assert(
       fc.property(fc.string(), (text) => {
         for (const start of ['', '?OTR|', '?OTR|100|', '?OTR,', '?OTR,1,', '?OTR,1,2,'])
@@ -234,7 +234,7 @@ describe('joining', () => {
   })
 })
 
-describe('§3 row 19: bounds', () => {
+describe('row 19: bounds', () => {
   test('a message of MAX_MESSAGE_BYTES, and of one more', () => {
     const half = 'a'.repeat(MAX_MESSAGE_BYTES / 2)
     expect(join([piece(1, 2, half), piece(2, 2, half)])).toMatchObject({ outcome: 'complete' })

@@ -45,7 +45,7 @@ describe('RFC 3526 §2', () => {
   })
 })
 
-describe.each(vectors.cases)('appendix A, $name', ({ x, y, gx, gy, s }) => {
+describe.each(vectors.cases)('what two sides have in common, $name', ({ x, y, gx, gy, s }) => {
   const [first, second] = [hexToBytes(x), hexToBytes(y)]
 
   test('public keys', () => {
@@ -139,7 +139,7 @@ describe('exponentiation', () => {
   })
 })
 
-describe('§3 row 14: values that are not in the group', () => {
+describe('row 14: values that are not in the group', () => {
   test('every power of g is', () => {
     for (let i = 0; i < 20; i++)
       expect(() => assertGroupElement(group.generateDh(seeded(i)).publicKey)).not.toThrow()

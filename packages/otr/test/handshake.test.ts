@@ -222,7 +222,7 @@ describe.each([2, 3] as const)('Authenticated Key Exchange, version %i', (versio
     expect(sessionOf(a)).toBe(before)
   })
 
-  // §3 row 11
+  // row 11
   it('takes a fresh Diffie-Hellman key each time', () => {
     const [a, b] = [side(61, [version]), side(62, [version])]
     const keys = new Set<string>()
@@ -235,7 +235,7 @@ describe.each([2, 3] as const)('Authenticated Key Exchange, version %i', (versio
     expect(keys.size).toBe(3)
   })
 
-  // §3 row 17
+  // row 17
   it('drops every message of its own that comes back', () => {
     const [a, b] = [side(71, [version]), side(72, [version])]
     commit(a)
@@ -258,7 +258,7 @@ describe.each([2, 3] as const)('Authenticated Key Exchange, version %i', (versio
     expect(a.conversation.errorsAt).toStrictEqual([])
   })
 
-  // §3 row 18
+  // row 18
   it('goes on when a whole exchange is replayed', () => {
     const [a, b] = [side(81, [version]), side(82, [version])]
     const transcript: [Side, string][] = []

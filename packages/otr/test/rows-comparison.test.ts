@@ -1,4 +1,4 @@
-/** Rows of the table of attacks: peers that compare secrets by other rules than the protocol's. */
+/** Rows of `attacks.md`: peers that compare secrets by other rules than the protocol's. */
 import { utf8ToBytes } from '@noble/ciphers/utils.js'
 import { sha256 } from '@noble/hashes/sha2.js'
 import { concatBytes } from '@noble/hashes/utils.js'

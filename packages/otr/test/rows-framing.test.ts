@@ -1,4 +1,4 @@
-/** Rows of the table of attacks: lengths, counters, tags and everything else that is read before it is verified. */
+/** Rows of `attacks.md`: lengths, counters, tags and everything else that is read before it is verified. */
 import { bytesToHex, hexToBytes } from '@noble/hashes/utils.js'
 import { describe, expect, it } from 'vitest'
 import { decodeMessage, encodeMessage, MAX_MESSAGE_BYTES } from '../src/protocol/encoded-message.ts'
@@ -203,7 +203,7 @@ describe.each([2, 3] as const)('row 12: bytes that look like numbers, version %i
     expectTalk(a, b)
   })
 
-  it.each(vectors.cases)('Appendix A in a session: $want', (row) => {
+  it.each(vectors.cases)('in a session: $want', (row) => {
     const [a, b] = [side(1, [version]), side(2, [version])]
     zeroed(a, 40, (bytes) => bytes.set(hexToBytes(row.x)))
     zeroed(b, 40, (bytes) => bytes.set(hexToBytes(row.y)))

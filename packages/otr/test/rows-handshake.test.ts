@@ -1,4 +1,4 @@
-/** Rows of the table of attacks: what can be done to key exchanges by who delivers their messages. */
+/** Rows of `attacks.md`: what can be done to key exchanges by who delivers their messages. */
 import { describe, expect, it } from 'vitest'
 import { decodeMessage, encodeMessage } from '../src/protocol/encoded-message.ts'
 import { AKE_RETRY_JITTER_MS, AKE_RETRY_MS, MAX_AKE_RETRIES } from '../src/protocol/handshake.ts'

@@ -1,4 +1,4 @@
-/** Rows of the table of attacks: within a session, and what is shown of it. */
+/** Rows of `attacks.md`: within a session, and what is shown of it. */
 import { hmac } from '@noble/hashes/hmac.js'
 import { sha1 } from '@noble/hashes/legacy.js'
 import { bytesToHex, concatBytes } from '@noble/hashes/utils.js'

@@ -1,4 +1,4 @@
-/** Rows of the table of attacks: what a server can do with whole stanzas, and what is left of time to measure. */
+/** Rows of `attacks.md`: what a server can do with whole stanzas, and what is left of time to measure. */
 import { bare, type Element, element, elements, type Received, receive, vouch } from '@xmpp-e2e/xml'
 import { describe, expect, it, test } from 'vitest'
 import { equalBytes } from '../src/wire/bytes.ts'

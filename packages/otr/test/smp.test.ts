@@ -162,7 +162,7 @@ describe('Socialist Millionaires’ Protocol', () => {
     expect(ones.result?.result).toBe('cheated')
   })
 
-  // §3 row 6: with nonces of 128 bits, y = round((q − D6) / cP).
+  // row 6: with nonces of 128 bits, y = round((q − D6) / cP).
   it('hides the secret behind nonces of 1536 bits', () => {
     for (let i = 0; i < 4; i++) {
       const two = decodeSmpMessage(2, answer(whole.asked.smp).reply!).values
