@@ -105,7 +105,7 @@ test('with another key, the other client gets nothing until it is selected', asy
   await other.send(romeo.account, 'it is me')
   expect(summary(await romeo.next())).toMatchObject({ body: 'it is me', warnings: ['key-changed'] })
   await says(romeo, juliet, 'still to one')
-  await romeo.otr.select(other.jid, other.otr.instanceTag)
+  await romeo.otr.select(other.jid, other.otr.instanceTag, other.otr.fingerprint)
   await says(romeo, other, 'to the other')
   expect(juliet.states(romeo.account)).toStrictEqual(['encrypted'])
   expect(accounts[1].jid).toBe(j)

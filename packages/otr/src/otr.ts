@@ -111,8 +111,8 @@ export class Otr {
   static async open(options: OtrOptions, work: OpenOptions = {}): Promise<Otr> {
     const store = storeOf(options)
     createPolicy(options.otr)
-    const { clock, random = randomBytes } = options
-    return new Otr(options, store, await openDevice({ store, clock, random }, work))
+    const { account, clock, random = randomBytes } = options
+    return new Otr(options, store, await openDevice({ account, store, clock, random }, work))
   }
 
   /**
@@ -277,10 +277,10 @@ export class Otr {
   }
 
   /**
-   * The user's word that messages to the contact go to this client from now on, and to the key that it has. Always give
-   * the `fingerprint` that they have seen: a session may be replaced while they look, and is refused then.
+   * The user's word that messages to the contact go to this client from now on, and to the key of the `fingerprint` that
+   * they have seen, 40 digits of lower-case hex. A session that was replaced while they looked is refused.
    */
-  async select(jid: string, instance: number, fingerprint?: string): Promise<Begun> {
+  async select(jid: string, instance: number, fingerprint: string): Promise<Begun> {
     const { contact, address = jid } = addressOf(jid)
     const begun = await this.#begin(address, (one) => selectInstance(one, instance, fingerprint))
     if (begun.kind === 'refused') return { ...begun, ask: [] }

@@ -31,6 +31,7 @@ export interface LibotrFiles {
 }
 
 interface Means {
+  readonly account: BareJid
   readonly store: Store
   readonly clock: Clock
   readonly random: Random
@@ -42,14 +43,14 @@ interface Means {
  * @throws the signal's reason; OtrError `state-malformed`, `state-version-unknown`
  */
 export async function openDevice(means: Means, { signal, onProgress }: OpenOptions): Promise<Device> {
-  const { store, random } = means
+  const { account, store, random } = means
   const [stored] = await store.read([records.device])
-  if (stored?.value !== undefined) return decodeDevice(stored.value)
+  if (stored?.value !== undefined) return decodeDevice(stored.value, account)
   const key = await generateDsaKey({ random, pause: () => pause(means), signal, onProgress })
   const made: Device = { tag: generateInstanceTag(random), key }
   return update(store, [records.device], ([bytes]) => {
-    if (bytes !== undefined) return { result: decodeDevice(bytes) }
-    return { put: [[records.device, encodeDevice(made)]], result: made }
+    if (bytes !== undefined) return { result: decodeDevice(bytes, account) }
+    return { put: [[records.device, encodeDevice(made, account)]], result: made }
   })
 }
 
@@ -59,7 +60,7 @@ export async function openDevice(means: Means, { signal, onProgress }: OpenOptio
  * @throws OtrError `file-malformed`, `dsa-key-invalid`
  */
 export async function importDevice(
-  { store, clock, random, account, policy }: Means & { readonly account: BareJid; readonly policy: Policy },
+  { store, clock, random, account, policy }: Means & { readonly policy: Policy },
   { privateKeys, fingerprints = '', instanceTags = '' }: LibotrFiles,
 ): Promise<'imported' | 'device-exists' | 'account-missing'> {
   const isOurs = (name: string, protocol: string) => isXmpp(protocol) && bareOf(name) === account
@@ -78,7 +79,7 @@ export async function importDevice(
       // What is there already was decided here.
       stored[i] === undefined ? [[records.keysOf(owner), encodeKeys(byOwner.get(owner) ?? [])] as const] : [],
     )
-    return { put: [[records.device, encodeDevice(device)], ...put], result: 'imported' as const }
+    return { put: [[records.device, encodeDevice(device, account)], ...put], result: 'imported' as const }
   })
 }
 

@@ -1,7 +1,7 @@
 /**
  * Where everything is in the store, within the scope of one account, and what is in it:
  *
- *     device           our DSA key and instance tag
+ *     device           our DSA key and instance tag, and whose they are
  *     keys/<jid>       the keys of a contact and what is thought of them, a line each
  *     contact/<jid>    the highest version that was spoken with each of its keys
  *
@@ -37,13 +37,23 @@ export interface Device {
 }
 
 /** @internal */
-export function encodeDevice({ tag, key }: Device): Bytes {
-  return encode({ tag, key: Object.fromEntries(NUMBERS.map((name) => [name, key[name].toString(16)])) })
+export function encodeDevice({ tag, key }: Device, account: BareJid): Bytes {
+  return encode({
+    account,
+    tag,
+    key: Object.fromEntries(NUMBERS.map((name) => [name, key[name].toString(16)])),
+  })
 }
 
-/** @internal @throws OtrError `state-malformed`, `state-version-unknown` */
-export function decodeDevice(bytes: Uint8Array): Device {
-  const { tag, key } = decode(bytes, 'device')
+/**
+ * @internal Of that account only: with one key for two, contacts of both could tell that they are one person's, and two
+ * clients with one instance tag take each other's place.
+ *
+ * @throws OtrError `state-malformed`, `state-version-unknown`
+ */
+export function decodeDevice(bytes: Uint8Array, account: BareJid): Device {
+  const { account: owner, tag, key } = decode(bytes, 'device')
+  if (owner !== account) throw malformed('device: of another account')
   const [p, q, g, y, x] = NUMBERS.map((name) => number(isObject(key) ? key[name] : undefined))
   if (typeof tag !== 'number' || !Number.isInteger(tag) || tag < MIN_INSTANCE_TAG || tag > 0xffff_ffff)
     throw malformed('device: an instance tag out of range')

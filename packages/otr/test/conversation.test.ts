@@ -72,7 +72,7 @@ describe('OTR Query Messages', () => {
     expect(isEncrypted(a) && isEncrypted(b)).toBe(true)
   })
 
-  // §3 row 15
+  // row 15
   it('go out once, however much waits to be said', () => {
     const [a, b] = [side(1, [3], { requireEncryption: true }), side(2, [3])]
     for (let i = 0; i < 20; i++) a.send(`${i}`)
@@ -133,7 +133,7 @@ describe('Tagged plaintext', () => {
   })
 })
 
-// §3 row 22
+// row 22
 describe('Plaintext', () => {
   it('carries a warning where a session is or was, or the policy wants one', () => {
     const [a, b] = encrypted(3, 40)
@@ -179,7 +179,7 @@ describe('Keys that change', () => {
     return c
   }
 
-  // §3 rows 9 and 10
+  // rows 9 and 10
   it.each([2, 3] as const)('stop what is sent until the user has said so, version %i', (version) => {
     const [a, b] = encrypted(version, 50, { errorStartsAke: true })
     const c = other(version, b.conversation.ourTag)
@@ -200,7 +200,7 @@ describe('Keys that change', () => {
     expect(c.read()).toStrictEqual([])
     expect(a.send('more of it').events).toStrictEqual([{ type: 'refused', reason: 'key-changed' }])
     expect(a.out).toStrictEqual([])
-    a.apply(selectInstance(a.conversation, version === 2 ? 0 : b.conversation.ourTag))
+    a.apply(selectInstance(a.conversation, version === 2 ? 0 : b.conversation.ourTag, c.fingerprint))
     a.send('to you')
     converse(a, c)
     expect(c.read()).toStrictEqual(['to you'])
@@ -232,11 +232,17 @@ describe('Keys that change', () => {
     hangUp(b)
     a.receive(b.out.shift()!)
     expect(a.send('x').events).toStrictEqual([{ type: 'refused', reason: 'finished' }])
-    a.apply(selectInstance(a.conversation, 0x777))
+    const { conversation, fingerprint } = a
+    expect(selectInstance(conversation, 0x777, fingerprint)).toStrictEqual({
+      conversation,
+      send: [],
+      events: [{ type: 'refused', reason: 'key-changed' }],
+    })
+    a.apply(selectInstance(conversation, 0x777, c.fingerprint))
     a.send('for c')
     converse(a, c)
     expect(c.read()).toStrictEqual(['for c'])
-    expect(selectInstance(a.conversation, 0x9999).events).toStrictEqual([
+    expect(selectInstance(a.conversation, 0x9999, c.fingerprint).events).toStrictEqual([
       { type: 'refused', reason: 'not-encrypted' },
     ])
   })
@@ -259,7 +265,7 @@ describe('Keys that change', () => {
   })
 })
 
-// §3 row 1
+// row 1
 describe('Version rollback', () => {
   it('is noticed with a key that has spoken version 3', () => {
     const [a, b] = [side(8, [2, 3]), side(9, [2, 3])]
@@ -306,7 +312,7 @@ describe('Version rollback', () => {
 })
 
 describe('Instance tags', () => {
-  // §3 row 20
+  // row 20
   it('are taken from a header only after a key exchange', () => {
     const [a, b] = [side(10, [3]), side(11, [3])]
     const [from] = encrypted(3, 60)
@@ -321,7 +327,7 @@ describe('Instance tags', () => {
     expect(isEncrypted(a) && isEncrypted(b)).toBe(true)
   })
 
-  // §3 row 19
+  // row 19
   it('that nobody has are bounded in number, and do not push out a session', () => {
     const [a, b] = encrypted(3, 61)
     const c = side(12, [3])
@@ -464,7 +470,7 @@ describe('Fragmentation', () => {
   })
 })
 
-// §3 row 16
+// row 16
 it('Errors and unreadable messages come to an end by themselves', () => {
   const policy = { requireEncryption: true, errorStartsAke: true }
   const [a, b] = encrypted(3, 80, policy)

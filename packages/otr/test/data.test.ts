@@ -101,6 +101,18 @@ describe.each([2, 3] as const)('Data messages, version %i', (version: Version) =
     expect(b.read().slice(-3)).toStrictEqual(['last 1', 'last 2', 'last 3'])
   })
 
+  it('have a counter of 64 bits, and end where there is no other', () => {
+    const [a, b] = encrypted(version, 12)
+    const { header } = parse(a.send('first').send[0] ?? '')
+    const window = windowOf(a)
+    const pairs = window.pairs.map((pair) => ({ ...pair, sent: 0xffff_ffff_ffff_fffen }))
+    const sealing = { header, plaintext: new Uint8Array(1), ignoreUnreadable: false }
+    const last = sealData({ ...window, pairs }, sealing, group)
+    b.receive(encodeMessage(last.message))
+    expect(dropped(b)).toStrictEqual([])
+    expect(() => sealData(last.window, sealing, group)).toThrow(/^counter: /)
+  })
+
   it('are read once', () => {
     const [a, b] = encrypted(version, 3)
     a.send('once')
@@ -115,7 +127,7 @@ describe.each([2, 3] as const)('Data messages, version %i', (version: Version) =
     expect(b.read()).toStrictEqual(['once'])
   })
 
-  // §3 row 4
+  // row 4
   it('change nothing before they are verified', () => {
     const [a, b] = encrypted(version, 4)
     a.send('genuine')
@@ -152,7 +164,7 @@ describe.each([2, 3] as const)('Data messages, version %i', (version: Version) =
     expect(dropped(b)).toStrictEqual(['replayed'])
   })
 
-  // §3 row 14
+  // row 14
   it('are refused with a next key outside the group', () => {
     const [a, b] = encrypted(version, 6)
     const window = windowOf(a)
@@ -172,7 +184,7 @@ describe.each([2, 3] as const)('Data messages, version %i', (version: Version) =
     expect(new Set(dropped(b))).toStrictEqual(new Set(['malformed']))
   })
 
-  // §3 row 25
+  // row 25
   it('reveal each receiving MAC key once, when nothing is accepted under it any more', () => {
     const [a, b] = encrypted(version, 7)
     const old: { text: string; to: Side }[] = []
@@ -254,7 +266,7 @@ describe.each([2, 3] as const)('Data messages, version %i', (version: Version) =
     })
   })
 
-  // §3 row 26
+  // row 26
   it('are answered by a heartbeat when keys have waited', () => {
     const [a, b] = encrypted(version, 10)
     a.send('one')
@@ -342,7 +354,7 @@ describe.each([2, 3] as const)('Data messages, version %i', (version: Version) =
     expect(b.events).toMatchObject([{ type: 'message', text: 'text', encrypted: true }])
   })
 
-  // §3 row 16
+  // row 16
   it('that cannot be read are answered by few errors, and errors by none', () => {
     const [a, b] = encrypted(version, 15, { errorStartsAke: false })
     const [c] = encrypted(version, 15)
@@ -420,7 +432,7 @@ describe.each([2, 3] as const)('Data messages, version %i', (version: Version) =
       type: 'state',
       to: { state: 'finished', fingerprint: a.fingerprint },
     })
-    // §3 row 22
+    // row 22
     expect(b.send('typed meanwhile').events).toStrictEqual([{ type: 'refused', reason: 'finished' }])
     expect(b.out).toStrictEqual([])
     hangUp(b)

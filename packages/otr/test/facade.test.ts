@@ -297,7 +297,7 @@ test('another key at another address gets nothing until the user selects it', as
     code: 'key-changed',
     ask: [{ fingerprint }],
   })
-  await romeo.otr.select(tybalt.jid, tybalt.otr.instanceTag)
+  await romeo.otr.select(tybalt.jid, tybalt.otr.instanceTag, fingerprint)
   expect(await romeo.otr.encrypt(chat(julietsJid, 'a'), [julietsJid])).toMatchObject({
     code: 'key-undecided',
   })

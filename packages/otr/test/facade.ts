@@ -102,7 +102,9 @@ export function network() {
     const name = `otr/${account}/device`
     const [stored] = await store.read([name])
     if (!makesKey && stored?.value === undefined)
-      await store.commit([], { put: [[name, encodeDevice({ tag: 0x100 + seed, key: keyOf(seed) })]] })
+      await store.commit([], {
+        put: [[name, encodeDevice({ tag: 0x100 + seed, key: keyOf(seed) }, account)]],
+      })
     const otr = await Otr.open({
       policy: blindTrustBeforeVerification,
       random: seeded(seed),

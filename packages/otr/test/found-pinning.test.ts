@@ -41,7 +41,7 @@ test('a session with another key does not take the place of one that is ended', 
   expect(alice.decrypted.at(-1)).toMatchObject({ kind: 'message', warnings: ['key-changed'] })
   expect(await recipient()).toBe('not-encrypted')
   expect(await alice.otr.encrypt(chat(other.jid, 'a'), [BOB])).toMatchObject({ code: 'key-changed' })
-  await alice.otr.select(other.jid, other.otr.instanceTag)
+  await alice.otr.select(other.jid, other.otr.instanceTag, other.otr.fingerprint)
   expect(await recipient()).toBe(other.jid)
 })
 
@@ -73,7 +73,7 @@ test('what is selected is the key that the user has seen, not one that came sinc
   // Whoever is on the way takes the address, and the tag.
   net.drop(other.jid)
   const store = memoryStore()
-  const device = encodeDevice({ tag: other.otr.instanceTag, key: keyOf(4) })
+  const device = encodeDevice({ tag: other.otr.instanceTag, key: keyOf(4) }, BOB)
   await store.commit([], { put: [['otr/bob@b.example/device', device]] })
   const mallory = await net.client(other.jid, { store, seed: 4 })
   net.clock.pass(5000)

@@ -211,6 +211,13 @@ describe('otr.fingerprints', () => {
       expect(() => formatFingerprints([{ ...entry, peer }])).toThrow(RangeError)
   })
 
+  test.each(['', 'a'.repeat(39), 'a'.repeat(41), 'A'.repeat(40), 'g'.repeat(40)])(
+    'the fingerprint %j, which would be passed over or another, is not written',
+    (fingerprint) => {
+      expect(() => formatFingerprints([entry, { ...entry, fingerprint }])).toThrow(/^fingerprint: /)
+    },
+  )
+
   test('at the longest length, and one above', () => {
     expect(parseFingerprints('a'.repeat(MAX_FILE_CHARACTERS))).toEqual([])
     for (const parse of [parseFingerprints, parseInstanceTags, parsePrivateKeys])
@@ -234,6 +241,16 @@ describe('otr.instance_tags', () => {
     expect(formatInstanceTags(entries)).toBe('a\txmpp\t00000100\nb\txmpp\tffffffff\n')
     expect(parseInstanceTags(formatInstanceTags(entries))).toEqual(entries)
     expect(() => formatInstanceTags([{ account: 'a\t', protocol: 'xmpp', tag: 0x100 }])).toThrow(RangeError)
+  })
+
+  test('an account that would be a comment, or a tag that would be passed over, is not written', () => {
+    const entry = { account: '#a@example.org', protocol: 'xmpp', tag: 0x100 }
+    expect(() => formatInstanceTags([entry])).toThrow(/^account: /)
+    expect(formatFingerprints([{ ...entry, peer: 'b', fingerprint: 'a'.repeat(40), trust: '' }])).toContain(
+      '#a@',
+    )
+    for (const tag of [0xff, 2 ** 32, 256.5, Number.NaN])
+      expect(() => formatInstanceTags([{ ...entry, account: 'a', tag }])).toThrow(/^tag: /)
   })
 
   test.each(['', 'a\txmpp', 'a\txmpp\t000000ff', 'a\txmpp\t100', 'a\txmpp\t0000010g', '#a\txmpp\t00000100'])(

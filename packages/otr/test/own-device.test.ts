@@ -6,6 +6,7 @@ import { expect, test } from 'vitest'
 import { fingerprint } from '../src/dsa/dsa.ts'
 import { Otr, type OtrOptions } from '../src/index.ts'
 import { formatPrivateKeys, parsePrivateKeys } from '../src/libotr/files.ts'
+import { encodeDevice } from '../src/record.ts'
 import { testClock } from './facade.ts'
 import { keyOf } from './sides.ts'
 import { seeded } from './support.ts'
@@ -59,14 +60,41 @@ test('of two that make a key at once both have the first that was stored', async
 
 test.each([
   ['junk', 'state-malformed'],
-  ['{"v":1,"tag":300}', 'state-malformed'],
-  ['{"v":1,"tag":5,"key":{"p":"1","q":"1","g":"1","y":"1","x":"1"}}', 'state-malformed'],
-  ['{"v":1,"tag":300,"key":{"p":"17","q":"b","g":"4","y":"4","x":"1"}}', 'state-malformed'],
+  ['{"v":1,"account":"romeo@montague.lit","tag":300}', 'state-malformed'],
+  [
+    '{"v":1,"account":"romeo@montague.lit","tag":5,"key":{"p":"1","q":"1","g":"1","y":"1","x":"1"}}',
+    'state-malformed',
+  ],
+  [
+    '{"v":1,"account":"romeo@montague.lit","tag":300,"key":{"p":"17","q":"b","g":"4","y":"4","x":"1"}}',
+    'state-malformed',
+  ],
   ['{"v":2}', 'state-version-unknown'],
 ])('a record %s is an error, and never a new key', async (text, code) => {
   const store = memoryStore()
   await store.commit([], { put: [[`otr/${account}/device`, new TextEncoder().encode(text)]] })
   await expect(Otr.open(options({ store }))).rejects.toMatchObject({ name: 'OtrError', code })
+})
+
+test('the key of another account is an error, wherever the record came from', async () => {
+  const store = memoryStore()
+  const put = (owner: string) =>
+    store.commit([], {
+      put: [[`otr/${account}/device`, encodeDevice({ tag: 0x100, key: keyOf(1) }, bare(owner))]],
+    })
+  await put('tybalt@capulet.lit')
+  await expect(Otr.open(options({ store }))).rejects.toMatchObject({ code: 'state-malformed' })
+  expect(await Otr.import(options({ store }), files)).toMatchObject({ code: 'device-exists' })
+  await put(account)
+  expect((await Otr.open(options({ store }))).fingerprint).toBe(fingerprint(keyOf(1)))
+})
+
+test('a record that says nothing of an account is an error', async () => {
+  const store = memoryStore()
+  const record = JSON.parse(new TextDecoder().decode(encodeDevice({ tag: 0x100, key: keyOf(1) }, account)))
+  const value = new TextEncoder().encode(JSON.stringify({ ...record, account: undefined }))
+  await store.commit([], { put: [[`otr/${account}/device`, value]] })
+  await expect(Otr.open(options({ store }))).rejects.toMatchObject({ code: 'state-malformed' })
 })
 
 const NURSE = 'a'.repeat(40)

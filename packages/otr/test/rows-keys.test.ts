@@ -1,4 +1,4 @@
-/** Rows of the table of attacks: somebody else's keys, and keys that are none. */
+/** Rows of `attacks.md`: somebody else's keys, and keys that are none. */
 import { ctr } from '@noble/ciphers/aes.js'
 import { hmac } from '@noble/hashes/hmac.js'
 import { sha256 } from '@noble/hashes/sha2.js'
@@ -70,7 +70,7 @@ describe.each([2, 3] as const)('row 9: what was sent goes to nobody else, versio
     }
     expect(mallory.read()).toStrictEqual([])
     // Nor when the user takes the key for the peer's.
-    a.apply(selectInstance(a.conversation, tagOf(version, b)))
+    a.apply(selectInstance(a.conversation, tagOf(version, b), mallory.fingerprint))
     converse(a, mallory)
     expect(mallory.read()).toStrictEqual([])
     a.send('after')

@@ -141,7 +141,9 @@ async function giveKey(store: Store, account: BareJid, seed: number): Promise<vo
   const name = `otr/${account}/device`
   const [stored] = await store.read([name])
   if (stored?.value !== undefined) return
-  await store.commit([], { put: [[name, encodeDevice({ tag: 0x100 + seed, key: keyOf(seed % 7) })]] })
+  await store.commit([], {
+    put: [[name, encodeDevice({ tag: 0x100 + seed, key: keyOf(seed % 7) }, account)]],
+  })
 }
 
 function throwAgain(error: unknown): never {

@@ -11,7 +11,7 @@ describe('TLV Record Types', () => {
     expect(decodePlaintext(bytes)).toStrictEqual({ text: 'a', tlvs })
   })
 
-  // §3 row 21: 'a', NUL and the five bytes of a disconnect.
+  // row 21: 'a', NUL and the five bytes of a disconnect.
   it('lets no text add a record', () => {
     const { text, tlvs } = decodePlaintext(encodePlaintext({ text: 'a\0\0\x01\0\0', tlvs: [] }))
     expect(text).toBe('a\ufffd\ufffd\x01\ufffd\ufffd')
@@ -32,6 +32,11 @@ describe('TLV Record Types', () => {
 
   it('replaces what is not UTF-8', () => {
     expect(decodePlaintext(Uint8Array.of(0x61, 0xff, 0x62)).text).toBe('a\ufffdb')
+  })
+
+  it('keeps a byte order mark at the start, and more of them', () => {
+    for (const text of ['\ufeffa', '\ufeff\ufeffa', 'a\ufeff', '\ufeff'])
+      expect(decodePlaintext(encodePlaintext({ text, tlvs: [] })).text).toBe(text)
   })
 
   it('pads to a multiple', () => {

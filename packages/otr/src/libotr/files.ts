@@ -95,8 +95,10 @@ export function parseFingerprints(text: string): readonly FingerprintEntry[] {
   )
 }
 
-/** @throws RangeError when something holds a tab or a line break, which the file cannot */
+/** @throws RangeError for what is no fingerprint, and when something holds a tab or a line break, which the file cannot */
 export function formatFingerprints(entries: readonly FingerprintEntry[]): string {
+  if (!entries.every(({ fingerprint }) => /^[0-9a-f]{40}$/.test(fingerprint)))
+    throw new RangeError('fingerprint: expected 40 digits of lower-case hex')
   return lines(
     entries.map((entry) => [entry.peer, entry.account, entry.protocol, entry.fingerprint, entry.trust]),
   )
@@ -121,8 +123,15 @@ export function parseInstanceTags(text: string): readonly InstanceTagEntry[] {
   })
 }
 
-/** @throws RangeError when something holds a tab or a line break, which the file cannot */
+/**
+ * @throws RangeError for an account that begins with `#`, as comments do, and when something holds a tab or a line break:
+ * the file cannot carry them; and for a tag that is none
+ */
 export function formatInstanceTags(entries: readonly InstanceTagEntry[]): string {
+  if (entries.some(({ account }) => account.startsWith('#')))
+    throw new RangeError('account: expected none that begins with #, which is a comment there')
+  if (!entries.every(({ tag }) => Number.isInteger(tag) && tag >= MIN_INSTANCE_TAG && tag <= 0xffff_ffff))
+    throw new RangeError('tag: expected 0x100 … 0xffffffff')
   return lines(
     entries.map(({ account, protocol, tag }) => [account, protocol, tag.toString(16).padStart(8, '0')]),
   )

@@ -6,9 +6,8 @@
  *
  * Nothing of it is authenticated: what is kept for later is bounded in size, in number and in time.
  */
-import { bytesToUtf8 } from '@noble/ciphers/utils.js'
 import { concatBytes, utf8ToBytes } from '@noble/hashes/utils.js'
-import type { Bytes } from '../wire/bytes.ts'
+import { type Bytes, bytesToText } from '../wire/bytes.ts'
 import { MAX_MESSAGE_BYTES } from './encoded-message.ts'
 import { MIN_INSTANCE_TAG, type Version } from './header.ts'
 
@@ -128,7 +127,7 @@ export function reassemble(assemblies: Assemblies, fragment: Fragment, now: numb
   const added = utf8ToBytes(piece)
   if (lengthOf(before) + added.length > MAX_MESSAGE_BYTES) return { assemblies: others, outcome: 'dropped' }
   if (index === count) {
-    const message = bytesToUtf8(concatBytes(...before, added))
+    const message = bytesToText(concatBytes(...before, added))
     return { assemblies: others, outcome: 'complete', message }
   }
   const grown = { sender, index, count, parts: append(before, added), at: now }

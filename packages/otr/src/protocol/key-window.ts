@@ -17,6 +17,9 @@ import { type DataMessage, dataCipher, dataMac, encodeDataMessage } from './data
 import type { Header } from './header.ts'
 import { type SessionKeys, sessionKeys } from './keys.ts'
 
+/** A CTR has 8 bytes; the same one twice would make two messages readable. */
+const MAX_COUNTER = 0xffff_ffff_ffff_ffffn
+
 export interface KeyWindow {
   /** Of our current key; the previous one has one less. */
   readonly ourKeyId: number
@@ -87,11 +90,13 @@ export function openWindow(
   }
 }
 
+/** @throws RangeError after so many messages that there is no counter for another: the peer has answered none of them */
 export function sealData(window: KeyWindow, sealing: Sealing, group: Group): SealedData {
   const { header, plaintext, ignoreUnreadable, last = false } = sealing
   const pair = pairOf(window, window.ourKeyId - 1, window.theirKeyId, group)
   if (pair === undefined) throw new RangeError('window: without a pair to send with')
   const counter = pair.sent + 1n
+  if (counter > MAX_COUNTER) throw new RangeError('counter: used up, until the peer answers')
   const fields = {
     ignoreUnreadable,
     senderKeyId: pair.ourKeyId,

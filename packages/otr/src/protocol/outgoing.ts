@@ -91,16 +91,16 @@ export function sendPlain(conversation: Conversation, text: string, { policy }: 
 }
 
 /**
- * The user's word that messages go to this instance from now on, and to the key that it has. With the fingerprint that
- * they have seen it is `key-changed` when the session was replaced since by one with another key.
+ * The user's word that messages go to this instance from now on, and to the key whose fingerprint they have seen. It is
+ * `key-changed` when the session was replaced since by one with another key.
  */
-export function selectInstance(conversation: Conversation, tag: number, fingerprint?: string): OtrStep {
+export function selectInstance(conversation: Conversation, tag: number, fingerprint: string): OtrStep {
   const session = findInstance(conversation, tag)?.session
   if (session === undefined || session.state === 'plaintext')
     return quiet(conversation, { type: 'refused', reason: 'not-encrypted' })
-  if (fingerprint !== undefined && fingerprint !== session.fingerprint)
+  if (fingerprint !== session.fingerprint)
     return quiet(conversation, { type: 'refused', reason: 'key-changed' })
-  return quiet({ ...conversation, active: tag, expected: session.fingerprint })
+  return quiet({ ...conversation, active: tag, expected: fingerprint })
 }
 
 /** Ends all sessions, tells those who have them, and gives up key exchanges: the only way to plaintext (TLV 1). */

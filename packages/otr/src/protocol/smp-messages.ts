@@ -6,9 +6,10 @@
  *     2  g2b c2 D2 g3b c3 D3 Pb Qb cP D5 D6       4  Rb cR D7
  */
 
-import { bytesToUtf8, concatBytes, utf8ToBytes } from '@noble/ciphers/utils.js'
+import { concatBytes, utf8ToBytes } from '@noble/ciphers/utils.js'
 import { assertGroupElement, ORDER } from '../arithmetic/group.ts'
 import { OtrError } from '../error.ts'
+import { bytesToText } from '../wire/bytes.ts'
 import { reader } from '../wire/reader.ts'
 import { int, mpi } from '../wire/writer.ts'
 import { TLV, type Tlv } from './tlv.ts'
@@ -82,5 +83,5 @@ export function decodeSmpMessage(number: SmpMessageNumber, { type, value }: Tlv)
     if (fields[at] === 'c' && number >= HASH_LIMIT)
       throw new OtrError('message-malformed', 'SMP: a hash is too long')
   })
-  return end < 0 ? { number, values } : { number, values, question: bytesToUtf8(value.subarray(0, end)) }
+  return end < 0 ? { number, values } : { number, values, question: bytesToText(value.subarray(0, end)) }
 }

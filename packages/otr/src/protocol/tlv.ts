@@ -6,8 +6,8 @@
  * say) through any program that forwards texts. It leaves here as U+FFFD.
  */
 
-import { bytesToUtf8, utf8ToBytes } from '@noble/ciphers/utils.js'
-import type { Bytes } from '../wire/bytes.ts'
+import { utf8ToBytes } from '@noble/ciphers/utils.js'
+import { type Bytes, bytesToText } from '../wire/bytes.ts'
 import { reader } from '../wire/reader.ts'
 
 /** Types of records. `SMP_1_QUESTION` is SMP message 1 behind a question and a NUL. */
@@ -74,7 +74,7 @@ export function encodePlaintext({ text, tlvs }: Plaintext, pad = 0): Bytes {
  */
 export function decodePlaintext(bytes: Uint8Array): Plaintext {
   const end = bytes.indexOf(0)
-  const text = bytesToUtf8(end < 0 ? bytes : bytes.subarray(0, end))
+  const text = bytesToText(end < 0 ? bytes : bytes.subarray(0, end))
   const tlvs: Tlv[] = []
   const input = reader(bytes.subarray(end < 0 ? bytes.length : end + 1), 'plaintext')
   while (input.remaining >= 4) {
