@@ -1,6 +1,6 @@
 /** Secret keys of the account: made, unlocked, taken in, given away, revoked. */
 import { memoryStore } from '@xmpp-e2e/store'
-import { decryptKey, generateKey as generate, readKey, readPrivateKey } from 'openpgp'
+import { decryptKey, generateKey as generate, type PrivateKey, readKey, readPrivateKey } from 'openpgp'
 import { describe, expect, test } from 'vitest'
 import { Ox, type OxOptions } from '../src/index.ts'
 import { type ClientOptions, chat, type World, world } from './world.ts'
@@ -249,6 +249,30 @@ describe('taking in and giving away', () => {
     await ox.revoke(fingerprint, 'retired')
     expect(await w.finish(ox.importSecretKeys(copy))).toMatchObject([{ fingerprint, revoked: true }])
     expect(ox.fingerprint).toBeUndefined()
+  })
+
+  test('a key of an algorithm that is refused is kept for reading, and does not sign', async () => {
+    const w = world()
+    const { ox } = await offline(w)
+    const weak = await foreignKey(w, { type: 'rsa', rsaBits: 1024, config: { minRSABits: 1024 } })
+    expect(await w.finish(ox.importSecretKeys(weak.privateKey))).toMatchObject([{ selected: false }])
+    expect(ox.fingerprint).toBeUndefined()
+    const [good] = await w.finish(ox.importSecretKeys((await foreignKey(w)).privateKey))
+    expect(ox.fingerprint).toBe(good?.fingerprint)
+  })
+
+  test('of several keys, one whose secret part is of another does not keep the others out', async () => {
+    const w = world()
+    const { ox } = await offline(w)
+    const [one, other, good] = await Promise.all(
+      [0, 1, 2].map(async () => readPrivateKey({ binaryKey: (await foreignKey(w)).privateKey })),
+    )
+    if (one === undefined || other === undefined || good === undefined) throw new Error('none')
+    const secretOf = (key: PrivateKey) => key.keyPacket as { privateParams?: unknown }
+    secretOf(one).privateParams = secretOf(other).privateParams
+    await expect(ox.importSecretKeys(one.write())).rejects.toMatchObject({ code: 'secret-key-malformed' })
+    const taken = await w.finish(ox.importSecretKeys(new Uint8Array([...one.write(), ...good.write()])))
+    expect(taken).toMatchObject([{ fingerprint: good.getFingerprint(), selected: true }])
   })
 
   test.each([

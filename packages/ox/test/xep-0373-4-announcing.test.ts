@@ -247,24 +247,33 @@ test('a crash between certificate and list leaves no contact with the old one', 
   expect(children(list?.payload ?? element('', 'none'), 'pubkey-metadata')[0]?.attrs.date).toBe(id)
 })
 
-test('what another client has published of a key that is here as well is taken over, not overwritten', async () => {
-  const w = world()
-  const store = memoryStore()
-  const first = await w.client('juliet')
-  const fingerprint = fingerprintOf(first)
-  await wait(w)
-  await store.commit([], { put: (await first.store.list('')).entries })
-  await w.finish(first.ox.revoke(fingerprint, 'compromised'))
-  await wait(w)
-  await w.finish(first.ox.close())
-  // As it was before.
-  const second = await w.client('juliet', { store, hasKey: false })
-  await wait(w)
-  const bare = peer(w, 'juliet')
-  const { key } = await certificateOf(bare, fingerprint)
-  expect(key.revocationSignatures).toHaveLength(1)
-  expect(await second.ox.ownKeys()).toMatchObject([{ fingerprint, revoked: true }])
-})
+test.each([
+  ['open', {}],
+  ['locked', { passphrase: 'secret' }],
+])(
+  'what another client has published of a key that is here as well, and %s, is taken over, not overwritten',
+  async (_, options) => {
+    const w = world()
+    const store = memoryStore()
+    const first = await w.client('juliet', { hasKey: false })
+    await w.finish(first.ox.generate(options))
+    const fingerprint = fingerprintOf(first)
+    await wait(w)
+    await store.commit([], { put: (await first.store.list('')).entries })
+    await w.finish(first.ox.revoke(fingerprint, 'compromised'))
+    await wait(w)
+    await w.finish(first.ox.close())
+    // As it was before.
+    const second = await w.client('juliet', { store, hasKey: false })
+    await wait(w)
+    const bare = peer(w, 'juliet')
+    const { key } = await certificateOf(bare, fingerprint)
+    expect(key.revocationSignatures).toHaveLength(1)
+    const isLocked = 'passphrase' in options
+    expect(await second.ox.ownKeys()).toMatchObject([{ fingerprint, revoked: true, locked: isLocked }])
+    if (isLocked) expect(await second.ox.unlock('secret')).toEqual([fingerprint])
+  },
+)
 
 test('row 27: nothing secret is in what is published', async () => {
   const w = world()
