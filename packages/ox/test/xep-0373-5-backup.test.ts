@@ -161,8 +161,8 @@ describe('§5.5: restoring', () => {
     await other.put(SECRET_KEY_NODE, await sealed(joined(all)), 'current', 'whitelist')
     const at = (seconds: number) => new Date(w.service.clock.now() + seconds * 1000)
     const entries = [
-      ...listElement([fingerprintOf(all[1] as SecretKey)], at(2)).children,
       ...listElement([fingerprintOf(all[2] as SecretKey)], at(1)).children,
+      ...listElement([fingerprintOf(all[1] as SecretKey)], at(2)).children,
       ...listElement([fingerprintOf(revoked)], at(3)).children,
     ]
     await other.put(KEY_LIST_NODE, element('urn:xmpp:openpgp:0', 'public-keys-list', {}, entries))
