@@ -37,25 +37,31 @@ export async function open(
   senders: readonly BareJid[],
   { channel }: Received,
 ): Promise<Opening> {
-  const attempt = async (): Promise<Opening> => {
+  const known = () => Promise.all(senders.map((jid) => knownContact(account, jid)))
+  const attempt = async (contacts: readonly Contact[]): Promise<Opening> => {
     const now = account.clock.now()
-    const found = await certificatesOf(account, senders)
-    const certificates = found.map(({ certificate }) => certificate)
     const own = await account.own.all()
+    const found = contacts.flatMap(({ jid, keys }) =>
+      certificatesOf(jid, jid === account.jid ? own : [], keys),
+    )
+    const certificates = found.map(({ certificate }) => certificate)
     const opened = await openMessage(bytes, own, certificates, { now, isArchived: channel !== 'live' })
     return {
       opened,
       ownerOf: (wanted) => found.find(({ certificate }) => certificate.fingerprint === wanted)?.owner,
     }
   }
-  let opening = await attempt()
+  const before = await known()
+  let opening = await attempt(before)
   if (opening.opened.kind === 'locked' && (await unlock(account, opening.opened.fingerprints)))
-    opening = await attempt()
+    opening = await attempt(before)
   if (!isByUnknown(opening.opened)) return opening
-  const stale = await mayRefresh(account, senders)
-  if (stale.length === 0) return opening
-  await Promise.all(stale.map((jid) => refreshContact(account, jid, { signal: account.closing })))
-  return attempt()
+  const after = await known()
+  const stale = after.filter((contact) => mayRefresh(account, contact))
+  await Promise.all(stale.map(({ jid }) => refreshContact(account, jid, { signal: account.closing })))
+  // Another message, or another tab, may have had them read meanwhile.
+  const isNews = after.some(({ readAt }, i) => readAt?.getTime() !== before[i]?.readAt?.getTime())
+  return stale.length > 0 || isNews ? attempt(await known()) : opening
 }
 
 async function unlock({ own }: Account, fingerprints: readonly string[]): Promise<boolean> {
@@ -72,29 +78,16 @@ function isByUnknown(opened: OpenedMessage): boolean {
 }
 
 /** Once a minute at most, so that nobody makes us ask for each message. */
-async function mayRefresh(account: Account, senders: readonly BareJid[]): Promise<readonly BareJid[]> {
-  if (account.connection.jid === undefined) return []
-  const now = account.clock.now()
-  const contacts = await Promise.all(senders.map((jid) => knownContact(account, jid)))
-  const isRecent = ({ readAt }: Contact) => {
-    const age = readAt === undefined ? Number.NaN : now - readAt.getTime()
-    return age >= 0 && age < RETRY_MS
-  }
-  return contacts.filter((contact) => !isRecent(contact)).map(({ jid }) => jid)
+function mayRefresh({ connection, clock }: Account, { readAt }: Contact): boolean {
+  const age = readAt === undefined ? Number.NaN : clock.now() - readAt.getTime()
+  return connection.jid !== undefined && !(age >= 0 && age < RETRY_MS)
 }
 
-async function certificatesOf(
-  account: Account,
-  senders: readonly BareJid[],
-): Promise<readonly SenderCertificate[]> {
-  const found = await Promise.all(
-    senders.map(async (owner) => {
-      const own = owner === account.jid ? await account.own.all() : []
-      const { keys } = await knownContact(account, owner)
-      return [...own, ...keys].flatMap(({ certificate }) => (certificate ? [{ owner, certificate }] : []))
-    }),
-  )
-  return found.flat()
+function certificatesOf(
+  owner: BareJid,
+  ...keys: readonly (readonly { readonly certificate: Certificate | undefined }[])[]
+): readonly SenderCertificate[] {
+  return keys.flat().flatMap(({ certificate }) => (certificate ? [{ owner, certificate }] : []))
 }
 
 /** @internal Whether keys of an account may be missing here, rather than not its own. */
