@@ -29,7 +29,7 @@ const PEERS = [
     name: 'Profanity',
     packages: ['profanity', 'tmux'],
     probe: ['/bin/sh', '-c', '/usr/bin/profanity -v && /usr/bin/tmux -V'],
-    tests: /^(omemo|otr)-live-profanity.*\.test\.ts$/,
+    tests: /^(omemo|otr|ox)-live-profanity.*\.test\.ts$/,
     services: [],
   },
   {
@@ -37,7 +37,7 @@ const PEERS = [
     packages: ['prosody', 'openssl'],
     probe: ['/bin/sh', '-c', 'test -x /usr/bin/prosody && test -x /usr/bin/openssl'],
     tests:
-      /^(programs|servers|adapters.*|pep-servers|disco-servers|browser.*|(omemo|otr)-live-(?!ejabberd).*)\.test\.ts$/,
+      /^(programs|servers|adapters.*|pep-servers|disco-servers|browser.*|(omemo|otr|ox)-live-(?!ejabberd).*)\.test\.ts$/,
     services: ['prosody.service'],
   },
   {
@@ -48,14 +48,14 @@ const PEERS = [
       '-c',
       'ls -d /usr/lib/*/ejabberd-*/ebin && test -x /usr/bin/erl && test -x /usr/bin/openssl',
     ],
-    tests: /^(servers|adapters.*|pep-servers|disco-servers|omemo-live-(peers|ejabberd))\.test\.ts$/,
+    tests: /^(servers|adapters.*|pep-servers|disco-servers|(omemo|ox)-live-(peers|ejabberd))\.test\.ts$/,
     services: ['ejabberd.service', 'epmd.socket', 'epmd.service'],
   },
   {
     name: 'Chromium',
     packages: ['chromium'],
     probe: ['/usr/bin/chromium', '--version'],
-    tests: /^(browser.*|store-indexeddb)\.test\.ts$/,
+    tests: /^(browser.*|store-indexeddb|ox-chromium)\.test\.ts$/,
     services: [],
   },
   {
@@ -88,6 +88,41 @@ const PEERS = [
     packages: ['python3-potr'],
     probe: ['/usr/bin/python3', '-E', '-s', '-B', '-c', 'import potr'],
     tests: /^otr-potr.*\.test\.ts$/,
+    services: [],
+  },
+  {
+    name: 'GnuPG',
+    packages: ['gnupg'],
+    probe: ['/bin/sh', '-c', 'test -x /usr/bin/gpg && test -x /usr/bin/gpgconf'],
+    tests: /^ox-(gpg|nbxmpp|live-profanity)\.test\.ts$/,
+    services: [],
+  },
+  {
+    name: 'Sequoia',
+    packages: ['sq', 'bsdutils'],
+    probe: ['/bin/sh', '-c', 'test -x /usr/bin/sq && test -x /usr/bin/script'],
+    tests: /^ox-sq\.test\.ts$/,
+    services: [],
+  },
+  {
+    name: 'PGPainless',
+    packages: ['pgpainless-cli'],
+    probe: ['/bin/sh', '-c', 'test -x /usr/bin/pgpainless-cli'],
+    tests: /^ox-pgpainless\.test\.ts$/,
+    services: [],
+  },
+  {
+    name: 'RNP',
+    packages: ['rnp'],
+    probe: ['/bin/sh', '-c', 'test -x /usr/bin/rnp && test -x /usr/bin/rnpkeys'],
+    tests: /^ox-rnp\.test\.ts$/,
+    services: [],
+  },
+  {
+    name: 'nbxmpp',
+    packages: ['python3-nbxmpp'],
+    probe: ['/usr/bin/python3', '-E', '-s', '-B', '-c', 'import nbxmpp.modules.openpgp'],
+    tests: /^ox-nbxmpp\.test\.ts$/,
     services: [],
   },
 ]

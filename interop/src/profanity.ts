@@ -14,8 +14,10 @@ import type { Account, Server } from './server.ts'
 export interface ProfanityOptions {
   /** How it takes keys that it meets. */
   readonly trust?: 'blind' | 'firstusage'
-  /** What it makes keys for; OMEMO unless given. */
-  readonly scheme?: 'omemo' | 'otr'
+  /** What it makes keys for; OMEMO unless given. For OpenPGP it makes none: they are GnuPG's. */
+  readonly scheme?: 'omemo' | 'otr' | 'ox'
+  /** GnuPG's home, whose configuration says which keys are to be trusted. */
+  readonly gnupgHome?: string
 }
 
 /** Milliseconds, until what is waited for is missed. */
@@ -30,16 +32,22 @@ const run = promisify(execFile)
 export class Profanity {
   readonly #account: Account
   readonly #directory: string
-  readonly #scheme: 'omemo' | 'otr'
+  readonly #scheme: 'omemo' | 'otr' | 'ox'
+  readonly #gnupgHome: string | undefined
   readonly #forget: () => void
   #terminal: ChildProcess | undefined
   #pid = 0
   #hasKeys = false
 
-  private constructor(account: Account, directory: string, scheme: 'omemo' | 'otr') {
+  private constructor(
+    account: Account,
+    directory: string,
+    { scheme = 'omemo', gnupgHome }: ProfanityOptions,
+  ) {
     this.#account = account
     this.#directory = directory
     this.#scheme = scheme
+    this.#gnupgHome = gnupgHome
     this.#forget = atEnd(() => {
       this.#terminal?.kill('SIGKILL')
       this.#kill('SIGKILL')
@@ -57,17 +65,13 @@ export class Profanity {
    *
    * @throws {Error} with its screen, when it does not come to that
    */
-  static async start(
-    server: Server,
-    account: Account,
-    { trust = 'blind', scheme = 'omemo' }: ProfanityOptions = {},
-  ): Promise<Profanity> {
+  static async start(server: Server, account: Account, options: ProfanityOptions = {}): Promise<Profanity> {
     const directory = await mkdtemp(join(tmpdir(), 'xmpp-e2e-profanity-'))
-    const profanity = new Profanity(account, directory, scheme)
+    const profanity = new Profanity(account, directory, options)
     try {
       for (const kind of ['config', 'data'])
         await mkdir(join(directory, kind, 'profanity'), { recursive: true })
-      await writeFile(join(directory, 'config', 'profanity', 'profrc'), settings(trust))
+      await writeFile(join(directory, 'config', 'profanity', 'profrc'), settings(options.trust ?? 'blind'))
       await writeFile(join(directory, 'data', 'profanity', 'accounts'), login(server, account))
       await profanity.start()
     } catch (error) {
@@ -86,7 +90,10 @@ export class Profanity {
     // In the foreground, to be a child of this process; it waits for sessions then.
     this.#terminal = spawn('/usr/bin/tmux', ['-S', socket, '-f', '/dev/null', '-D'], {
       cwd: this.#directory,
-      env: environment(this.#directory),
+      env: {
+        ...environment(this.#directory),
+        ...(this.#gnupgHome !== undefined && { GNUPGHOME: this.#gnupgHome }),
+      },
       stdio: 'ignore',
     })
     this.#terminal.on('error', () => undefined)
@@ -94,7 +101,7 @@ export class Profanity {
     const session = ['new-session', '-d', '-x', '200', '-y', '60', '-P', '-F', '#{pane_pid}', command]
     this.#pid = Number(await this.#tmux(...session))
     await this.sees(/logged in successfully/)
-    if (this.#hasKeys) return
+    if (this.#hasKeys || this.#scheme === 'ox') return
     await this.type(`/${this.#scheme} gen`)
     await this.sees(this.#scheme === 'omemo' ? /materials generated/ : /Private key generation complete/)
     this.#hasKeys = true

@@ -1,5 +1,5 @@
 /** GnuPG, with a home of its own. */
-import { mkdir } from 'node:fs/promises'
+import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type Done, Scratch } from './scratch.ts'
 import { fingerprintsOf, type OpenPgpTool, type ToolKey } from './tool.ts'
@@ -21,6 +21,7 @@ export class Gpg implements OpenPgpTool {
   static async start(algorithm: 'default' | 'future-default' = 'future-default'): Promise<Gpg> {
     const gpg = new Gpg(await Scratch.make(), algorithm)
     await mkdir(gpg.home, { mode: 0o700 })
+    await writeFile(join(gpg.home, 'gpg.conf'), 'trust-model always\n')
     return gpg
   }
 
@@ -100,6 +101,6 @@ export class Gpg implements OpenPgpTool {
 
   get #options(): readonly string[] {
     const quietly = ['--batch', '--yes', '--no-tty', '--pinentry-mode', 'loopback', '--passphrase', '']
-    return ['--homedir', this.home, ...quietly, '--trust-model', 'always']
+    return ['--homedir', this.home, ...quietly]
   }
 }

@@ -4,7 +4,7 @@ import { type Decrypted, type Encrypted, features, Ox, type OxEvent } from '@xmp
 import { memoryStore } from '@xmpp-e2e/store'
 import { type Client, testService } from '@xmpp-e2e/testkit'
 import { blindTrustBeforeVerification } from '@xmpp-e2e/trust'
-import { type BareJid, type Connection, child, type Element, element, ns, receive, text } from '@xmpp-e2e/xml'
+import { type BareJid, type Connection, child, type Element, ns, receive, text } from '@xmpp-e2e/xml'
 import { clock, random } from '@xmpp-e2e/xml/system'
 import type { ToolKey } from './tool.ts'
 
