@@ -3,18 +3,18 @@ import { spawnSync } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 
-const HELP = `npm start [-- --fast] [--scheme omemo|otr]
+const HELP = `npm start [-- --fast] [--scheme omemo|ox|otr]
 
 A tour of end-to-end encryption in the terminal: two people, three devices, and what the server sees.
 Exit code 0 only if everything has happened as it is told.
 
-  --scheme  one scheme in depth, instead of OMEMO and a little of OTR
+  --scheme  one scheme in depth, instead of OMEMO and a little of the others
   --fast    no pauses (there are none either where the output is not a terminal)
   --help    this
 
 Environment: NO_COLOR=1 for no colours; COLUMNS for the width where the output is not a terminal.`
 
-const SCHEMES = ['omemo', 'otr']
+const SCHEMES = ['omemo', 'ox', 'otr']
 const OPTIONS = { fast: { type: 'boolean' }, help: { type: 'boolean' }, scheme: { type: 'string' } }
 
 const root = fileURLToPath(new URL('..', import.meta.url))

@@ -4,6 +4,8 @@ import { StoryError } from '../src/tour/fact.ts'
 import { agree } from '../src/tour/otr/scenes/agree.ts'
 import { Talk } from '../src/tour/otr/talk.ts'
 import { authenticates, dataOf, forged } from '../src/tour/otr/wire.ts'
+import { Post } from '../src/tour/ox/post.ts'
+import { exchange } from '../src/tour/ox/scenes/keys.ts'
 import { hasPython } from '../src/tour/python-device.ts'
 import { keys } from '../src/tour/scenes/keys.ts'
 import { type Scheme, tell } from '../src/tour/story.ts'
@@ -61,8 +63,9 @@ test.each([
     const everything = lines.join('\n')
     const missing = KEY_LINES.filter((line) => !people.includes(line) && !everything.includes(line))
     expect(missing).toEqual([])
-    expect(everything.match(/ of 9: /g)).toHaveLength(9)
-    expect(everything).toContain('9 of 9: Off the record, with OTR')
+    expect(everything.match(/ of 10: /g)).toHaveLength(10)
+    expect(everything).toContain('9 of 10: Letters that last, with OpenPGP')
+    expect(everything).toContain('10 of 10: Off the record, with OTR')
     expect(everything.includes('python-omemo 1.')).toBe(python)
     expect(everything.includes('(Debian:')).toBe(!python)
   },
@@ -99,6 +102,67 @@ test.each([40, 72, 104])('the story of OTR happens as it is told, %i wide', asyn
   expect(OTR_LINES.filter((line) => !isTold(line))).toEqual([])
   expect(everything.match(/ of 6: /g)).toHaveLength(6)
   expect(everything).not.toContain('python-omemo')
+})
+
+const OX_LINES = [
+  '✓ Alice has a key',
+  '→ keeps its certificate',
+  'xmpp:alice@',
+  '✓ Alice and Bob meet, and scan each other’s codes: verified',
+  '┌─ <signcrypt>, 256',
+  '“Yes.”',
+  '✓ both letters fill 256 bytes',
+  '✗ Bob’s phone refuses it: no key of Alice’s has signed it',
+  '✗ Bob’s phone refuses it: it was changed',
+  '✗ Carol refuses it: Alice has signed it, but the letter is to Bob',
+  '✗ Bob’s phone refuses it: read before',
+  '✗ Bob’s laptop, with another code: nothing',
+  '✓ Bob’s laptop reads “The letter of last year.”, which was there before it',
+  '✗ Whoever gets Bob’s key reads all of it, too',
+]
+
+test.each([40, 72, 104])(
+  'the story of OpenPGP happens as it is told, %i wide',
+  async (width) => {
+    const lines = await told(width, false, 'ox')
+    expect(lines.filter(({ length }) => length > width)).toEqual([])
+    const everything = lines.join('\n')
+    const words = lines.join(' ').replace(/ +/g, ' ')
+    const people = peopleOf(lines)
+    const isTold = (line: string) => [everything, words, people].some((text) => text.includes(line))
+    expect(OX_LINES.filter((line) => !isTold(line))).toEqual([])
+    expect(everything.match(/ of 4: /g)).toHaveLength(4)
+    expect(everything).not.toContain('OMEMO')
+    // What is open is closed.
+    expect(everything.match(/┌/g)?.length).toBe(everything.match(/┘/g)?.length)
+  },
+  TIMEOUT,
+)
+
+describe('a story of OpenPGP that goes wrong', () => {
+  const begin = async () => {
+    const post = await Post.begin(async () => undefined)
+    await exchange(post)
+    return { post, letter: await post.alice.writes(post.bob, 'Hello!') }
+  }
+
+  test('is not told to its end when something else is read', async () => {
+    const { post, letter } = await begin()
+    await expect(post.reads(post.bob, letter, 'Hullo!')).rejects.toThrow('reads “Hullo!”, not Hello!')
+  })
+
+  test('or when what must be refused is read', async () => {
+    const { post, letter } = await begin()
+    const refused = post.refuses(post.bob, letter, 'signer-unknown', 'it is forged', [])
+    await expect(refused).rejects.toThrow(StoryError)
+  })
+
+  test('or is refused for something else', async () => {
+    const { post, letter } = await begin()
+    await post.reads(post.bob, letter, 'Hello!')
+    const refused = post.refuses(post.bob, letter, 'signer-unknown', 'it is forged', [])
+    await expect(refused).rejects.toThrow('signer-unknown, not duplicate')
+  })
 })
 
 test('the story of OMEMO alone says nothing of OTR', async () => {

@@ -1,4 +1,4 @@
-/** `node main.js [--fast] [--scheme omemo|otr]`: tells the story; exit code 0 only if it happened as told. */
+/** `node main.js [--fast] [--scheme omemo|ox|otr]`: tells the story; exit code 0 only if it happened as told. */
 import { parseArgs } from 'node:util'
 import { StoryError } from './fact.ts'
 import { hasPython } from './python-device.ts'

@@ -1,5 +1,5 @@
 /** Layout: from blocks to lines of text that fit. Pure; nothing here knows of a terminal. */
-import type { Block, Moment, Tone } from './block.ts'
+import type { Block, Box, Moment, Tone } from './block.ts'
 
 /** A line, or a part of one. */
 export interface Span {
@@ -15,6 +15,7 @@ export const MAX_WIDTH = 104
 /** What the server sees is short: the people get the rest. */
 const SERVER_WIDTH = 36
 const MAX_BUBBLE = 40
+const MAX_BOX = 46
 const INDENT = '  '
 
 /** Breaks text at spaces; words that are too long are cut. Leading spaces stay, in every line. */
@@ -96,6 +97,8 @@ function lay(block: Block, width: number): readonly Line[] {
   switch (block.kind) {
     case 'bubble':
       return bubble(block, width)
+    case 'box':
+      return boxed(block, Math.min(width, MAX_BOX)).map((text) => [{ text, tone: 'plain' }])
     case 'note': {
       const { mark, text, tone } = block
       if (mark === '') return wrap(text, width).map((line) => [{ text: line, tone }])
@@ -116,6 +119,20 @@ function bubble({ who, device, text }: Block & { kind: 'bubble' }, width: number
     `╰${'─'.repeat(inner + 2)}╯`,
   ]
   return drawn.map((line) => [{ text: margin + line, tone: who }])
+}
+
+function boxed({ title, inside }: Box, width: number): readonly string[] {
+  const inner = width - 4
+  const [head = '', ...more] = wrap(title, inner - 1)
+  const lines = [
+    ...more,
+    ...inside.flatMap((one) => (typeof one === 'string' ? wrap(one, inner) : boxed(one, inner))),
+  ]
+  return [
+    `┌─ ${head} ${'─'.repeat(inner - head.length - 1)}┐`,
+    ...lines.map((line) => `│ ${line.padEnd(inner)} │`),
+    `└${'─'.repeat(inner + 2)}┘`,
+  ]
 }
 
 /** A table with a heading for each row and column, numbers to the right; column by column where it does not fit. */

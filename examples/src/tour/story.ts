@@ -11,6 +11,12 @@ import { messages } from './otr/scenes/messages.ts'
 import { offTheRecord } from './otr/scenes/off-the-record.ts'
 import { Talk } from './otr/talk.ts'
 import { outcome } from './outcome.ts'
+import { Post } from './ox/post.ts'
+import { cheating as forging } from './ox/scenes/cheating.ts'
+import { clients } from './ox/scenes/clients.ts'
+import { keys as certificates } from './ox/scenes/keys.ts'
+import { lasting } from './ox/scenes/lasting.ts'
+import { message } from './ox/scenes/message.ts'
 import { PYTHON_PACKAGES } from './python-device.ts'
 import type { Scene } from './scene.ts'
 import { cheating } from './scenes/cheating.ts'
@@ -26,10 +32,11 @@ import type { Terminal } from './terminal.ts'
 import { World } from './world.ts'
 
 const OMEMO: readonly Scene[] = [keys, offline, crossed, lost, twice, cheating, versions, restart]
+const OX: readonly Scene<Post>[] = [certificates, message, forging, clients]
 const OTR: readonly Scene<Talk>[] = [agree, messages, compare, deny, between, end]
 
 /** What is told: everything about one scheme, or about OMEMO and a little of the others. */
-export const SCHEMES = ['omemo', 'otr'] as const
+export const SCHEMES = ['omemo', 'ox', 'otr'] as const
 export type Scheme = (typeof SCHEMES)[number]
 
 const EMPTY: Line = []
@@ -47,8 +54,10 @@ interface Told {
  */
 export async function tell(terminal: Terminal, python: boolean, scheme?: Scheme): Promise<void> {
   const { width } = terminal
+  const omemo = scheme === undefined || scheme === 'omemo' ? OMEMO : []
+  const ox = scheme === 'ox' ? OX : scheme === undefined ? [lasting] : []
   const otr = scheme === 'otr' ? OTR : scheme === undefined ? [offTheRecord] : []
-  const chapters = (scheme === 'otr' ? 0 : OMEMO.length) + otr.length
+  const chapters = omemo.length + ox.length + otr.length
   let number = 0
   const say = async (...lines: readonly Line[]): Promise<void> => {
     terminal.print(lines)
@@ -70,10 +79,11 @@ export async function tell(terminal: Terminal, python: boolean, scheme?: Scheme)
   }
 
   await say(EMPTY, heading('xmpp-e2e', width), EMPTY)
-  if (scheme !== 'otr') await tellOmemo(told, python, width)
+  if (omemo.length > 0) await tellOmemo(told, python, width)
+  if (ox.length > 0) await tellOx(told, ox, scheme)
   if (otr.length > 0) await tellOtr(told, otr, scheme)
-  const closing = scheme === 'otr' ? OTR_CLOSING : CLOSING
-  const readOn = scheme === undefined ? [...READ_ON.omemo, ...READ_ON.otr] : READ_ON[scheme]
+  const closing = CLOSING[scheme ?? 'omemo']
+  const readOn = (scheme === undefined ? SCHEMES : [scheme]).flatMap((one) => READ_ON[one])
   await say(
     EMPTY,
     ...text(closing),
@@ -96,6 +106,20 @@ async function tellOmemo({ say, text, show, chapter }: Told, python: boolean, wi
   }
 }
 
+async function tellOx(
+  { say, text, show, chapter }: Told,
+  scenes: readonly Scene<Post>[],
+  scheme: Scheme | undefined,
+): Promise<void> {
+  if (scheme === 'ox') await say(...text(OX_INTRODUCTION))
+  const post = await Post.begin(show)
+  try {
+    for (const scene of scenes) await chapter(scene, post)
+  } finally {
+    await post.close()
+  }
+}
+
 async function tellOtr(
   { say, text, show, chapter }: Told,
   scenes: readonly Scene<Talk>[],
@@ -109,6 +133,9 @@ async function tellOtr(
 const INTRODUCTION =
   'A messaging server carries messages, and usually it can read them. With OMEMO, the end-to-end encryption of XMPP, it carries them and cannot. This is a story of two people, Alice and Bob, and three devices. All of it happens now, with real keys, on this machine; it stops with an error if anything turns out otherwise than it is told.'
 
+const OX_INTRODUCTION =
+  'OpenPGP for XMPP is for letters that are to be kept: one key for each person, in all of their clients, and each letter signed by it. This is Alice and Bob, a server, and somebody who would like to be one of them. All of it happens now, with real keys, on this machine; it stops with an error if anything turns out otherwise than it is told.'
+
 const OTR_INTRODUCTION =
   'OTR, “Off-the-Record Messaging”, is for two people who are both online: a talk that leaves nothing behind, neither keys nor proof. This is Alice and Bob, and a server that would like to know. All of it happens now, with real keys, on this machine; it stops with an error if anything turns out otherwise than it is told.'
 
@@ -117,17 +144,19 @@ const WITH_PYTHON =
 
 const WITHOUT_PYTHON = `All three devices run this project. If python-omemo is installed, Bob’s laptop runs that instead, as an independent witness (Debian: ${PYTHON_PACKAGES}).`
 
-const CLOSING =
-  'The server carried everything. It knows who wrote to whom, when, and how much; it has read nothing, and when it cheated, it was caught.'
-
-const OTR_CLOSING =
-  'The server carried everything and has read nothing. What it has kept, nobody can open, and nobody has to believe.'
+const CLOSING = {
+  omemo:
+    'The server carried everything. It knows who wrote to whom, when, and how much; it has read nothing, and when it cheated, it was caught.',
+  ox: 'The server carried everything and has read nothing. It keeps the letters, and a box with the key in it: so they can be read again, by who has the code.',
+  otr: 'The server carried everything and has read nothing. What it has kept, nobody can open, and nobody has to believe.',
+} as const
 
 const READ_ON = {
   omemo: [
     'examples/src/omemo.ts: a message, in one file',
     'packages/omemo/README.md: the package and how to use it',
   ],
+  ox: ['examples/src/ox.ts: a letter, in one file', 'packages/ox/README.md: the package and how to use it'],
   otr: ['examples/src/otr.ts: a talk, in one file', 'packages/otr/README.md: the package and how to use it'],
   all: ['SECURITY.md: what it cannot protect', 'examples/src/tour: this story'],
 } as const
