@@ -13,7 +13,8 @@ import type { OxEvent } from './event.ts'
 import { announce, createAnnouncing, onOwnListEvent, unannounce } from './key/announcement.ts'
 import { createBackup, deleteBackup, findBackup, restoreBackup } from './key/backup.ts'
 import { type Certificates, certificatesOf } from './key/contact.ts'
-import { importCertificate, onContactEvent, refreshContact } from './key/contact-refresh.ts'
+import { onContactEvent } from './key/contact-event.ts'
+import { importCertificate, refreshContact } from './key/contact-refresh.ts'
 import {
   exportSecretKey,
   generateKey,

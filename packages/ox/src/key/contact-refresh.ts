@@ -5,19 +5,17 @@
  *
  * A key that is no longer listed is not encrypted to; what it has signed can still be read.
  */
-import type { PepEvent } from '@xmpp-e2e/disco/pep'
 import type { Signal } from '@xmpp-e2e/store'
 import type { BareJid } from '@xmpp-e2e/xml'
-import { type Account, change } from '../account.ts'
-import { decodeKeyList, type KeyEntry, MAX_KEYS_PER_ACCOUNT } from '../elements/key-list.ts'
+import type { Account } from '../account.ts'
+import { type KeyEntry, MAX_KEYS_PER_ACCOUNT } from '../elements/key-list.ts'
 import { OxError } from '../error.ts'
 import { belongsTo, type Certificate, readCertificate } from '../openpgp/certificate.ts'
-import { records } from '../record.ts'
 import { utf8 } from '../utf8.ts'
 import { type FetchedList, fetchCertificate, fetchList } from './certificate-fetch.ts'
 import { type Contact, contactRecord, contactWith, knownContact } from './contact.ts'
 import { changeContact } from './contact-change.ts'
-import { type ContactRecord, decodeContact, encodeContact, type KeyRecord } from './contact-record.ts'
+import type { ContactRecord, KeyRecord } from './contact-record.ts'
 
 /** How long a list is believed without notifications, in milliseconds: a day. */
 export const LIST_MS = 86_400_000
@@ -160,46 +158,6 @@ async function look(account: Account, jid: BareJid, { entry, record, isHere }: C
   const { problem } = fetched
   // One that is here stays of use, and without its date it is asked for again.
   return { key: isHere ? key : { ...key, problem }, isUnavailable: problem === 'certificate-unavailable' }
-}
-
-/**
- * @internal What a server tells of a contact's list, with or without saying what it is. One that says what is known costs no
- * request; else the list is read, since a notification can be older than what is known.
- */
-export async function onContactEvent(account: Account, event: PepEvent): Promise<void> {
-  const { owner } = event
-  const isNews = await change(account, [records.contact(owner)], ([bytes]) => {
-    // Of those who were never written to, nothing is kept: anybody in the roster could fill the store.
-    if (bytes === undefined) return { result: false }
-    const { freshUntil: _, ...record } = decodeContact(bytes)
-    if (saysWhatIsKnown(event, record)) return { result: false }
-    return { put: [[records.contact(owner), encodeContact(record)]], result: true }
-  })
-  if (!isNews) return
-  // What is being read already may be the list from before.
-  await account.refreshing.get(owner)?.catch(() => {})
-  await refreshContact(account, owner, {})
-}
-
-/** @internal */
-export function saysWhatIsKnown(event: PepEvent, { problem, keys }: ContactRecord): boolean {
-  const payload = event.kind === 'items' ? event.items.at(-1)?.payload : undefined
-  if (payload === undefined || problem !== undefined) return false
-  const listed = new Map(keys.filter((key) => key.listed).map((key) => [key.fingerprint, key]))
-  try {
-    const { entries } = decodeKeyList(payload)
-    return (
-      entries.length === listed.size &&
-      entries.every(({ fingerprint, date }) => {
-        const key = listed.get(fingerprint)
-        const isSame = date !== undefined && key?.date?.getTime() === date.getTime()
-        return isSame && key?.problem === undefined
-      })
-    )
-  } catch (error) {
-    if (error instanceof OxError) return false
-    throw error
-  }
 }
 
 /**
