@@ -243,6 +243,36 @@ describe('version 6 of keys', () => {
   })
 })
 
+describe('ciphers', () => {
+  test('AES-256, unless one of the recipients has only the one that all must have', async () => {
+    const components = componentsOf(mallory.certificate.key)
+    const user = components.find(({ head }) => head instanceof openpgp.UserIDPacket)
+    const self = await signature({ userID: user?.head, key: primaryOf(mallory) }, primaryOf(mallory), NOW, {
+      signatureType: enums.signature.certPositive,
+      keyFlags: Uint8Array.of(enums.keyFlags.certifyKeys | enums.keyFlags.signData),
+      preferredSymmetricAlgorithms: [enums.symmetric.aes128],
+    })
+    const key = publicKey(components.map((one) => (one === user ? { ...one, signatures: [self] } : one)))
+    const old = await read(key.write())
+    const cipherOf = async (to: readonly Certificate[]) => {
+      const message: openpgp.Message<Uint8Array> = await openpgp.readMessage({
+        binaryMessage: await crypt(HELLO, [juliet.certificate, ...to], NOW),
+      })
+      const [found] = await openpgp.decryptSessionKeys({
+        message,
+        decryptionKeys: juliet.key,
+        date: new Date(NOW),
+      })
+      return found?.algorithm
+    }
+    expect([await cipherOf([]), await cipherOf([romeo.certificate]), await cipherOf([old])]).toEqual([
+      'aes256',
+      'aes256',
+      'aes128',
+    ])
+  })
+})
+
 describe('row 22: merging', () => {
   test('is a union, in whatever order and however often', async () => {
     const [before, after] = await Promise.all([

@@ -157,7 +157,8 @@ export async function signature(
     ...properties,
   })
   const signing: Signing = packet
-  await signing.sign(by, data, new Date(at), false, LENIENT)
+  const config = { ...LENIENT, nonDeterministicSignaturesViaNotation: false }
+  await signing.sign(by, data, new Date(at), false, config)
   return packet
 }
 

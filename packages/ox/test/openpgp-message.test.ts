@@ -355,6 +355,10 @@ describe('row 18: limits', () => {
     const encrypted = await encryptedTo(juliet, [compressed(zeros)])
     expect(encrypted.length).toBeLessThan(20_000)
     expect(await open(encrypted)).toEqual(tooBig)
+    // What is in it does not matter: nobody looks.
+    const broken = () => compressed(zeros, zeros)
+    expect(await open(messageOf(broken()))).toEqual(tooBig)
+    expect(await open(await encryptedTo(juliet, [broken()]))).toEqual(tooBig)
   })
 
   test('a content of the greatest length, and of one byte more', async () => {

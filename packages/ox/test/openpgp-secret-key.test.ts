@@ -321,6 +321,10 @@ describe('XEP-0373 §5.4: backups', () => {
       romeo.bytes,
       await sign(HELLO, romeo, NOW),
       await signcrypt(HELLO, romeo, [juliet.certificate], NOW),
+      joined(
+        rawPackets(await sealBackup([romeo], CODE))[0]?.whole ?? HELLO,
+        rawPacket(9, new Uint8Array(64)),
+      ),
       new Uint8Array(300_000),
     ])
       await expect(openBackup(data, [CODE], NOW)).rejects.toMatchObject({ code: 'backup-malformed' })

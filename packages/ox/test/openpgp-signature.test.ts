@@ -258,6 +258,23 @@ describe('row 23: revoked and expired', () => {
       )
   })
 
+  test('row 23: SHA-1 is good enough to revoke', async () => {
+    const [rsa] = (await readSecretKeys(bytes(vectors.rsa.secret), LATER)) as [SecretKey]
+    const [primary, ...rest] = componentsOf(rsa.certificate.key)
+    if (primary === undefined) throw new TypeError('no key')
+    const revocation = await signature({ key: primary.head }, primaryOf(rsa), NOW, {
+      signatureType: enums.signature.keyRevocation,
+      hashAlgorithm: enums.hash.sha1,
+      reasonForRevocationFlag: enums.reasonForRevocation.keyCompromised,
+      reasonForRevocationString: '',
+    })
+    const key = publicKey([{ ...primary, signatures: [...primary.signatures, revocation] }, ...rest])
+    const revoked = await readCertificate(key.write(), undefined, LATER)
+    expect(revoked).toMatchObject({ revoked: 'hard', problem: 'certificate-revoked' })
+    expect(await verdict(vectors.rsa.messages.signcrypt, [rsa.certificate])).toMatchObject({ kind: 'valid' })
+    expect(await verdict(vectors.rsa.messages.signcrypt, [revoked])).toEqual(invalid)
+  })
+
   test('row 23: what is signed after it was retired does not', async () => {
     const retired = await revokeSecretKey(romeo, 'retired', NOW + 60 * MINUTE)
     const packetAt = (at: number) => literal('hi').then((data) => signature(data, primaryOf(romeo), at, {}))

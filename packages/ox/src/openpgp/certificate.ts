@@ -64,8 +64,7 @@ export async function readCertificate(
 
 async function parseKeys(data: Uint8Array): Promise<readonly PublicKey[]> {
   const keys: Key[] = []
-  for (const { kind, bytes } of dearmored(data)) {
-    if (kind === 'private') throw malformed('it holds secret keys')
+  for (const { bytes } of dearmored(data)) {
     try {
       keys.push(...(await readKeys({ binaryKeys: bytes, config: STRICT })))
     } catch (error) {
