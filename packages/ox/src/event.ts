@@ -2,6 +2,7 @@
 import type { Key, Level } from '@xmpp-e2e/trust'
 import type { BareJid } from '@xmpp-e2e/xml'
 
+/** Told to those who listen with `on`; the README says for each what to do. */
 export type OxEvent =
   /** A key that was never seen before; its level is what the policy gave it. */
   | { readonly kind: 'key-met'; readonly key: Key }

@@ -71,6 +71,7 @@ export type CertificateProblem =
   | 'certificate-revoked'
   | 'encryption-key-missing'
 
+/** A key, or a whole recipient, that does not get a message. */
 export interface Skipped {
   readonly owner: BareJid
   /** Lower-case hex; absent when it is about the whole account. */
@@ -88,6 +89,7 @@ export interface Refused {
   readonly skipped: readonly Skipped[]
 }
 
+/** What came of a message: stanzas to send, or why there are none. */
 export type Encrypted =
   | {
       readonly kind: 'encrypted'
@@ -174,6 +176,7 @@ export type UnreadableCode =
   | 'key-distrusted'
   | 'crypto-unavailable'
 
+/** A message that holds: opened, signed by its sender unless it says that it is not, and addressed to where it came in. */
 export interface DecryptedMessage {
   readonly kind: 'message'
   /** For `settle`: until then decrypting it again gives the same answer, afterwards it is a duplicate. */
@@ -210,6 +213,7 @@ export interface DecryptedMessage {
  */
 export type Retry = 'never' | 'after-unlock' | 'after-refresh' | 'after-decision' | 'later'
 
+/** What a stanza comes to. */
 export type Decrypted =
   | DecryptedMessage
   /**

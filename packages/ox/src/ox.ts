@@ -107,24 +107,26 @@ export class Ox {
     await announce(this.#account, { signal })
   }
 
-  /** Whether a stanza has something for `decrypt`. */
+  /** Whether a stanza has something for `decrypt`: then its body, if any, is what clients show that do not know OpenPGP. */
   claims(stanza: Element): boolean {
     return hasOpenpgp(stanza)
   }
 
   /**
    * Signs and encrypts a whole message (`<signcrypt/>`) for all keys of the recipients, and for our own. Messages of type
-   * `groupchat` go to a room, and `to` are the real addresses of its members (`audience`). Send `stanzas` as they are.
+   * `groupchat` go to a room, and `to` are the real addresses of its members (`audience`); with none, the room is asked for
+   * them. Keys that are not known are fetched. Send `stanzas` as they are.
    *
    * @throws {TypeError | RangeError} on what is no message, or to somebody else
-   * @throws the signal's reason
+   * @throws {OxError} `state-malformed`, `state-version-unknown`
+   * @throws the signal's reason, also when it comes while `audience-changed` is told
    */
   async encrypt(message: Element, to: readonly BareJid[], { signal }: Abortable = {}): Promise<Encrypted> {
     this.#assertOpen()
     return encrypt(this.#account, message, to, { signal })
   }
 
-  /** The same without a signature (`<crypt/>`): nobody can say who has written it. XEP-0374 §2.4 forbids it for chats. */
+  /** `encrypt` without a signature (`<crypt/>`): nobody can say who has written it. XEP-0374 §2.4 forbids it for chats. @throws as `encrypt` */
   async encryptUnsigned(
     message: Element,
     to: readonly BareJid[],
@@ -134,7 +136,7 @@ export class Ox {
     return encryptUnsigned(this.#account, message, to, { signal })
   }
 
-  /** Signs a whole message that everybody can read (`<sign/>`). XEP-0374 §2.4 forbids it for chats. */
+  /** Signs a whole message that everybody can read (`<sign/>`). XEP-0374 §2.4 forbids it for chats. @throws as `encrypt` */
   async sign(message: Element, to: readonly BareJid[], { signal }: Abortable = {}): Promise<Signed> {
     this.#assertOpen()
     return sign(this.#account, message, to, { signal })
@@ -143,7 +145,7 @@ export class Ox {
   /**
    * `encrypt`, and sends what comes of it.
    *
-   * @throws what the connection's `send` rejects with
+   * @throws as `encrypt`, and what the connection's `send` rejects with
    */
   async send(message: Element, to: readonly BareJid[], options: Abortable = {}): Promise<Encrypted> {
     const encrypted = await this.encrypt(message, to, options)
@@ -157,6 +159,7 @@ export class Ox {
    * answer, until it is settled. Keys of the sender that are not known are fetched.
    *
    * @throws {TypeError} on what another account has received
+   * @throws {OxError} `state-malformed`, `state-version-unknown`
    */
   async decrypt(received: Received): Promise<Decrypted> {
     this.#assertOpen()

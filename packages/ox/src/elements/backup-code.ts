@@ -6,6 +6,7 @@ const LENGTH = 24
 /** The largest multiple of 34 in a byte: what is beyond would make some characters likelier. */
 const FAIR = Math.floor(256 / ALPHABET.length) * ALPHABET.length
 
+/** A code for a backup: to be shown to a person once, and kept nowhere (XEP-0373 §5.4). */
 export function generateBackupCode(random: Random): string {
   let characters = ''
   while (characters.length < LENGTH)

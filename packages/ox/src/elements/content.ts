@@ -31,6 +31,7 @@ import { utf8 } from '../utf8.ts'
 import { padding } from './padding.ts'
 import { stamp } from './stamp.ts'
 
+/** Of all elements of XEP-0373 that are not in a payload; also what keys of OpenPGP are filed under, `Key.protocol`. */
 export const OX_NAMESPACE = 'urn:xmpp:openpgp:0'
 
 /**
@@ -41,9 +42,12 @@ export const MAX_CONTENT_BYTES = 131_072
 /** Addressees of one content element: a room is one. */
 export const MAX_ADDRESSEES = 1000
 
+/** A content element, without its padding. */
 export interface Content {
   readonly kind: ContentKind
+  /** For whom it was written: recipients compare it with where the message comes in (XEP-0373 §3.2). */
   readonly to: readonly BareJid[]
+  /** When it was written, to the second. */
   readonly time: Date
   /** Smack reads the payload up to the first child that it does not know: a body comes first. */
   readonly payload: readonly Element[]

@@ -10,6 +10,7 @@ import { OxError, type OxErrorCode } from '../error.ts'
 import { OX_NAMESPACE } from './content.ts'
 import { KEY_LIST_NODE } from './key-list.ts'
 
+/** Where the backup of secret keys is (XEP-0373 §5.1). */
 export const SECRET_KEY_NODE = 'urn:xmpp:openpgp:0:secret-key'
 
 const pubkey = codec(OX_NAMESPACE, 'pubkey', { data: inside('data', content(base64())) })
@@ -20,6 +21,7 @@ export function publicKeyNode(fingerprint: string): string {
   return `${KEY_LIST_NODE}:${fingerprint.toUpperCase()}`
 }
 
+/** `<pubkey/>` of a certificate in binary form (XEP-0373 §4.1). */
 export function encodePublicKey(certificate: Uint8Array): Element {
   return pubkey.encode({ data: certificate as Bytes })
 }
@@ -29,6 +31,7 @@ export function decodePublicKey(el: Element): Bytes {
   return decoded(pubkey, el, 'certificate-malformed')
 }
 
+/** `<secretkey/>` of an OpenPGP message that is encrypted under a backup code (XEP-0373 §5.4). */
 export function encodeSecretKey(message: Uint8Array): Element {
   return secretkey.encode({ data: message as Bytes })
 }

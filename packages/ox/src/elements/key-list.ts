@@ -10,11 +10,13 @@ import { OxError } from '../error.ts'
 import { OX_NAMESPACE } from './content.ts'
 import { stamp } from './stamp.ts'
 
+/** Where the list of an account's keys is (XEP-0373 §4.2). */
 export const KEY_LIST_NODE = 'urn:xmpp:openpgp:0:public-keys'
 
 /** Keys in one list. Each costs about 130 characters of every message. */
 export const MAX_KEYS_PER_ACCOUNT = 32
 
+/** `<pubkey-metadata/>`: one key of an account. */
 export interface KeyEntry {
   /** 40 digits, lower case. */
   readonly fingerprint: string

@@ -11,6 +11,7 @@ const MAX_CHARACTERS = (MAX_MESSAGE_BYTES / 3) * 8
 
 const encoded = base64()
 
+/** `<openpgp/>` around an OpenPGP message in binary form. */
 export function openpgpElement(message: Uint8Array): Element {
   return element(OX_NAMESPACE, 'openpgp', {}, encoded.encode(message as Bytes))
 }

@@ -48,6 +48,7 @@ export interface CertificateInfo {
   readonly bytes: Bytes | undefined
 }
 
+/** What is known of the keys of an account. */
 export interface Certificates {
   readonly all: readonly CertificateInfo[]
   /** Why there is no list, or none that is up to date. */

@@ -39,7 +39,9 @@ export interface OwnKey {
   readonly locked: boolean
   /** Whether it signs. */
   readonly selected: boolean
+  /** Whether others were told of it, and are to find it. */
   readonly announced: boolean
+  /** Whether the backup that this client has made, or restored, holds it. */
   readonly backedUp: boolean
 }
 
