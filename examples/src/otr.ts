@@ -3,7 +3,7 @@ import { Otr } from '@xmpp-e2e/otr'
 import { memoryStore } from '@xmpp-e2e/store'
 import { testService } from '@xmpp-e2e/testkit'
 import { blindTrustBeforeVerification, formatFingerprint } from '@xmpp-e2e/trust'
-import { type BareJid, type Element, ns, receive, text } from '@xmpp-e2e/xml'
+import { type BareJid, ns, text } from '@xmpp-e2e/xml'
 import { clock } from '@xmpp-e2e/xml/system'
 
 const service = testService({ now: Date.now() }) // its time is that of `clock`
@@ -23,11 +23,8 @@ async function client(name: string, resource: string) {
   })
 
   const show = (...words: readonly string[]) => console.log(`${resource}:`, ...words)
-  /** Every message has to pass, in order, since whoever asks for OTR does so in plain text. */
-  async function read(raw: Element) {
-    const received = receive(raw, { account })
-    if (received.kind !== 'message' || !otr.claims(received.stanza)) return
-    const arrived = await otr.decrypt(received)
+  /** Plain text passes too, since whoever asks for OTR does so in it. */
+  otr.listen((arrived) => {
     switch (arrived.kind) {
       case 'message':
         return show(`${arrived.sender.jid} says ${arrived.content.map(text)} (${arrived.key.level})`)
@@ -35,10 +32,8 @@ async function client(name: string, resource: string) {
         return show(arrived.unexpected ? 'not encrypted, beware' : 'not encrypted')
       case 'unreadable':
         return show(`cannot read it: ${arrived.code}`)
-      case 'silent': // a step of OTR's own, or nothing for this client
     }
-  }
-  connection.subscribe({ stanza: (raw) => void read(raw) })
+  })
   otr.on((event) => {
     if (event.kind === 'session') show(`${event.session.state} with ${event.jid}`)
     if (event.kind === 'smp-asked') show(`is asked: ${event.question}`)

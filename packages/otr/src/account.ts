@@ -1,11 +1,14 @@
 /** What the parts of one façade share. */
+import { randomBytes } from '@noble/hashes/utils.js'
 import type { Clock, Signal, Store } from '@xmpp-e2e/store'
 import type { Policy as TrustPolicy } from '@xmpp-e2e/trust'
 import type { BareJid, Connection } from '@xmpp-e2e/xml'
 import type { AccountEvent } from './account-event.ts'
-import type { Group } from './arithmetic/group.ts'
+import { createGroup, type Group } from './arithmetic/group.ts'
+import { fingerprint } from './dsa/dsa.ts'
+import type { OtrOptions } from './options.ts'
 import type { OtrMeans } from './protocol/conversation.ts'
-import type { Policy } from './protocol/policy.ts'
+import { createPolicy, type Policy } from './protocol/policy.ts'
 import type { Slices } from './protocol/slices.ts'
 import type { Device } from './record.ts'
 import type { Random } from './wire/bytes.ts'
@@ -28,6 +31,34 @@ export interface Account {
   /** Aborts when the façade is closed. */
   readonly closing: Signal
   emit(event: AccountEvent): void
+}
+
+/** @internal `store` is the account's part. @throws {RangeError} on a policy of OTR that is none */
+export function createAccount(
+  options: OtrOptions,
+  store: Store,
+  device: Device,
+  { closing, emit }: Pick<Account, 'closing' | 'emit'>,
+): Account {
+  const { account: jid, connection, policy, clock, random = randomBytes } = options
+  const shared = createPolicy(options.otr)
+  return {
+    jid,
+    store,
+    connection,
+    policy,
+    clock,
+    random,
+    group: createGroup(random),
+    device,
+    fingerprint: fingerprint(device.key),
+    policyFor(contact) {
+      const own = options.otrFor?.(contact)
+      return own === undefined ? shared : createPolicy({ ...shared, ...own })
+    },
+    closing,
+    emit,
+  }
 }
 
 /** @internal */

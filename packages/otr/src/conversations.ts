@@ -12,7 +12,8 @@
 import { type BareJid, bare } from '@xmpp-e2e/xml'
 import { type Account, meansFor, runWithPauses } from './account.ts'
 import { type AccountEvent, toldOf } from './account-event.ts'
-import { type News, note } from './keyring.ts'
+import { keyOf, type News, note } from './keyring.ts'
+import { excessOf, type Peer, withoutOldest } from './limits.ts'
 import type { SessionInfo } from './outcome.ts'
 import {
   type Conversation,
@@ -31,17 +32,6 @@ import { viewSession } from './protocol/session.ts'
 import type { Slices } from './protocol/slices.ts'
 import { decodeContact, records } from './record.ts'
 import { controlStanza } from './xmpp.ts'
-
-/**
- * Addresses without a session of which something is remembered: that an error went out, or pieces of a message, 2 MiB
- * at most of each: 64 MiB. One more, and the one that was silent for longest is forgotten.
- */
-export const MAX_STRANGERS = 32
-/**
- * Addresses with a session, live or finished. One more, and the one that was silent for longest is forgotten, but never
- * one that the application talks to: with it would go which key its messages are meant for, and that they are private.
- */
-export const MAX_PEERS = 1000
 
 /** @internal */
 export type Work = (conversation: Conversation, means: OtrMeans) => OtrStep | Slices<OtrStep>
@@ -83,6 +73,12 @@ export interface Performed extends OtrStep {
   readonly isOver: boolean
 }
 
+/** What there is to tell of what was stored, and events that are not to be told. */
+interface Stored {
+  readonly noted: readonly AccountEvent[]
+  readonly hidden: ReadonlySet<ConversationEvent>
+}
+
 interface Selection {
   readonly address: string
   /** The key that messages are meant for. */
@@ -94,7 +90,7 @@ interface Selection {
 /** @internal */
 export function createConversations(account: Account): Conversations {
   /** Who was silent for longest comes first. */
-  const table = new Map<string, Conversation>()
+  const table = new Map<string, Peer>()
   const selections = new Map<BareJid, Selection>()
   const turns = new Map<BareJid, Promise<unknown>>()
   /** What has begun in one epoch has no effect in another. */
@@ -116,36 +112,44 @@ export function createConversations(account: Account): Conversations {
   ): Promise<Performed> {
     const begun = epoch
     const contact = bare(address)
-    const before = table.get(address) ?? (await fresh(contact))
+    const before = table.get(address)?.conversation ?? (await fresh(contact))
     const result = work(before, meansFor(account, contact))
     const step = 'conversation' in result ? result : await runWithPauses(account, result)
-    const noted = await stored(contact, before, step)
+    const { noted, hidden } = await stored(contact, before, step)
     if (begun !== epoch || account.closing.aborted) {
       wipe(step.conversation, undefined)
       return { ...step, send: [], isOver: true }
     }
     keep(address, before, step.conversation)
-    const foreign = follow(contact, address, step.events)
+    follow(contact, address, step.events)
     for (const event of noted) account.emit(event)
     if (!holdsBack) await send(address, step.send)
-    for (const event of step.events) tell(address, event, foreign)
+    for (const event of step.events) if (!hidden.has(event)) tell(address, event)
     schedule()
     return { ...step, isOver: false }
   }
 
-  async function stored(
-    contact: BareJid,
-    before: Conversation,
-    step: OtrStep,
-  ): Promise<readonly AccountEvent[]> {
-    const news = newsOf(before, step)
-    if (news === undefined) return []
+  async function stored(contact: BareJid, before: Conversation, step: OtrStep): Promise<Stored> {
     try {
-      return (await note(account, contact, news)).events
+      const news = newsOf(step)
+      const noted = news === undefined ? [] : (await note(account, contact, news)).events
+      return { noted, hidden: await hiddenOf(contact, step) }
     } catch (error) {
       wipe(step.conversation, before)
       throw error
     }
+  }
+
+  /** What somebody has begun whose messages are not shown either. */
+  async function hiddenOf(contact: BareJid, { events }: OtrStep): Promise<ReadonlySet<ConversationEvent>> {
+    const hidden = new Set<ConversationEvent>()
+    for (const event of events) {
+      const isTheirs = event.type === 'smp-asked' || ('weInitiated' in event && !event.weInitiated)
+      if (!isTheirs || !('fingerprint' in event)) continue
+      const { level } = await keyOf(account, contact, event.fingerprint)
+      if (!account.policy.mayShow(level)) hidden.add(event)
+    }
+    return hidden
   }
 
   async function fresh(contact: BareJid): Promise<Conversation> {
@@ -166,18 +170,27 @@ export function createConversations(account: Account): Conversations {
   function keep(address: string, before: Conversation, after: Conversation): void {
     wipe(before, after)
     table.delete(address)
-    if (!isUnused(after)) table.set(address, after)
-    if (!isPrivate(after)) release(bare(address))
-    const strangers = [...table].filter(([, one]) => !isPrivate(one))
-    for (const [excess] of strangers.slice(0, -MAX_STRANGERS)) forget(excess)
-    if (table.size <= MAX_PEERS) return
-    const talkedTo = new Set([...selections.values()].map((one) => (one.isEngaged ? one.address : undefined)))
-    const peers = [...table].filter(([at, one]) => isPrivate(one) && !talkedTo.has(at))
-    for (const [excess, one] of peers.slice(0, -MAX_PEERS)) {
-      const { events } = lose(one)
-      forget(excess)
-      for (const event of events) tell(excess, event, new Set())
+    const contact = bare(address)
+    if (!isUnused(after)) put(address, contact, after)
+    if (!isPrivate(after)) release(contact)
+    if (after.assemblies.length > 0)
+      for (const [at, conversation] of withoutOldest(table)) put(at, bare(at), conversation)
+    const isTalkedTo = (at: string, to: BareJid) => {
+      const selection = selections.get(to)
+      return selection?.address === at && selection.isEngaged
     }
+    const { forgotten, lost } = excessOf(table, isTalkedTo)
+    for (const at of forgotten) {
+      const excess = table.get(at)
+      forget(at)
+      for (const event of excess === undefined ? [] : lose(excess.conversation).events) tell(at, event)
+    }
+    for (const [at, { conversation }] of lost) loseOne(at, conversation)
+  }
+
+  /** Where it stands already, or at the end. */
+  function put(address: string, contact: BareJid, conversation: Conversation): void {
+    table.set(address, { contact, conversation, due: nextTick(conversation, account.policyFor(contact)) })
   }
 
   /** Not before the last session is gone: another key's would take the place of the one that was ended. */
@@ -187,54 +200,48 @@ export function createConversations(account: Account): Conversations {
   }
 
   function isPrivateWith(contact: BareJid, besides?: string): boolean {
-    return [...table].some(([at, one]) => at !== besides && isPrivate(one) && bare(at) === contact)
+    for (const [at, one] of table)
+      if (one.contact === contact && at !== besides && isPrivate(one.conversation)) return true
+    return false
   }
 
   function forget(address: string): void {
     const before = table.get(address)
-    if (before !== undefined) wipe(before, undefined)
+    if (before !== undefined) wipe(before.conversation, undefined)
     table.delete(address)
     release(bare(address))
   }
 
-  /** @returns fingerprints that are not the one that messages to the contact are meant for */
-  function follow(
-    contact: BareJid,
-    address: string,
-    events: readonly ConversationEvent[],
-  ): ReadonlySet<string> {
-    const foreign = new Set<string>()
+  function follow(contact: BareJid, address: string, events: readonly ConversationEvent[]): void {
     for (const event of events) {
       const used = usedKey(event)
       if (used === undefined) continue
       const { fingerprint, isMessage, keyChanged } = used
       const selection = selections.get(contact)
-      if (keyChanged || (selection !== undefined && selection.expected !== fingerprint)) {
-        foreign.add(fingerprint)
-        continue
-      }
+      if (keyChanged || (selection !== undefined && selection.expected !== fingerprint)) continue
       if (selection === undefined || isMessage || !isLive(selection.address))
         selections.set(contact, { address, expected: fingerprint, isEngaged: selection?.isEngaged ?? false })
     }
-    return foreign
   }
 
   function isLive(address: string): boolean {
-    const conversation = table.get(address)
-    return conversation !== undefined && isEncrypted(conversation)
+    const peer = table.get(address)
+    return peer !== undefined && isEncrypted(peer.conversation)
   }
 
-  function tell(address: string, event: ConversationEvent, foreign: ReadonlySet<string>): void {
-    const told = toldOf(address, event, isSelected)
-    if (told === undefined) return
-    const isForeign =
-      told.kind === 'session' && 'fingerprint' in told.session && foreign.has(told.session.fingerprint)
-    account.emit(isForeign ? { ...told, keyChanged: true } : told)
+  function tell(address: string, event: ConversationEvent): void {
+    const told = toldOf(address, event, { isSelected, isForeign })
+    if (told !== undefined) account.emit(told)
+  }
+
+  function isForeign(address: string, fingerprint: string): boolean {
+    const selection = selections.get(bare(address))
+    return selection !== undefined && selection.expected !== fingerprint
   }
 
   function isSelected(address: string, instance: number): boolean {
     const isHere = selections.get(bare(address))?.address === address
-    return isHere && table.get(address)?.active === instance
+    return isHere && table.get(address)?.conversation.active === instance
   }
 
   function schedule(): void {
@@ -248,21 +255,17 @@ export function createConversations(account: Account): Conversations {
   }
 
   function nextDue(): number | undefined {
-    const times = [...table].flatMap(
-      ([address, one]) => nextTick(one, account.policyFor(bare(address))) ?? [],
-    )
-    return times.length === 0 ? undefined : times.reduce((a, b) => Math.min(a, b))
+    let first: number | undefined
+    for (const { due } of table.values()) if (due !== undefined && !(due >= (first ?? due + 1))) first = due
+    return first
   }
 
   async function tickAll(): Promise<void> {
     const now = account.clock.now()
-    const due = [...table].filter(([address, one]) => {
-      const time = nextTick(one, account.policyFor(bare(address)))
-      return time !== undefined && time <= now
-    })
+    const all = [...table].filter(([, { due }]) => due !== undefined && due <= now)
     await Promise.all(
-      due.map(([address]) =>
-        inTurn(bare(address), async () => void (table.has(address) && (await perform(address, tick)))),
+      all.map(([address, { contact }]) =>
+        inTurn(contact, async () => void (table.has(address) && (await perform(address, tick)))),
       ),
     )
     schedule()
@@ -271,14 +274,14 @@ export function createConversations(account: Account): Conversations {
   function loseOne(address: string, before: Conversation): void {
     const step = lose(before)
     keep(address, before, step.conversation)
-    for (const event of step.events) tell(address, event, new Set())
+    for (const event of step.events) tell(address, event)
   }
 
   return {
     inTurn,
     perform,
     send,
-    get: (address) => table.get(address),
+    get: (address) => table.get(address)?.conversation,
     selected(contact) {
       const address = selections.get(contact)?.address
       return address !== undefined && table.has(address) ? address : undefined
@@ -289,14 +292,15 @@ export function createConversations(account: Account): Conversations {
       if (selection !== undefined) selections.set(contact, { ...selection, isEngaged: true })
     },
     select(contact, address) {
-      const expected = table.get(address)?.expected
+      const expected = table.get(address)?.conversation.expected
       if (expected !== undefined) selections.set(contact, { address, expected, isEngaged: true })
     },
-    addressesOf: (contact) => [...table.keys()].filter((address) => bare(address) === contact),
+    addressesOf: (contact) =>
+      [...table].flatMap(([address, one]) => (one.contact === contact ? [address] : [])),
     isPrivate: isPrivateWith,
     infos: () =>
-      [...table].flatMap(([jid, { instances }]) =>
-        instances.flatMap(({ tag: instance, session }) =>
+      [...table].flatMap(([jid, { conversation }]) =>
+        conversation.instances.flatMap(({ tag: instance, session }) =>
           session.state === 'plaintext'
             ? []
             : [{ jid, instance, session: viewSession(session), selected: isSelected(jid, instance) }],
@@ -305,7 +309,7 @@ export function createConversations(account: Account): Conversations {
     lose(address) {
       if (address === undefined) {
         epoch++
-        for (const [one, before] of [...table]) loseOne(one, before)
+        for (const [one, { conversation }] of [...table]) loseOne(one, conversation)
         schedule()
         return
       }
@@ -313,7 +317,7 @@ export function createConversations(account: Account): Conversations {
       // Not while something is done with it.
       void inTurn(contact, async () => {
         const before = table.get(address)
-        if (before !== undefined) loseOne(address, before)
+        if (before !== undefined) loseOne(address, before.conversation)
       })
     },
     async tick() {
@@ -341,7 +345,7 @@ function usedKey(event: ConversationEvent) {
 }
 
 /** What of a step is to be stored. */
-function newsOf(before: Conversation, { conversation, events }: OtrStep): News | undefined {
+function newsOf({ events }: OtrStep): News | undefined {
   const opened = events.flatMap((event) =>
     event.type === 'state' && event.to.state === 'encrypted' ? [event.to] : [],
   )
@@ -349,10 +353,7 @@ function newsOf(before: Conversation, { conversation, events }: OtrStep): News |
     // Who was asked a question has proven something to somebody, and learnt nothing about them.
     if (event.type !== 'smp-ended' || event.result !== 'match') return []
     if (event.oneWay && !event.weInitiated) return []
-    const sessions = [conversation, before].map(
-      ({ instances }) => instances.find(({ tag }) => tag === event.instance)?.session,
-    )
-    return sessions.flatMap((one) => (one && 'fingerprint' in one ? [one.fingerprint] : [])).slice(0, 1)
+    return [event.fingerprint]
   })
   if (opened.length === 0 && matched.length === 0) return undefined
   return {

@@ -1,6 +1,6 @@
-import type { Clock, Signal, Store } from '@xmpp-e2e/store'
+import { type Clock, type Signal, type Store, scoped } from '@xmpp-e2e/store'
 import type { Policy as TrustPolicy } from '@xmpp-e2e/trust'
-import type { BareJid, Connection } from '@xmpp-e2e/xml'
+import { type BareJid, bareJid, type Connection } from '@xmpp-e2e/xml'
 import type { Policy } from './protocol/policy.ts'
 import type { Random } from './wire/bytes.ts'
 
@@ -19,7 +19,7 @@ export interface OtrOptions {
    * and what is thought of others' keys; never a session.
    */
   readonly store: Store
-  /** To send on; stanzas of type message are not taken from it, but given to `decrypt` by the application. */
+  /** To send on; messages are taken from it for who calls `listen`, else the application gives them to `decrypt`. */
   readonly connection: Connection
   /** Which keys are used. There is no default: it is for the application to choose. */
   readonly policy: TrustPolicy
@@ -31,6 +31,13 @@ export interface OtrOptions {
   readonly otr?: Partial<Policy> | undefined
   /** The same for one contact, before `otr`: version 2 for those who have nothing else, say. */
   otrFor?(contact: BareJid): Partial<Policy> | undefined
+}
+
+/** @internal The account's part of the store. @throws {TypeError} on options that are none */
+export function storeOf({ account, policy, store }: OtrOptions): Store {
+  if (bareJid.decode(account) !== account) throw new TypeError('account: expected a canonical bare JID')
+  if (typeof policy?.first !== 'function') throw new TypeError('policy: expected a Policy')
+  return scoped(scoped(store, 'otr'), account)
 }
 
 /** While a key is made, which happens once. */

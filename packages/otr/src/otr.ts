@@ -1,10 +1,9 @@
 /** The façade: OTR for one client of one account. The only place that holds anything in memory. */
 import { randomBytes } from '@noble/hashes/utils.js'
-import { type Store, scoped } from '@xmpp-e2e/store'
+import type { Store } from '@xmpp-e2e/store'
 import type { Evidence, Key, KeyRef, Level } from '@xmpp-e2e/trust'
 import {
   type BareJid,
-  bareJid,
   type Closing,
   closing,
   type Element,
@@ -12,13 +11,12 @@ import {
   type Received,
   untilSession,
 } from '@xmpp-e2e/xml'
-import type { Account } from './account.ts'
+import { type Account, createAccount } from './account.ts'
 import type { AccountEvent } from './account-event.ts'
-import { createGroup } from './arithmetic/group.ts'
 import { type Conversations, createConversations, type Work } from './conversations.ts'
-import { fingerprint } from './dsa/dsa.ts'
 import { decide, keysOf, keyUri, scan } from './keyring.ts'
-import type { Abortable, OpenOptions, OtrOptions } from './options.ts'
+import { type Handle, type Inbox, inbox, type ListenOptions } from './listening.ts'
+import { type Abortable, type OpenOptions, type OtrOptions, storeOf } from './options.ts'
 import type { Begun, Decrypted, Encrypted, Offered, Refused, SessionInfo, SharedKey } from './outcome.ts'
 import { exportFiles, importDevice, type LibotrFiles, openDevice } from './own-device.ts'
 import {
@@ -43,13 +41,6 @@ export type Imported =
   | { readonly kind: 'imported'; readonly otr: Otr }
   | { readonly kind: 'refused'; readonly code: 'device-exists' | 'account-missing' }
 
-/** The account's part of the store. @throws {TypeError} on options that are none */
-function storeOf({ account, policy, store }: OtrOptions): Store {
-  if (bareJid.decode(account) !== account) throw new TypeError('account: expected a canonical bare JID')
-  if (typeof policy?.first !== 'function') throw new TypeError('policy: expected a Policy')
-  return scoped(scoped(store, 'otr'), account)
-}
-
 /**
  * OTR for one client of one account: versions 3 and, where the policy has it, 2, as XEP-0364 has it within XMPP.
  *
@@ -64,32 +55,19 @@ export class Otr {
   readonly #closing: Closing = closing('otr')
   readonly #features: readonly string[]
   readonly #stop: () => void
+  readonly #listen: Inbox
 
   private constructor(options: OtrOptions, store: Store, device: Device) {
-    const { account: jid, connection, policy, clock, random = randomBytes } = options
-    const shared = createPolicy(options.otr)
-    const account: Account = {
-      jid,
-      store,
-      connection,
-      policy,
-      clock,
-      random,
-      group: createGroup(random),
-      device,
-      fingerprint: fingerprint(device.key),
-      policyFor(contact) {
-        const own = options.otrFor?.(contact)
-        return own === undefined ? shared : createPolicy({ ...shared, ...own })
-      },
+    const account = createAccount(options, store, device, {
       closing: this.#closing.signal,
       emit: (event) => this.#emit(event),
-    }
+    })
     this.#account = account
-    this.#features = featuresOf(shared.versions)
+    this.#features = featuresOf(createPolicy(options.otr).versions)
     const conversations = createConversations(account)
     this.#conversations = conversations
-    this.#stop = connection.subscribe({
+    this.#listen = inbox(account, conversations)
+    this.#stop = account.connection.subscribe({
       stanza: ({ name, attrs }) => {
         const { type, from } = attrs
         if (name !== 'presence' || type !== 'unavailable' || from === undefined) return
@@ -153,6 +131,19 @@ export class Otr {
   async start({ signal }: Abortable = {}): Promise<void> {
     this.#assertOpen()
     await untilSession(this.#account.connection, [signal, this.#closing.signal])
+  }
+
+  /**
+   * Opens what comes in on the connection, in order, and gives what is to be shown to `handle`, one after another. When it
+   * rejects there is an event `listener-failed`; it is not given again, as OTR keeps nothing. Returns how to stop: what was
+   * opened before is given still. One listener at a time, as a message opens once. Hosts that need more control, or ask
+   * another scheme first, call `decrypt` themselves.
+   *
+   * @throws {TypeError} while somebody listens
+   */
+  listen(handle: Handle, options: ListenOptions = {}): () => void {
+    this.#assertOpen()
+    return this.#listen(handle, options)
   }
 
   /** Whether `decrypt` has to see a stanza: each message with a body, since queries and tags are in plain text. */

@@ -39,7 +39,9 @@ describe.each([2, 3] as const)('Comparing secrets, version %i', (version: Versio
       to.events = []
       begin(from, ours)
       converse(a, b)
-      expect(to.events).toStrictEqual([{ type: 'smp-asked', instance: expect.any(Number) }])
+      expect(to.events).toStrictEqual([
+        { type: 'smp-asked', instance: expect.any(Number), fingerprint: from.fingerprint },
+      ])
       expect(smpOf(to)).toBe('asked')
       answer(to, theirs)
       converse(a, b)

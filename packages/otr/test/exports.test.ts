@@ -14,6 +14,7 @@ test('the façade', () => {
       "DEFAULT_POLICY",
       "FRAGMENT_EXPIRY_MS",
       "MAX_AKE_RETRIES",
+      "MAX_ASSEMBLED_BYTES",
       "MAX_ERROR_REPLIES",
       "MAX_FILE_CHARACTERS",
       "MAX_FRAGMENTS",

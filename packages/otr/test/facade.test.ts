@@ -3,7 +3,7 @@ import { memoryStore, type Store } from '@xmpp-e2e/store'
 import { firstUse, manual } from '@xmpp-e2e/trust'
 import { bare, child, type Element, element, elements, text } from '@xmpp-e2e/xml'
 import { expect, test } from 'vitest'
-import { MAX_STRANGERS, type OtrEvent } from '../src/index.ts'
+import { MAX_ASSEMBLED_BYTES, MAX_INSTANCES, MAX_STRANGERS, type OtrEvent } from '../src/index.ts'
 import { chat, network, received, type TestClient } from './facade.ts'
 
 const ROMEO = 'romeo@montague.lit/orchard'
@@ -197,7 +197,14 @@ test.each([
     expect(await romeo.otr.compare(julietsJid, 'rosaline', options)).toStrictEqual({ kind: 'begun' })
     expect(await romeo.otr.compare(julietsJid, 'rosaline')).toMatchObject({ code: 'not-now' })
     await net.settle()
-    expect(juliet.events.at(-1)).toStrictEqual({ kind: 'smp-asked', jid: ROMEO, ...options })
+    expect(juliet.events.at(-1)).toStrictEqual({
+      kind: 'smp-asked',
+      jid: ROMEO,
+      instance: romeo.otr.instanceTag,
+      fingerprint: romeo.otr.fingerprint,
+      keyChanged: false,
+      ...options,
+    })
     expect(await juliet.otr.answer(romeosJid, 'rosaline')).toStrictEqual({ kind: 'begun' })
     await net.settle()
     const ended = { kind: 'smp-ended', result: 'match', oneWay: question !== undefined }
@@ -361,6 +368,9 @@ test('a symmetric key is the same on both sides', async () => {
   expect(juliet.events.at(-1)).toStrictEqual({
     kind: 'symmetric-key',
     jid: ROMEO,
+    instance: romeo.otr.instanceTag,
+    fingerprint: romeo.otr.fingerprint,
+    keyChanged: false,
     use: 7,
     data: Uint8Array.of(1, 2),
     key: shared.key,
@@ -533,6 +543,33 @@ test('row 19: pieces of strangers are kept for so many addresses and no more, an
   await net.settle()
   await piece(2, 2)
   expect(romeo.events.at(-1)).toMatchObject({ kind: 'dropped', why: 'fragment' })
+})
+
+test('row 19: pieces of everybody together are within one bound; the oldest message goes first', async () => {
+  const net = network()
+  const romeo = await net.client(ROMEO)
+  const size = 2 ** 17
+  const addresses = MAX_ASSEMBLED_BYTES / size / MAX_INSTANCES
+  expect(addresses).toBeLessThan(MAX_STRANGERS)
+  const tagOf = (n: number) => (0x1000 + n).toString(16)
+  const add = (n: number, k: 1 | 2) => {
+    const from = `juliet@capulet.lit/${Math.floor(n / MAX_INSTANCES)}`
+    const words = `?OTR|${tagOf(n)}|0,${k},2,${k === 1 ? '?OTRv3?'.padEnd(size) : ''},`
+    net.clock.pass(1)
+    return romeo.otr.decrypt(received(chatFrom(from, words), ROMEO))
+  }
+  const count = addresses * MAX_INSTANCES
+  for (let n = 0; n < count; n++) await add(n, 1)
+  await add(1, 2)
+  expect(kinds(romeo.events)).toStrictEqual(['offer'])
+  await add(1, 1)
+  expect(romeo.events).toHaveLength(1)
+  await add(count, 1)
+  await add(0, 2)
+  expect(romeo.events.at(-1)).toMatchObject({ kind: 'dropped', why: 'fragment' })
+  await add(2, 2)
+  await add(count, 2)
+  expect(kinds(romeo.events)).toStrictEqual(['offer', 'dropped', 'offer', 'offer'])
 })
 
 test('a store that fails in the middle of a key exchange changes nothing: the same message can come again', async () => {

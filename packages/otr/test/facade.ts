@@ -39,6 +39,8 @@ export interface ClientOptions extends Partial<Omit<OtrOptions, 'account' | 'con
   readonly seed?: number
   /** Keys are given unless this says to make one. */
   readonly makesKey?: boolean
+  /** It listens by itself. */
+  readonly listens?: boolean
 }
 
 /** Timers end when time is moved; those of no length soon. */
@@ -77,7 +79,7 @@ export function network() {
   const queue: (readonly [string, Element])[] = []
 
   async function client(jid: string, options: ClientOptions = {}): Promise<TestClient> {
-    const { seed = clients.size + 1, makesKey = false, ...given } = options
+    const { seed = clients.size + 1, makesKey = false, listens = false, ...given } = options
     const account = bare(jid)
     const store = given.store ?? memoryStore()
     const listeners = new Set<Listener>()
@@ -121,7 +123,7 @@ export function network() {
       connection,
       async deliver(stanza) {
         for (const listener of [...listeners]) listener.stanza?.(stanza)
-        if (!otr.claims(stanza)) return
+        if (listens || !otr.claims(stanza)) return
         const received = receive(stanza, { account })
         if (received.kind === 'message') decrypted.push(await otr.decrypt(received))
       },

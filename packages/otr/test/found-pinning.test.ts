@@ -4,9 +4,12 @@ import { blindTrustBeforeVerification } from '@xmpp-e2e/trust'
 import { bare, element } from '@xmpp-e2e/xml'
 import { describe, expect, test } from 'vitest'
 import type { AccountEvent } from '../src/account-event.ts'
-import { createConversations, MAX_PEERS, type Work } from '../src/conversations.ts'
+import { createConversations, type Work } from '../src/conversations.ts'
 import { fingerprint } from '../src/dsa/dsa.ts'
+import { excessOf, MAX_PEERS } from '../src/limits.ts'
+import { type Conversation, createConversation, type Instance } from '../src/protocol/conversation.ts'
 import { createPolicy } from '../src/protocol/policy.ts'
+import type { Session } from '../src/protocol/session.ts'
 import { encodeDevice } from '../src/record.ts'
 import { chat, network, received, testClock } from './facade.ts'
 import { group, keyOf } from './sides.ts'
@@ -101,6 +104,41 @@ test('a symmetric key is not shared with a key that the policy does not send to'
   expect(await alice.otr.shareKey(BOB, 1)).toMatchObject({ kind: 'refused', code: 'key-distrusted' })
 })
 
+test('what another key begins is told as such, and not at all of a key that is not shown', async () => {
+  const { net, alice, bob, other } = await withBobAnd('bob@b.example/other')
+  const begun = () => alice.events.filter(({ kind }) => kind === 'smp-asked' || kind === 'symmetric-key')
+  const origin = (one: typeof bob, keyChanged: boolean) => {
+    const { fingerprint, instanceTag: instance } = one.otr
+    return { jid: one.jid, fingerprint, instance, keyChanged }
+  }
+  await bob.otr.shareKey(ALICE, 1)
+  await other.otr.shareKey(ALICE, 1)
+  await other.otr.compare(ALICE, 'x')
+  await net.settle()
+  expect(begun()).toMatchObject([
+    { kind: 'symmetric-key', ...origin(bob, false) },
+    { kind: 'symmetric-key', ...origin(other, true) },
+    { kind: 'smp-asked', ...origin(other, true) },
+  ])
+  await alice.otr.abort(other.jid)
+  expect(alice.events.at(-1)).toMatchObject({ kind: 'smp-ended', result: 'aborted', ...origin(other, true) })
+  await net.settle()
+  const { fingerprint } = other.otr
+  await alice.otr.decide({ owner: BOB, fingerprint }, 'distrusted', 'compare')
+  const { length } = alice.events
+  await other.otr.shareKey(ALICE, 1)
+  await other.otr.compare(ALICE, 'x')
+  await other.otr.abort(ALICE)
+  await net.settle()
+  expect(alice.events.slice(length)).toStrictEqual([])
+  // Who asks themselves is told what came of it.
+  await alice.otr.compare(other.jid, 'x')
+  await net.settle()
+  await other.otr.answer(ALICE, 'y')
+  await net.settle()
+  expect(alice.events.at(-1)).toMatchObject({ kind: 'smp-ended', result: 'mismatch', ...origin(other, true) })
+})
+
 test('plain text during a session is unexpected, also from elsewhere, late, or as a headline', async () => {
   const { alice } = await withBobAnd('bob@b.example/other')
   const late = element('urn:xmpp:delay', 'delay', { from: 'a.example', stamp: '2026-01-01T00:00:00Z' })
@@ -185,6 +223,29 @@ describe('more addresses with a session than are kept', () => {
     await open('bob@b.example/other', 'c')
     expect(conversations.selected(BOB)).toBe(PHONE)
     expect(conversations.expected(BOB)).toBe('b'.repeat(40))
+  })
+
+  test('nor do selections go, of however many contacts; but there are so many live sessions', () => {
+    const at = (i: number) => `bob${i}@b.example/r`
+    const session = { state: 'encrypted', fingerprint: 'b' } as Session
+    const instance: Instance = { tag: 0x200, ake: { state: 'none' }, retry: undefined, session }
+    const conversation: Conversation = { ...createConversation(0x100), instances: [instance] }
+    const peers = (count: number) =>
+      new Map(
+        Array.from({ length: count }, (_, i) => [
+          at(i),
+          { contact: bare(at(i)), conversation, due: undefined },
+        ]),
+      )
+    expect(excessOf(peers(MAX_PEERS), () => true)).toStrictEqual({ forgotten: [], lost: [] })
+    const { forgotten, lost } = excessOf(peers(MAX_PEERS + 2), () => true)
+    expect(forgotten).toStrictEqual([])
+    expect(lost.map(([address]) => address)).toStrictEqual([at(0), at(1)])
+    expect(excessOf(peers(MAX_PEERS + 1), (address) => address === at(0))).toStrictEqual({
+      forgotten: [],
+      lost: [],
+    })
+    expect(excessOf(peers(MAX_PEERS + 1), () => false)).toStrictEqual({ forgotten: [at(0)], lost: [] })
   })
 
   test('of all others, the one that was silent for longest', async () => {

@@ -5,15 +5,9 @@ import type { Version } from './header.ts'
 import type { SessionView } from './session.ts'
 import type { SmpResult } from './smp.ts'
 
-/** Of one session; see {@link ConversationEvent}. */
-export type SessionEvent =
-  /** Read with the keys of the session: from the owner of the fingerprint. */
-  | {
-      readonly type: 'message'
-      readonly encrypted: true
-      readonly text: string
-      readonly fingerprint: string
-    }
+/** Of one session, and from the owner of the fingerprint's key; see {@link ConversationEvent}. */
+export type SessionEvent = { readonly fingerprint: string } /** Read with the keys of the session. */ & (
+  | { readonly type: 'message'; readonly encrypted: true; readonly text: string }
   /** The peer's user wants to compare secrets, and may have a question. */
   | { readonly type: 'smp-asked'; readonly question?: string }
   | ({ readonly type: 'smp-ended' } & SmpResult)
@@ -25,6 +19,7 @@ export type SessionEvent =
       readonly key: Bytes
       readonly weInitiated: boolean
     }
+)
 
 /**
  * Why something that came is not shown.

@@ -241,7 +241,7 @@ export interface SmpSent extends SessionStep {
 
 function sendSmp(before: EncryptedSession, step: SmpStep, means: SessionMeans): SmpSent {
   const session = { ...before, smp: step.smp }
-  const events = smpEvents(step)
+  const events = smpEvents(session, step)
   if (step.reply === undefined) return { session, send: [], events }
   const sent = sendData(session, { text: '', tlvs: [step.reply] }, means, { ignoreUnreadable: true })
   return { session: sent.session, send: [sent.message], events }
@@ -249,13 +249,13 @@ function sendSmp(before: EncryptedSession, step: SmpStep, means: SessionMeans): 
 
 /** What a run of SMP comes to when its session is replaced or gone. */
 export function abandoned(session: Session): SessionEvent[] {
-  return session.state === 'encrypted' ? smpEvents(abortSmp(session.smp)) : []
+  return session.state === 'encrypted' ? smpEvents(session, abortSmp(session.smp)) : []
 }
 
-function smpEvents({ asked, result }: SmpStep): SessionEvent[] {
+function smpEvents({ fingerprint }: EncryptedSession, { asked, result }: SmpStep): SessionEvent[] {
   return [
-    ...(asked === undefined ? [] : [{ type: 'smp-asked', ...asked } as const]),
-    ...(result === undefined ? [] : [{ type: 'smp-ended', ...result } as const]),
+    ...(asked === undefined ? [] : [{ type: 'smp-asked', fingerprint, ...asked } as const]),
+    ...(result === undefined ? [] : [{ type: 'smp-ended', fingerprint, ...result } as const]),
   ]
 }
 
@@ -269,16 +269,21 @@ export function useSymmetricKey(
   const tlv = { type: TLV.SYMMETRIC_KEY, value: Uint8Array.of(...int(use), ...value) }
   const sent = sendData(session, { text: '', tlvs: [tlv] }, means, { ignoreUnreadable: true })
   const [data, key] = [Uint8Array.from(value), sent.extra.slice()]
-  const event = { type: 'symmetric-key', use, data, key, weInitiated: true } as const
+  const { fingerprint } = session
+  const event = { type: 'symmetric-key', fingerprint, use, data, key, weInitiated: true } as const
   return { session: sent.session, send: [sent.message], events: [event] }
 }
 
-function symmetricKey({ version }: EncryptedSession, { value }: Tlv, extra: Bytes): SessionEvent[] {
+function symmetricKey(
+  { version, fingerprint }: EncryptedSession,
+  { value }: Tlv,
+  extra: Bytes,
+): SessionEvent[] {
   if (version === 2 || value.length < 4) return []
   const input = reader(value, 'symmetric key')
   const use = input.int()
   const data = input.bytes(input.remaining)
-  return [{ type: 'symmetric-key', use, data, key: extra.slice(), weInitiated: false }]
+  return [{ type: 'symmetric-key', fingerprint, use, data, key: extra.slice(), weInitiated: false }]
 }
 
 function fingerprints({ theirKey }: EncryptedSession, { key }: SessionMeans): readonly [Bytes, Bytes] {
