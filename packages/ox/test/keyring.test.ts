@@ -40,6 +40,17 @@ describe('keys', () => {
     expect(await juliet.ox.keys(nurse)).toEqual([])
   })
 
+  test('our own are not met, those that no longer sign neither', async () => {
+    const { ox, account, events } = await here.client('benvolio')
+    const first = ox.fingerprint
+    await here.finish(ox.generate())
+    await here.settle()
+    await here.finish(ox.certificates(account, { refresh: true }))
+    expect(ox.fingerprint).not.toBe(first)
+    expect(await ox.keys()).toMatchObject([{ own: true }, { own: true }])
+    expect(events.filter(({ kind }) => kind === 'key-met')).toEqual([])
+  })
+
   test('one that is met is told of, once', async () => {
     const met = () =>
       juliet.events.filter((event) => event.kind === 'key-met' && event.key.owner === romeo.account)

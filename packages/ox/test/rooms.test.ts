@@ -104,6 +104,8 @@ test('another audience is told of before anything is encrypted, and whoever hear
   const heard = () => juliet.events.filter(({ kind }) => kind === 'audience-changed')
   expect(heard()).toEqual([])
   const nurse = here.service.account('nurse')
+  // Her keys are known not to be there: nobody is asked, who could notice it.
+  await here.finish(juliet.ox.certificates(nurse, { refresh: true }))
   const stop = new AbortController()
   const off = juliet.ox.on(
     ({ kind }) => void (kind === 'audience-changed' && stop.abort(new Error('who is that?'))),
