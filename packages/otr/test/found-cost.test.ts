@@ -1,10 +1,11 @@
 /** What cost a peer or a stranger little and this side much. */
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { parseFragment } from '../src/protocol/fragment.ts'
+import { FRAGMENT_FORM, parseFragment } from '../src/protocol/fragment.ts'
 import { findWhitespaceTag } from '../src/protocol/query.ts'
 import { decodeSmpMessage, encodeSmpMessage } from '../src/protocol/smp-messages.ts'
 import { textKind } from '../src/protocol/text-kind.ts'
+import { triesOf } from './backtracking.ts'
 import { otrError } from './support.ts'
 
 describe('Socialist Millionaires’ Protocol: hashes, which are exponents of verification', () => {
@@ -54,6 +55,36 @@ describe('Fragmentation: numbers, each of which can be read in one way', () => {
       }),
       { numRuns: 3000 },
     )
+  })
+
+  const ROWS = ['0', '1', ' ', ',', '|', 'f', '0,', '0|', '1,0', '00000001,']
+  const STARTS = ['', '?OTR,', '?OTR,1,', '?OTR,1,2,', '?OTR|', '?OTR|100|', '?OTR|100|0,', '?OTR|100|0,1,']
+  /** How often something is tried, at worst, for each character of texts that nearly are fragments. */
+  const worst = (pattern: RegExp, length: number): number =>
+    Math.max(
+      ...ROWS.flatMap((row) =>
+        STARTS.map((start) => triesOf(pattern, start + row.repeat(length / row.length)).tries / length),
+      ),
+    )
+
+  it('tries no more for each character of a long text than of a short one', () => {
+    expect(worst(FRAGMENT_FORM, 2000)).toBeLessThan(8)
+    expect(worst(FRAGMENT_FORM, 4000)).toBeLessThan(8)
+    // The count does count: here it is eight ways to go on from each zero.
+    expect(worst(READ, 2000)).toBeGreaterThan(24)
+  })
+
+  it('counts what it finds', () => {
+    const fragments = fc.string({
+      unit: fc.constantFrom('?OTR', '|', ',', '0', '1', 'f', ' '),
+      maxLength: 12,
+    })
+    fc.assert(
+      fc.property(fragments, (text) => {
+        expect(triesOf(FRAGMENT_FORM, text).found).toBe(FRAGMENT_FORM.test(text))
+      }),
+    )
+    expect(triesOf(FRAGMENT_FORM, ' ?OTR|0100|0,001,2,a,').found).toBe(true)
   })
 
   it('finds none in rows of zeros that lead nowhere', () => {

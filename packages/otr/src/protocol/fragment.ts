@@ -62,8 +62,8 @@ export interface Fragment {
   readonly piece: string
 }
 
-// A number can be read in one way only, so that rows of zeros are gone through once, not once for each way.
-const FORM =
+/** A number can be read in one way only, so that rows of zeros are gone through once, not once for each way. */
+export const FRAGMENT_FORM =
   /^\s*\?OTR(?:\|0*([1-9a-fA-F][0-9a-fA-F]{0,7}|0)\|0*([1-9a-fA-F][0-9a-fA-F]{0,7}|0))?,0*([1-9][0-9]{0,4}|0),0*([1-9][0-9]{0,4}|0),([^,]*),/
 
 /**
@@ -72,7 +72,7 @@ const FORM =
  */
 export function parseFragment(text: string): Fragment | undefined {
   // A piece is never longer than a message; and no pattern is tried on what is.
-  const found = text.length > MAX_MESSAGE_BYTES ? null : FORM.exec(text)
+  const found = text.length > MAX_MESSAGE_BYTES ? null : FRAGMENT_FORM.exec(text)
   if (found === null) return undefined
   const [, from, to, k = '', n = '', piece = ''] = found
   const [index, count] = [Number(k), Number(n)]
