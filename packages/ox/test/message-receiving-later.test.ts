@@ -1,12 +1,23 @@
 import { type Element, element, type Received } from '@xmpp-e2e/xml'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { RETRY_MS } from '../src/index.ts'
+import { TIME_TOLERANCE } from '../src/message/warning.ts'
 import { peer } from './keys.ts'
 import { type Scene, scene } from './message-scene.ts'
-import { type Crafted, crafted, message, received, secretOf, shown, summary } from './message-support.ts'
+import {
+  type Crafted,
+  crafted,
+  message,
+  received,
+  secretOf,
+  shown,
+  summary,
+  vouched,
+} from './message-support.ts'
 import { chat, world } from './world.ts'
 
 const MINUTE = 60_000
+const DAY = 86_400_000
 
 let at: Scene
 beforeAll(async () => {
@@ -24,6 +35,35 @@ function from(sender: string, openpgp: Element, ...beside: readonly Element[]): 
 }
 
 const read = async (one: Received, here: Scene = at) => here.finish(here.romeo.ox.decrypt(one))
+
+describe('the time that it says', () => {
+  const skews = [
+    [-TIME_TOLERANCE - 1000, ['time-skew']],
+    [-TIME_TOLERANCE, []],
+    [0, []],
+    [TIME_TOLERANCE, []],
+    [TIME_TOLERANCE + 1000, ['time-skew']],
+  ] as const
+
+  test.each(skews)('%d milliseconds from now: %j', async (skew, warnings) => {
+    const time = new Date(at.service.clock.now() + skew)
+    expect(shown(await read(from(at.juliet.account, await letter({ time })))).warnings).toEqual(warnings)
+  })
+
+  test.each(skews)('%d milliseconds from when an archive has it: %j', async (skew, warnings) => {
+    const now = at.service.clock.now()
+    const one = from(at.juliet.account, await letter({ time: new Date(now - 10 * DAY + skew) }))
+    for (const channel of ['archive', 'offline', 'carbon'] as const)
+      expect(shown(await read(vouched(one, { channel, sentAt: new Date(now - 10 * DAY) }))).warnings).toEqual(
+        warnings,
+      )
+  })
+
+  test('with stamps that nobody can believe, as for what comes now', async () => {
+    const one = from(at.juliet.account, await letter({ time: new Date(at.service.clock.now() - DAY) }))
+    expect(shown(await read(vouched(one, { channel: 'offline' }))).warnings).toEqual(['time-skew'])
+  })
+})
 
 describe('row 21: clocks', () => {
   test.each([

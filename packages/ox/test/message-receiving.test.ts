@@ -4,7 +4,6 @@ import { type BareJid, bareJid, type Element, element, type Received, serialize 
 import { beforeAll, describe, expect, test } from 'vitest'
 import { openpgpElement } from '../src/elements/openpgp-element.ts'
 import { SEEN_MS } from '../src/index.ts'
-import { TIME_TOLERANCE } from '../src/message/warning.ts'
 import { peer } from './keys.ts'
 import { type Scene, scene } from './message-scene.ts'
 import { body, type Crafted, crafted, message, received, shown, summary, vouched } from './message-support.ts'
@@ -331,35 +330,6 @@ describe('row 7: replay', () => {
     await at.romeo.ox.settle(many)
     const { entries } = await at.romeo.store.list('')
     expect(entries.filter(([name]) => name.includes('seen/0000'))).toHaveLength(250)
-  })
-})
-
-describe('the time that it says', () => {
-  const skews = [
-    [-TIME_TOLERANCE - 1000, ['time-skew']],
-    [-TIME_TOLERANCE, []],
-    [0, []],
-    [TIME_TOLERANCE, []],
-    [TIME_TOLERANCE + 1000, ['time-skew']],
-  ] as const
-
-  test.each(skews)('%d milliseconds from now: %j', async (skew, warnings) => {
-    const time = new Date(at.service.clock.now() + skew)
-    expect(shown(await read(from(at.juliet.account, await letter({ time })))).warnings).toEqual(warnings)
-  })
-
-  test.each(skews)('%d milliseconds from when an archive has it: %j', async (skew, warnings) => {
-    const now = at.service.clock.now()
-    const one = from(at.juliet.account, await letter({ time: new Date(now - 10 * DAY + skew) }))
-    for (const channel of ['archive', 'offline', 'carbon'] as const)
-      expect(shown(await read(vouched(one, { channel, sentAt: new Date(now - 10 * DAY) }))).warnings).toEqual(
-        warnings,
-      )
-  })
-
-  test('with stamps that nobody can believe, as for what comes now', async () => {
-    const one = from(at.juliet.account, await letter({ time: new Date(at.service.clock.now() - DAY) }))
-    expect(shown(await read(vouched(one, { channel: 'offline' }))).warnings).toEqual(['time-skew'])
   })
 })
 
