@@ -3,7 +3,7 @@ import * as omemo from '@xmpp-e2e/omemo'
 import * as otr from '@xmpp-e2e/otr'
 import * as ox from '@xmpp-e2e/ox'
 import type { Key } from '@xmpp-e2e/trust'
-import type { BareJid, Element } from '@xmpp-e2e/xml'
+import type { BareJid, Element, Received } from '@xmpp-e2e/xml'
 import { describe, expect, expectTypeOf, test } from 'vitest'
 import type { Decrypted, Encrypted, Scheme } from '../src/family.ts'
 
@@ -63,6 +63,17 @@ describe('Omemo, Ox and Otr', () => {
     expectTypeOf<Kind<omemo.OmemoEvent, 'key-contested'>>().toEqualTypeOf<
       Kind<otr.OtrEvent, 'key-contested'>
     >()
+  })
+
+  test('listen by the same names, where they do', () => {
+    type Listener = (arrived: omemo.Arrived | otr.Arrived, received: Received | undefined) => void
+    expectTypeOf<Listener>().toExtend<omemo.Handle>()
+    expectTypeOf<Listener>().toExtend<otr.Handle>()
+    expectTypeOf<otr.ListenOptions>().toEqualTypeOf<omemo.ListenOptions>()
+    expectTypeOf<Kind<otr.OtrEvent, 'listener-failed'>>().toExtend<
+      Kind<omemo.OmemoEvent, 'listener-failed'>
+    >()
+    for (const { prototype } of [omemo.Omemo, otr.Otr]) expect(Object.hasOwn(prototype, 'listen')).toBe(true)
   })
 
   test('are read by one switch, and sent by another', () => {
