@@ -1,5 +1,5 @@
 /** XEP-0373 §4.1, §4.2: own keys on the server, beside those of other clients. */
-import { deleteNode, PepError } from '@xmpp-e2e/disco/pep'
+import { configuration, configure, deleteNode, PepError } from '@xmpp-e2e/disco/pep'
 import { memoryStore } from '@xmpp-e2e/store'
 import { ejabberd, modern, prosody } from '@xmpp-e2e/testkit'
 import { children, element, serialize } from '@xmpp-e2e/xml'
@@ -150,6 +150,33 @@ test('row 36: nodes that others cannot read are configured anew, and never delet
   const sent = w.service.transcript.map((entry) => (entry.kind === 'stanza' ? serialize(entry.stanza) : ''))
   expect(sent.some((stanza) => stanza.includes('<configure'))).toBe(true)
   expect(sent.some((stanza) => /<(delete|purge|retract) /.test(stanza))).toBe(false)
+})
+
+test('row 36: nodes that were closed since are opened in the next session, with nothing to publish', async () => {
+  const w = world()
+  const juliet = await w.client('juliet')
+  const other = peer(w, 'juliet', 'closing')
+  const nodes = [KEY_LIST_NODE, publicKeyNode(fingerprintOf(juliet))]
+  for (const node of nodes) await w.finish(configure(other.connection, node, { access: 'whitelist' }))
+  await w.finish(juliet.ox.start())
+  for (const node of nodes)
+    expect(await w.finish(configuration(other.connection, node))).toMatchObject({ access: 'open' })
+  expect(await peer(w, 'romeo').listed(juliet.account)).toEqual([fingerprintOf(juliet)])
+})
+
+test('row 6: an empty list is not taken for what is known where none was read before', async () => {
+  const w = world()
+  const other = peer(w, 'juliet')
+  const juliet = await w.client('juliet')
+  await wait(w)
+  const { token, entries } = await juliet.store.list('')
+  const read = entries.map(([name]) => name).filter((name) => name.endsWith(`contact/${juliet.account}`))
+  expect(read).toHaveLength(1)
+  await juliet.store.commit([token], { delete: read })
+  await other.put(KEY_LIST_NODE, listElement([], new Date(0)))
+  await wait(w)
+  expect(kinds(juliet.events)).toContain('own-key-removed')
+  expect(await other.listed(other.account)).toEqual([fingerprintOf(juliet)])
 })
 
 test('row 6: a key that is taken off the list is announced again, after a while, and only so often', async () => {

@@ -17,7 +17,7 @@ import { contactRecord } from './contact.ts'
 import { saysWhatIsKnown } from './contact-event.ts'
 import { takeList } from './contact-refresh.ts'
 import { learn } from './own-key-change.ts'
-import { editOwnList, pause, publishOpen, readOwnList } from './own-list.ts'
+import { editOwnList, keepOpen, pause, publishOpen, readOwnList } from './own-list.ts'
 import { decodeSelf, encodeSelf } from './self.ts'
 
 /** How often a list that somebody takes our key off is written again, per hour. */
@@ -99,7 +99,10 @@ async function publishCertificate(
   const there = await publishedCertificate(account, fingerprint, options)
   const missing = there === undefined ? certificate : await missingFrom(there.certificate, certificate, now)
   if (there !== undefined) await learn(account, there.certificate)
-  if (missing === undefined) return { fingerprint, at: there?.at }
+  if (missing === undefined) {
+    await keepOpen(account, publicKeyNode(fingerprint), options)
+    return { fingerprint, at: there?.at }
+  }
   // Stamps tell seconds apart, and others go by them.
   const at = new Date(Math.max(now, (there?.at?.getTime() ?? 0) + 1000))
   const item = { id: stamp.encode(at), payload: encodePublicKey(missing.bytes) }
@@ -168,7 +171,11 @@ export async function onOwnListEvent(account: Account, event: PepEvent): Promise
     const { news } = announcing
     announcing.news = undefined
     const known = await contactRecord(account, account.jid)
-    if (news !== undefined && !saysWhatIsKnown(news, known)) await lookAtList(account)
+    const { announced } = await account.own.self()
+    const listed = new Set(known.keys.filter((key) => key.listed).map(({ fingerprint }) => fingerprint))
+    // An empty list is what is known where none was ever read, and still misses ours.
+    const isWhole = announced.every((fingerprint) => listed.has(fingerprint))
+    if (news !== undefined && !(isWhole && saysWhatIsKnown(news, known))) await lookAtList(account)
   })
 }
 

@@ -4,7 +4,7 @@
  *
  *     read ─► nothing to change: done     otherwise: write, and read again, since another client may have written between the two
  */
-import { fetchItems, PepError, type PepOptions, publish } from '@xmpp-e2e/disco/pep'
+import { configuration, configure, fetchItems, PepError, type PepOptions, publish } from '@xmpp-e2e/disco/pep'
 import type { Element } from '@xmpp-e2e/xml'
 import type { Account } from '../account.ts'
 import { decodeKeyList, KEY_LIST_NODE, type KeyList } from '../elements/key-list.ts'
@@ -41,7 +41,7 @@ export async function editOwnList(
   for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
     if (attempt > 1) await pause(account)
     const payload = edit(await readOwnList(account, options))
-    if (payload === undefined) return
+    if (payload === undefined) return attempt === 0 ? keepOpen(account, KEY_LIST_NODE, options) : undefined
     await publishOpen(account, KEY_LIST_NODE, { id: 'current', payload }, options)
   }
   throw new PepError('refused', 'the list of keys: other clients keep on changing it')
@@ -57,6 +57,27 @@ export async function publishOpen(
   const { unmet } = await publish(connection, node, item, OPEN, options)
   if (unmet.length > 0) emit({ kind: 'server-limited', node, unmet })
 }
+
+/**
+ * @internal Opens a node that nothing is to be published on, where another client has closed it: strangers could not read it.
+ * Where the server does not tell or does not let us, everything else works.
+ */
+export async function keepOpen(
+  { connection, emit }: Account,
+  node: string,
+  options: PepOptions,
+): Promise<void> {
+  try {
+    const { access } = await configuration(connection, node, options)
+    if (access === undefined || access === OPEN.access) return
+    await configure(connection, node, { access: OPEN.access }, options)
+  } catch (error) {
+    if (!(error instanceof PepError && REFUSALS.includes(error.code))) throw error
+    emit({ kind: 'server-limited', node, unmet: ['access'] })
+  }
+}
+
+const REFUSALS: readonly string[] = ['not-found', 'not-supported', 'refused', 'forbidden', 'malformed']
 
 /** @internal A part of the jitter, at random; over at once when the façade is closed. */
 export function pause({ clock, random, closing }: Account): Promise<void> {
