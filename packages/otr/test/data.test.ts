@@ -343,7 +343,8 @@ describe.each([2, 3] as const)('Data messages, version %i', (version: Version) =
     const [ours, theirs] = [a.events[0]!, b.events[0]!]
     if (ours.type !== 'symmetric-key' || theirs.type !== 'symmetric-key') throw new Error(ours.type)
     expect(ours).toMatchObject({ use: 7, data: Uint8Array.of(1, 2), weInitiated: true })
-    expect(theirs).toStrictEqual({ ...ours, instance: a.conversation.ourTag, weInitiated: false })
+    const { fingerprint } = a
+    expect(theirs).toStrictEqual({ ...ours, fingerprint, instance: a.conversation.ourTag, weInitiated: false })
     expect(theirs.key.length).toBe(32)
   })
 

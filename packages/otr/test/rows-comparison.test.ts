@@ -70,6 +70,7 @@ describe.each([2, 3] as const)('row 5: SMP without group checks, version %i', (v
     expect(victim.events).toStrictEqual([
       {
         type: 'smp-ended',
+        fingerprint: attacker.fingerprint,
         instance: expect.any(Number),
         result: 'cheated',
         weInitiated: false,
