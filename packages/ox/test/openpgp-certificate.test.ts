@@ -208,6 +208,33 @@ describe('why a certificate is not used', () => {
     expect((await certificate(vectors.single.cert, at)).problem).toBe('certificate-expired')
   })
 
+  test('the same certificate at many times, in any order', async () => {
+    const { before, revoked } = vectors['revoked-retired']
+    const march = Date.UTC(2026, 2, 1)
+    const old = await certificate(before)
+    const both = (await mergeCertificates(old, await certificate(revoked), LATER)).bytes
+    const problems = async (data: Uint8Array, ...times: readonly number[]) => {
+      const found: unknown[] = []
+      for (const time of times) found.push((await readCertificate(data, undefined, time)).problem)
+      return found
+    }
+    const hour = 60 * MINUTE
+    expect(await problems(both, march - hour - 1, march - hour, march, march - hour - 1, LATER)).toEqual([
+      undefined,
+      'certificate-revoked',
+      'certificate-revoked',
+      undefined,
+      'certificate-revoked',
+    ])
+    const made = old.created.getTime()
+    expect(await problems(both, made - hour - 1, made - hour, made, made - hour - 1)).toEqual([
+      'certificate-expired',
+      undefined,
+      undefined,
+      'certificate-expired',
+    ])
+  })
+
   test('row 23: nothing that encrypts', async () => {
     const [primary, userId, self] = rawPackets(romeo.certificate.bytes)
     const data = joined(...[primary, userId, self].map((packet) => packet?.whole ?? HELLO))

@@ -200,6 +200,8 @@ describe('row 24: a key that is taken over', () => {
     })
     const [stored] = (await readSecretKeys(adapted.bytes, NOW)) as [SecretKey]
     expect(stored.certificate.bytes).toEqual(adapted.certificate.bytes)
+    const { user } = await adapted.certificate.key.getPrimaryUser(new Date(NOW + MINUTE))
+    expect(user.userID?.userID).toBe('xmpp:romeo@montague.lit')
     expect(await adaptSecretKey(stored, [MINE], NOW)).toBe(stored)
   })
 

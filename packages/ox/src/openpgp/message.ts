@@ -79,14 +79,16 @@ async function encrypted(
   const dates = to.map(({ key }) => dateFor(key, now))
   const sessionKey = await sessionKeyFor(to, dates)
   const packets = new PacketList()
-  for (const [index, { key }] of to.entries()) {
-    try {
-      const date = dates[index] ?? new Date(now)
-      const options = { ...sessionKey, encryptionKeys: key, date, format: 'object', config: STRICT } as const
-      packets.push(...(await encryptSessionKey(options)).packets)
-    } catch (error) {
-      throw new OxError('certificate-malformed', 'certificate: it cannot be encrypted to', { cause: error })
-    }
+  const options = { ...sessionKey, format: 'object', config: STRICT } as const
+  try {
+    const keys = await Promise.all(
+      to.map(({ key }, index) =>
+        encryptSessionKey({ ...options, encryptionKeys: key, date: dates[index] ?? new Date(now) }),
+      ),
+    )
+    packets.push(...keys.flatMap((message) => message.packets))
+  } catch (error) {
+    throw new OxError('certificate-malformed', 'certificate: it cannot be encrypted to', { cause: error })
   }
   const data = await encrypt({ message, sessionKey, date: new Date(now), format: 'object', config: STRICT })
   packets.push(...data.packets)

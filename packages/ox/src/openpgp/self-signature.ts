@@ -24,6 +24,14 @@ import {
 } from './packets.ts'
 import { dateFor } from './validity.ts'
 
+/** What is signed anew, and like which signature. */
+interface Renewal {
+  readonly head: Head
+  readonly as: SignaturePacket | undefined
+  /** Another user ID does not take the place of the first. */
+  readonly isPrimary: boolean | null
+}
+
 /** @internal The key itself where nothing is to be done. @throws {OxError} `secret-key-malformed` without the primary secret */
 export async function adapted(key: PrivateKey, userIds: readonly string[], now: number): Promise<PrivateKey> {
   const components = union(componentsOf(key), [])
@@ -35,7 +43,9 @@ export async function adapted(key: PrivateKey, userIds: readonly string[], now: 
     const isDue = latest !== undefined && (expires(latest) || isOld(latest))
     // A subkey that expired before its primary key was replaced by another.
     const isGone = !expired && latest !== undefined && isOver(component.head, latest, date)
-    return isDue && !isGone && !isRevoked(component) ? [{ head: component.head, as: latest }] : []
+    return isDue && !isGone && !isRevoked(component)
+      ? [{ head: component.head, as: latest, isPrimary: latest.isPrimaryUserID }]
+      : []
   })
   const model = modelOf(own)
   const present = new Set(
@@ -43,13 +53,13 @@ export async function adapted(key: PrivateKey, userIds: readonly string[], now: 
   )
   const additions = userIds
     .filter((userId) => !present.has(userId))
-    .map((name) => ({ head: UserIDPacket.fromObject({ name }), as: model }))
+    .map((name) => ({ head: UserIDPacket.fromObject({ name }), as: model, isPrimary: null }))
   if (renewals.length + additions.length === 0) return key
   const primary = key.keyPacket as SecretKeyPacket
   if (primary.isMissingSecretKeyMaterial())
     throw new OxError('secret-key-malformed', 'secret key: the primary secret is missing')
   const signed = await Promise.all(
-    [...renewals, ...additions].map(({ head, as }) => certified(primary, head, as, now)),
+    [...renewals, ...additions].map((renewal) => certified(primary, renewal, now)),
   )
   return privateKey(union(components, signed))
 }
@@ -105,8 +115,7 @@ const SEIPD_1 = 0x01
 
 async function certified(
   primary: SecretKeyPacket,
-  head: Head,
-  as: SignaturePacket | undefined,
+  { head, as, isPrimary }: Renewal,
   now: number,
 ): Promise<Component> {
   const signature = new SignaturePacket()
@@ -119,7 +128,7 @@ async function certified(
   signature.preferredCompressionAlgorithms = as?.preferredCompressionAlgorithms ?? null
   signature.features = as?.features ?? Uint8Array.of(SEIPD_1)
   signature.embeddedSignature = as?.embeddedSignature ?? null
-  signature.isPrimaryUserID = as?.isPrimaryUserID ?? null
+  signature.isPrimaryUserID = isPrimary
   // Later than what it takes the place of, in whole seconds as OpenPGP counts.
   const date = new Date(Math.max(now, (as?.created?.getTime() ?? 0) + 1000))
   const signing: Signing = signature

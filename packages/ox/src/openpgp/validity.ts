@@ -12,8 +12,22 @@ export interface Validity {
   readonly problem: CertificateProblem | undefined
 }
 
-/** @internal */
+/** What was found out about a key, and from when to when it stays so. */
+const known = new WeakMap<
+  Key,
+  { readonly from: number; readonly until: number; readonly validity: Validity }
+>()
+
+/** @internal Found out once between two moments at which something about the key begins or ends: it is asked with each message. */
 export async function validityOf(key: Key, now: number): Promise<Validity> {
+  const last = known.get(key)
+  if (last !== undefined && last.from <= now && now < last.until) return last.validity
+  const validity = await validityAt(key, now)
+  known.set(key, { from: now, until: nextChange(key, now), validity })
+  return validity
+}
+
+async function validityAt(key: Key, now: number): Promise<Validity> {
   const date = dateFor(key, now)
   const revoked = await revocationOf(key, date)
   return {
@@ -35,6 +49,19 @@ export function dateFor(key: Key, now: number): Date {
 /** @internal Now, but not before what our own key says of itself: it is our clock that is late, then or now. */
 export function signingDate(key: Key, now: number): Date {
   return new Date(Math.max(now, ...timesOf(key)))
+}
+
+/** The next time that something begins, by our clock or by one that is ahead, or ends. */
+function nextChange(key: Key, now: number): number {
+  const begins = timesOf(key).flatMap((time) => [time - CLOCK_TOLERANCE_MS, time])
+  const ends = componentsOf(key).flatMap(({ head, signatures }) =>
+    signatures.flatMap(({ created, signatureExpirationTime, keyExpirationTime }) => [
+      (created?.getTime() ?? 0) + (signatureExpirationTime ?? 0) * 1000,
+      isUserId(head) ? 0 : head.getCreationTime().getTime() + (keyExpirationTime ?? 0) * 1000,
+      key.getCreationTime().getTime() + (keyExpirationTime ?? 0) * 1000,
+    ]),
+  )
+  return Math.min(...[...begins, ...ends].filter((time) => time > now))
 }
 
 function timesOf(key: Key): readonly number[] {
@@ -82,7 +109,8 @@ async function problemOf(key: Key, date: Date): Promise<CertificateProblem | und
   if ((await failureOf(key, date, STRICT)) === undefined) return undefined
   const failure = await failureOf(key, date, LENIENT)
   if (failure === undefined || UNSUPPORTED.test(failure)) return 'algorithm-refused'
-  // `null` is any time: what is good then is good no more, or not yet.
+  if (timesOf(key).every((time) => time > date.getTime())) return 'certificate-expired'
+  // `null` is any time: what is good then is good no more.
   if ((await failureOf(key, null, STRICT)) === undefined) return 'certificate-expired'
   if ((await failureOf(key, null, LENIENT)) === undefined) return 'algorithm-refused'
   const hasUser = await isSettled(key.getPrimaryUser(date, undefined, LENIENT))
