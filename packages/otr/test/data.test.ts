@@ -344,7 +344,12 @@ describe.each([2, 3] as const)('Data messages, version %i', (version: Version) =
     if (ours.type !== 'symmetric-key' || theirs.type !== 'symmetric-key') throw new Error(ours.type)
     expect(ours).toMatchObject({ use: 7, data: Uint8Array.of(1, 2), weInitiated: true })
     const { fingerprint } = a
-    expect(theirs).toStrictEqual({ ...ours, fingerprint, instance: a.conversation.ourTag, weInitiated: false })
+    expect(theirs).toStrictEqual({
+      ...ours,
+      fingerprint,
+      instance: a.conversation.ourTag,
+      weInitiated: false,
+    })
     expect(theirs.key.length).toBe(32)
   })
 
