@@ -11,7 +11,8 @@ import type { CertificateProblem } from '../outcome.ts'
 import { dearmored } from './armor.ts'
 import { type Cache, cacheByBytes } from './cache.ts'
 import { assertCrypto, STRICT, UNSUPPORTED } from './config.ts'
-import { componentsOf, ownSignatures, publicKey, union } from './packets.ts'
+import { isTooCostly, ownSignatures } from './own-signatures.ts'
+import { componentsOf, publicKey, union } from './packets.ts'
 import { validityOf } from './validity.ts'
 
 /** Bytes of a certificate that is looked at at all: those with many signatures of others are ten times smaller. */
@@ -73,6 +74,8 @@ async function parseKeys(data: Uint8Array): Promise<readonly PublicKey[]> {
   }
   if (keys.length === 0) throw malformed('no key')
   if (keys.some((key) => key.isPrivate())) throw malformed('it holds secret keys')
+  if (keys.some((key) => componentsOf(key).some(({ head }) => isTooCostly(head))))
+    throw new OxError('algorithm-refused', 'certificate: its numbers are too big')
   return Promise.all(keys.map(async (key) => publicKey(await ownSignatures(union(componentsOf(key), [])))))
 }
 

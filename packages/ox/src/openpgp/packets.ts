@@ -3,7 +3,6 @@
  */
 import {
   type AnyPacket,
-  enums,
   type Key,
   type KeyID,
   PacketList,
@@ -15,7 +14,6 @@ import {
   UserAttributePacket,
   UserIDPacket,
 } from 'openpgp'
-import { LENIENT, UNSUPPORTED } from './config.ts'
 
 /** @internal */
 export type Head = PublicKeyPacket | PublicSubkeyPacket | UserIDPacket
@@ -91,52 +89,6 @@ function timeOf(signature: SignaturePacket): number {
 
 function latin1(bytes: Uint8Array): string {
   return Array.from(bytes, (byte) => String.fromCharCode(byte)).join('')
-}
-
-/**
- * @internal Without what the owner has not signed: certifications by others, and whatever a server has put in. Old algorithms
- * stay, so that it can be said why they are refused.
- */
-export async function ownSignatures(components: readonly Component[]): Promise<readonly Component[]> {
-  const primary = components[0]?.head
-  if (primary === undefined || isUserId(primary)) return []
-  return Promise.all(
-    components.map(async ({ head, signatures }) => {
-      const verdicts = await Promise.all(signatures.map((one) => isBy(primary, head, one)))
-      return { head, signatures: signatures.filter((_, index) => verdicts[index]) }
-    }),
-  )
-}
-
-/** RFC 9580 §5.2.1: which signatures can be about what. */
-function isAbout(type: enums.signature | null, primary: Head, head: Head): boolean {
-  if (head === primary) return type === enums.signature.key || type === enums.signature.keyRevocation
-  if (!isUserId(head))
-    return type === enums.signature.subkeyBinding || type === enums.signature.subkeyRevocation
-  return (
-    type === enums.signature.certGeneric ||
-    type === enums.signature.certPersona ||
-    type === enums.signature.certCasual ||
-    type === enums.signature.certPositive ||
-    type === enums.signature.certRevocation
-  )
-}
-
-async function isBy(
-  primary: Exclude<Head, UserIDPacket>,
-  head: Head,
-  signature: SignaturePacket,
-): Promise<boolean> {
-  const { signatureType: type, created, issuerKeyID } = signature
-  if (type === null || created === null || !isAbout(type, primary, head)) return false
-  if (!issuerKeyID.equals(primary.getKeyID())) return false
-  try {
-    await signature.verify(primary, type, signedBy(primary, head), created, false, LENIENT)
-    return true
-  } catch (error) {
-    // Nobody can check it here, and so nothing will count by it; but it says of what algorithm the key is.
-    return error instanceof Error && UNSUPPORTED.test(error.message)
-  }
 }
 
 /** @internal Not by the id of zeros that hides a key, which openpgp's `getKeys` takes for any. */

@@ -12,16 +12,8 @@ import {
 } from 'openpgp'
 import { OxError } from '../error.ts'
 import { LENIENT, STRICT } from './config.ts'
-import {
-  type Component,
-  componentsOf,
-  type Head,
-  isUserId,
-  ownSignatures,
-  privateKey,
-  signedBy,
-  union,
-} from './packets.ts'
+import { ownSignatures } from './own-signatures.ts'
+import { type Component, componentsOf, type Head, isUserId, privateKey, signedBy, union } from './packets.ts'
 import { dateFor } from './validity.ts'
 
 /** What is signed anew, and like which signature. */
