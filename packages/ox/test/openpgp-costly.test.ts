@@ -1,15 +1,26 @@
 /** Certificates that are made to cost time, or to push out what their owner has signed. */
-import { PublicKeyPacket } from 'openpgp'
+import { PublicKeyPacket, SignaturePacket } from 'openpgp'
 import { describe, expect, test, vi } from 'vitest'
-import { readCertificate } from '../src/openpgp/certificate.ts'
+import { mergeCertificates, readCertificate } from '../src/openpgp/certificate.ts'
+import {
+  fitting,
+  MAX_CERTIFICATE_BYTES,
+  MAX_SIGNATURES_PER_CERTIFICATE,
+  MAX_SIGNATURES_PER_PART,
+  MAX_SUBKEYS,
+  MAX_USER_IDS,
+} from '../src/openpgp/limits.ts'
 import {
   MAX_DSA_BITS,
   MAX_DSA_ORDER_BITS,
   MAX_RSA_BITS,
   MAX_RSA_EXPONENT_BITS,
 } from '../src/openpgp/own-signatures.ts'
+import { type Component, componentsOf } from '../src/openpgp/packets.ts'
+import { adaptSecretKey, revokeSecretKey } from '../src/openpgp/secret-key.ts'
+import { updateSecretKey } from '../src/openpgp/secret-key-update.ts'
 import { utf8 } from '../src/utf8.ts'
-import { joined, NOW, rawPacket } from './openpgp-fixtures.ts'
+import { joined, LATER, NOW, primaryOf, rawPacket, romeo, signature } from './openpgp-fixtures.ts'
 
 const verified = vi.hoisted(() => ({ count: 0 }))
 vi.mock('openpgp', async (original) => {
@@ -80,5 +91,136 @@ describe('one certificate does not freeze the thread', () => {
     const data = await withNumbers(RSA, [2048, 17], { hash: SHA224 })
     expect((await readCertificate(data, undefined, NOW)).userIds).toEqual([])
     expect(verified.count).toBe(0)
+  })
+})
+
+/** User IDs that nobody has signed, up to the limit. */
+function padded(certificate: Uint8Array): Uint8Array {
+  const userId = rawPacket(13, new Uint8Array(4000).fill(120))
+  const count = Math.floor((MAX_CERTIFICATE_BYTES - certificate.length) / userId.length)
+  const ids = Array.from({ length: count }, (_, index) =>
+    rawPacket(13, utf8(`${index}`.padStart(userId.length - 3, 'x'))),
+  )
+  const rest = MAX_CERTIFICATE_BYTES - certificate.length - count * userId.length
+  return joined(certificate, ...ids, rawPacket(13, new Uint8Array(rest - 3 < 192 ? rest - 2 : rest - 3)))
+}
+
+const { fingerprint } = romeo.certificate
+const read = (data: Uint8Array) => readCertificate(data, fingerprint, LATER)
+
+describe('a revocation is not undone by what is added', () => {
+  test('user IDs and subkeys that nobody has signed are left out', async () => {
+    const junk = padded(romeo.certificate.bytes)
+    expect(junk.length).toBe(MAX_CERTIFICATE_BYTES)
+    expect((await read(junk)).bytes).toEqual(romeo.certificate.bytes)
+  })
+
+  test('a certificate as long as it may be, served after the key was revoked', async () => {
+    const revoked = await revokeSecretKey(romeo, 'compromised', NOW)
+    const known = await read(revoked.certificate.bytes)
+    const served = await read(padded(romeo.certificate.bytes))
+    for (const merged of [
+      await mergeCertificates(known, served, LATER),
+      await mergeCertificates(served, known, LATER),
+    ])
+      expect(merged).toMatchObject({ revoked: 'hard', bytes: known.bytes })
+  })
+
+  test('our own key takes over nothing of it, and can be revoked', async () => {
+    const served = await read(padded(romeo.certificate.bytes))
+    expect(await updateSecretKey(romeo, served, LATER)).toBe(romeo)
+  })
+
+  test('one that is long by what its owner has signed forgets the oldest', async () => {
+    // Each has room for its own, and not for those of the other.
+    const long = async (prefix: string) => {
+      const ids = Array.from({ length: 14 }, (_, index) => `${prefix}${index}`.padEnd(5000, 'x'))
+      return adaptSecretKey(romeo, ids, NOW)
+    }
+    const [one, other] = [await long('a'), await long('b')]
+    const revoked = await revokeSecretKey(one, 'compromised', NOW)
+    const merged = await mergeCertificates(revoked.certificate, other.certificate, LATER)
+    expect(merged.revoked).toBe('hard')
+    expect(merged.bytes.length).toBeLessThanOrEqual(MAX_CERTIFICATE_BYTES)
+    expect((await read(merged.bytes)).bytes).toEqual(merged.bytes)
+    const back = await mergeCertificates(other.certificate, revoked.certificate, LATER)
+    expect(back.revoked).toBe('hard')
+    // What is made of our own key does not fail by its length.
+    const grown = await updateSecretKey(one, other.certificate, LATER)
+    expect((await revokeSecretKey(grown, 'compromised', LATER)).certificate.revoked).toBe('hard')
+  })
+})
+
+describe('no more than so many are verified', () => {
+  const { bytes, key } = romeo.certificate
+  const primary = primaryOf(romeo)
+  const [, userId, subkey] = componentsOf(key)
+  if (userId === undefined || subkey === undefined) throw new TypeError('romeo has a user ID and a subkey')
+
+  async function verifications(data: Uint8Array): Promise<number> {
+    verified.count = 0
+    await read(data)
+    return verified.count
+  }
+
+  test('signatures about one part, the newest of them and a revocation of any age', async () => {
+    const revocation = await signature({ key: primary, bind: subkey.head }, primary, NOW - 1000, {
+      signatureType: 0x28,
+    })
+    const others = await Promise.all(
+      Array.from({ length: MAX_SIGNATURES_PER_PART }, (_, index) =>
+        signature({ key: primary, bind: subkey.head }, primary, NOW + index * 1000, {
+          signatureType: 0x18,
+          keyFlags: Uint8Array.of(4 | 8),
+        }),
+      ),
+    )
+    const written = [...others, revocation].map((one) => rawPacket(2, one.write()))
+    const found = componentsOf((await read(joined(bytes, ...written))).key)
+    const kept = found.at(-1)?.signatures.map(({ created, signatureType }) => [signatureType, created])
+    expect(kept).toHaveLength(MAX_SIGNATURES_PER_PART)
+    expect(kept?.[0]).toEqual([0x28, revocation.created])
+    expect(kept?.at(-1)).toEqual([0x18, others.at(-1)?.created])
+  })
+
+  test('user IDs: one more is not verified', async () => {
+    const forged = await signature({ userID: userId.head, key: primary }, primary, NOW, {
+      signatureType: 0x13,
+    })
+    const flood = (count: number) =>
+      joined(
+        bytes,
+        ...Array.from({ length: count }, (_, index) =>
+          joined(rawPacket(13, utf8(`${index}`)), rawPacket(2, forged.write())),
+        ),
+      )
+    const plain = await verifications(bytes)
+    const most = await verifications(flood(MAX_USER_IDS - 1))
+    expect(most - plain).toBe(MAX_USER_IDS - 1)
+    expect(await verifications(flood(MAX_USER_IDS))).toBe(most)
+  })
+
+  test('user IDs, subkeys, and signatures in all: as many as are kept, and one more', () => {
+    const [first] = componentsOf(key)
+    if (first === undefined) throw new TypeError('romeo has a primary key')
+    const times = (one: Component, count: number, signatures: number): Component[] =>
+      Array.from({ length: count }, () => ({
+        head: one.head,
+        // Others, by identity.
+        signatures: Array.from({ length: signatures }, () =>
+          Object.assign(new SignaturePacket(), one.signatures[0]),
+        ),
+      }))
+    const count = (components: readonly Component[]) =>
+      components.reduce((sum, { signatures }) => sum + signatures.length, 0)
+    const most = [first, ...times(userId, MAX_USER_IDS, 1), ...times(subkey, MAX_SUBKEYS, 1)]
+    expect(fitting(most)).toEqual(most)
+    expect(fitting([...most, ...times(userId, 1, 1), ...times(subkey, 1, 1)])).toHaveLength(most.length)
+    const perPart = MAX_SIGNATURES_PER_CERTIFICATE / MAX_USER_IDS
+    const full = [first, ...times(userId, MAX_USER_IDS, perPart)]
+    expect(count(fitting(full))).toBe(MAX_SIGNATURES_PER_CERTIFICATE)
+    expect(count(fitting([...full, ...times(subkey, 1, 1)]))).toBe(MAX_SIGNATURES_PER_CERTIFICATE)
+    // Each part keeps one before any keeps a second.
+    expect(fitting([...full, ...times(subkey, 1, 1)]).at(-1)?.signatures).toHaveLength(1)
   })
 })

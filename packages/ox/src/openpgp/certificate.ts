@@ -11,12 +11,12 @@ import type { CertificateProblem } from '../outcome.ts'
 import { dearmored } from './armor.ts'
 import { type Cache, cacheByBytes } from './cache.ts'
 import { assertCrypto, STRICT, UNSUPPORTED } from './config.ts'
+import { fitting, MAX_CERTIFICATE_BYTES } from './limits.ts'
 import { isTooCostly, ownSignatures } from './own-signatures.ts'
 import { componentsOf, publicKey, union } from './packets.ts'
 import { validityOf } from './validity.ts'
 
-/** Bytes of a certificate that is looked at at all: those with many signatures of others are ten times smaller. */
-export const MAX_CERTIFICATE_BYTES = 131_072
+export { MAX_CERTIFICATE_BYTES } from './limits.ts'
 
 /** @internal */
 export interface Certificate {
@@ -56,6 +56,19 @@ export async function readCertificate(
 ): Promise<Certificate> {
   assertCrypto()
   if (data.length > MAX_CERTIFICATE_BYTES) throw malformed(`longer than ${MAX_CERTIFICATE_BYTES} bytes`)
+  return certificateIn(data, fingerprint, now)
+}
+
+/**
+ * @internal However long it is: what our own key says of itself must not be in the way of revoking it.
+ *
+ * @throws {OxError} as `readCertificate`
+ */
+export async function certificateIn(
+  data: Uint8Array,
+  fingerprint: string | undefined,
+  now: number,
+): Promise<Certificate> {
   const keys = await (cache.get(data) ?? cache.set(data, parseKeys(data)))
   const wanted = fingerprint?.toLowerCase()
   const key = wanted === undefined ? keys[0] : keys.find((one) => one.getFingerprint() === wanted)
@@ -90,14 +103,16 @@ export async function describe(key: PublicKey, now: number): Promise<Certificate
   }
 }
 
-/** @internal Both of one fingerprint: the union, so that signatures made before a change can still be verified. */
+/**
+ * @internal Both of one fingerprint: what fits of the union, so that signatures made before a change can still be verified, and
+ * no revocation is forgotten.
+ */
 export async function mergeCertificates(
   old: Certificate,
   newer: Certificate,
   now: number,
 ): Promise<Certificate> {
-  const key = publicKey(union(componentsOf(old.key), componentsOf(newer.key)))
-  return describe(key.write().length > MAX_CERTIFICATE_BYTES ? newer.key : key, now)
+  return describe(publicKey(fitting(union(componentsOf(old.key), componentsOf(newer.key)))), now)
 }
 
 /** @internal Whether a verified user ID names the address. */

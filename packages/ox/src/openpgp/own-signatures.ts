@@ -1,6 +1,7 @@
 /** Which signatures about the parts of a key are its owner's, and what is too costly to find that out of. */
 import { enums, type SignaturePacket, type UserIDPacket } from 'openpgp'
 import { LENIENT, UNSUPPORTED } from './config.ts'
+import { fitting } from './limits.ts'
 import { type Component, type Head, isUserId, signedBy } from './packets.ts'
 
 /** Bits of RSA: the most that GnuPG makes. */
@@ -49,18 +50,23 @@ const HASHES: ReadonlySet<number> = new Set([
 ])
 
 /**
- * @internal Without what the owner has not signed: certifications by others, and whatever a server has put in. Old algorithms
- * stay, so that it can be said why they are refused.
+ * @internal Without what the owner has not signed: certifications by others, and whatever a server has put in, user IDs and
+ * subkeys among it. Old algorithms stay, so that it can be said why they are refused.
  */
 export async function ownSignatures(components: readonly Component[]): Promise<readonly Component[]> {
   const primary = components[0]?.head
   if (primary === undefined || isUserId(primary)) return []
-  return Promise.all(
-    components.map(async ({ head, signatures }) => {
+  const claimed = components.map(({ head, signatures }) => ({
+    head,
+    signatures: signatures.filter((one) => isClaimed(primary, head, one)),
+  }))
+  const verified = await Promise.all(
+    fitting(claimed).map(async ({ head, signatures }) => {
       const verdicts = await Promise.all(signatures.map((one) => isBy(primary, head, one)))
       return { head, signatures: signatures.filter((_, index) => verdicts[index]) }
     }),
   )
+  return verified.filter(({ head, signatures }) => head === primary || signatures.length > 0)
 }
 
 /** RFC 9580 §5.2.1: which signatures can be about what. */
@@ -77,15 +83,23 @@ function isAbout(type: enums.signature | null, primary: Head, head: Head): boole
   )
 }
 
+/** What can be seen without verifying it. */
+function isClaimed(
+  primary: Exclude<Head, UserIDPacket>,
+  head: Head,
+  { signatureType, created, issuerKeyID, hashAlgorithm }: SignaturePacket,
+): boolean {
+  if (created === null || hashAlgorithm === null || !HASHES.has(hashAlgorithm)) return false
+  return isAbout(signatureType, primary, head) && issuerKeyID.equals(primary.getKeyID())
+}
+
 async function isBy(
   primary: Exclude<Head, UserIDPacket>,
   head: Head,
   signature: SignaturePacket,
 ): Promise<boolean> {
-  const { signatureType: type, created, issuerKeyID, hashAlgorithm } = signature
-  if (hashAlgorithm === null || !HASHES.has(hashAlgorithm)) return false
-  if (type === null || created === null || !isAbout(type, primary, head)) return false
-  if (!issuerKeyID.equals(primary.getKeyID())) return false
+  const { signatureType: type, created } = signature
+  if (type === null || created === null) return false
   try {
     await signature.verify(primary, type, signedBy(primary, head), created, false, LENIENT)
     return true

@@ -15,7 +15,7 @@ import type { Bytes } from '../bytes.ts'
 import { userIdsOf } from '../elements/user-id.ts'
 import { OxError } from '../error.ts'
 import { dearmored } from './armor.ts'
-import { type Certificate, readCertificate } from './certificate.ts'
+import { type Certificate, certificateIn } from './certificate.ts'
 import { assertCrypto, LENIENT, STRICT } from './config.ts'
 import { componentsOf, privateKey, union } from './packets.ts'
 import { adapted } from './self-signature.ts'
@@ -82,7 +82,7 @@ export async function readSecretKeys(data: Uint8Array, now: number): Promise<rea
 }
 
 async function describe(key: PrivateKey, bytes: Uint8Array, now: number): Promise<SecretKey> {
-  const certificate = await readCertificate(key.toPublic().write(), key.getFingerprint(), now)
+  const certificate = await certificateIn(key.toPublic().write(), key.getFingerprint(), now)
   return { certificate, bytes: bytes as Bytes, isLocked: secretsOf(key).some(isLocked), key }
 }
 
