@@ -3,6 +3,7 @@ export { OtrError, type OtrErrorCode } from './error.ts'
 export { MAX_FILE_CHARACTERS } from './libotr/files.ts'
 export { MAX_ASSEMBLED_BYTES, MAX_PEERS, MAX_STRANGERS } from './limits.ts'
 export type { Arrived, Handle, ListenOptions } from './listening.ts'
+export type { AtInstance } from './live-session.ts'
 export type { Abortable, OpenOptions, OtrOptions } from './options.ts'
 export { type Imported, Otr } from './otr.ts'
 export type {

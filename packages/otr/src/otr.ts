@@ -13,9 +13,10 @@ import {
 } from '@xmpp-e2e/xml'
 import { type Account, createAccount } from './account.ts'
 import type { AccountEvent } from './account-event.ts'
-import { type Conversations, createConversations, type Work } from './conversations.ts'
+import { type Conversations, createConversations } from './conversations.ts'
 import { decide, keysOf, keyUri, scan } from './keyring.ts'
 import { type Handle, type Inbox, inbox, type ListenOptions } from './listening.ts'
+import { type AtInstance, addressOf } from './live-session.ts'
 import { type Abortable, type OpenOptions, type OtrOptions, storeOf } from './options.ts'
 import type { Begun, Decrypted, Encrypted, Offered, Refused, SessionInfo, SharedKey } from './outcome.ts'
 import { exportFiles, importDevice, type LibotrFiles, openDevice } from './own-device.ts'
@@ -28,9 +29,10 @@ import {
   startComparison,
 } from './protocol/outgoing.ts'
 import { createPolicy } from './protocol/policy.ts'
+import { NO_SMP } from './protocol/smp.ts'
 import { decrypt } from './receiving.ts'
 import type { Device } from './record.ts'
-import { askForSession, begin, encrypt, offer } from './sending.ts'
+import { askForSession, type BeginOptions, begin, encrypt, offer, type WorkAt } from './sending.ts'
 import { featuresOf, mayHoldOtr } from './xmpp.ts'
 
 /**
@@ -227,34 +229,46 @@ export class Otr {
 
   /**
    * Asks whether the contact's user has the same secret, if need be with a question. Nobody learns it; the result is an
-   * event, and a match verifies the key.
+   * event, and a match verifies the key. Without an `instance` it is with the session that messages go to, or with the
+   * only one there is, also if its key has changed: that is a way to find out.
    *
    * @throws {RangeError} for a question longer than `MAX_QUESTION_BYTES`
    */
   async compare(
     jid: string,
     secret: string | Uint8Array,
-    options: { readonly question?: string } = {},
+    { question, instance }: { readonly question?: string } & AtInstance = {},
   ): Promise<Begun> {
-    return this.#begin(jid, (conversation, means) => startComparison(conversation, secret, means, options))
+    const work: WorkAt = (tag) => (conversation, means) =>
+      startComparison(conversation, secret, means, { question, tag })
+    return this.#begin(jid, work, { instance, suits: () => true })
   }
 
-  /** The secret that the contact's user was asked for. */
-  async answer(jid: string, secret: string | Uint8Array): Promise<Begun> {
-    return this.#begin(jid, (conversation, means) => answerComparison(conversation, secret, means))
+  /** The secret that our user was asked for: by the `instance` of the event, or by whoever asks. */
+  async answer(jid: string, secret: string | Uint8Array, { instance }: AtInstance = {}): Promise<Begun> {
+    const work: WorkAt = (tag) => (conversation, means) =>
+      answerComparison(conversation, secret, means, { tag })
+    return this.#begin(jid, work, { instance, suits: ({ smp }) => smp === 'asked' })
   }
 
-  /** Ends a comparison. */
-  async abort(jid: string): Promise<Begun> {
-    return this.#begin(jid, abortComparison)
+  /** Ends a comparison: that with an `instance`, or the one that is under way. */
+  async abort(jid: string, { instance }: AtInstance = {}): Promise<Begun> {
+    const work: WorkAt = (tag) => (conversation, means) => abortComparison(conversation, means, { tag })
+    return this.#begin(jid, work, { instance, suits: ({ smp }) => smp !== NO_SMP.state })
   }
 
-  /** A key for something else, a file say, which the contact's client is told of: version 3. `use` is an INT that both know. */
-  async shareKey(jid: string, use: number, data: Uint8Array = new Uint8Array(0)): Promise<SharedKey> {
+  /** A key for something else, a file say, for where messages go, which is told of it: version 3. `use` is an INT that both know. */
+  async shareKey(
+    jid: string,
+    use: number,
+    data: Uint8Array = new Uint8Array(0),
+    { instance }: AtInstance = {},
+  ): Promise<SharedKey> {
     this.#assertOpen()
-    const work: Work = (conversation, means) => shareSymmetricKey(conversation, use, data, means)
+    const work: WorkAt = (tag) => (conversation, means) =>
+      shareSymmetricKey(conversation, use, data, means, { tag })
     const to = addressOf(jid)
-    const begun = await begin(this.#account, this.#conversations, to, work, { isSecret: true })
+    const begun = await begin(this.#account, this.#conversations, to, work, { instance, isSecret: true })
     if (begun.kind === 'refused') return begun
     const event = begun.step.events.find(({ type }) => type === 'symmetric-key')
     if (event?.type !== 'symmetric-key') return NOTHING
@@ -273,7 +287,7 @@ export class Otr {
    */
   async select(jid: string, instance: number, fingerprint: string): Promise<Begun> {
     const { contact, address = jid } = addressOf(jid)
-    const begun = await this.#begin(address, (one) => selectInstance(one, instance, fingerprint))
+    const begun = await this.#begin(address, () => (one) => selectInstance(one, instance, fingerprint))
     if (begun.kind === 'refused') return { ...begun, ask: [] }
     this.#conversations.select(contact, address)
     return begun
@@ -352,9 +366,9 @@ export class Otr {
     return { unlisted: true }
   }
 
-  async #begin(jid: string, work: Work): Promise<Begun> {
+  async #begin(jid: string, workAt: WorkAt, options: BeginOptions = {}): Promise<Begun> {
     this.#assertOpen()
-    const begun = await begin(this.#account, this.#conversations, addressOf(jid), work)
+    const begun = await begin(this.#account, this.#conversations, addressOf(jid), workAt, options)
     return begun.kind === 'begun' ? { kind: 'begun' } : begun
   }
 
@@ -383,9 +397,3 @@ export class Otr {
 }
 
 const NOTHING: Refused = { kind: 'refused', code: 'not-encrypted', ask: [] }
-
-/** @throws {JidError} */
-function addressOf(jid: string): { readonly contact: BareJid; readonly address: string | undefined } {
-  const { bare, full } = parseJid(jid)
-  return { contact: bare, address: full }
-}

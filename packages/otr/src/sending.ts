@@ -4,9 +4,16 @@ import { type BareJid, type Element, parseJid } from '@xmpp-e2e/xml'
 import type { Account } from './account.ts'
 import type { Conversations, Performed, Work } from './conversations.ts'
 import { keyOf } from './keyring.ts'
+import {
+  type AtInstance,
+  findSession,
+  type LiveSession,
+  type Recipient,
+  successorsOf,
+} from './live-session.ts'
 import type { Abortable } from './options.ts'
 import type { Encrypted, Offered, RefusalCode, Refused } from './outcome.ts'
-import { isEncrypted, type OtrStep, quiet } from './protocol/conversation.ts'
+import { findInstance, isEncrypted, type OtrStep, quiet } from './protocol/conversation.ts'
 import type { ConversationEvent } from './protocol/event.ts'
 import { query } from './protocol/handshake.ts'
 import { send, sendPlain } from './protocol/outgoing.ts'
@@ -29,7 +36,9 @@ export async function encrypt(
     const isWanted = wanted !== contact && conversations.get(wanted)?.active !== undefined
     const address = isWanted ? wanted : (conversations.selected(contact) ?? wanted)
     if (signal?.aborted) throw signal.reason
-    const key = await keyAt(account, conversations, contact, address)
+    const key =
+      (await replaced(account, conversations, contact, address)) ??
+      (await keyFor(account, conversations, contact, conversations.get(address)?.expected))
     if (key?.kind === 'refused') return key
     let isTooLong = false
     const work: Work = (conversation, means) => {
@@ -61,14 +70,26 @@ export async function encrypt(
   })
 }
 
-/** The key that something secret would go to at an address, unless it must not. */
-async function keyAt(
+/** The contact came back with another key: what was selected is over, and says nothing of whom to ask about. */
+async function replaced(
   account: Account,
   conversations: Conversations,
   contact: BareJid,
   address: string,
+): Promise<Refused | undefined> {
+  const ask: Key[] = []
+  for (const fingerprint of successorsOf(conversations, contact, address))
+    ask.push(await keyOf(account, contact, fingerprint))
+  return ask.length === 0 ? undefined : refused('key-changed', ask)
+}
+
+/** The key that something secret would go to, unless it must not. */
+async function keyFor(
+  account: Account,
+  conversations: Conversations,
+  contact: BareJid,
+  fingerprint: string | undefined,
 ): Promise<{ readonly kind: 'key'; readonly key: Key } | Refused | undefined> {
-  const fingerprint = conversations.get(address)?.expected
   if (fingerprint === undefined) return undefined
   const meant = conversations.expected(contact) ?? fingerprint
   const key = await keyOf(account, contact, fingerprint)
@@ -102,12 +123,6 @@ export async function offer(
   })
 }
 
-/** Of a contact, and of one of its clients if that is meant. */
-interface Recipient {
-  readonly contact: BareJid
-  readonly address: string | undefined
-}
-
 /** @internal Asks for a session: the client that has one, or all of the contact's. */
 export async function askForSession(
   conversations: Conversations,
@@ -121,21 +136,39 @@ export async function askForSession(
   })
 }
 
-/** @internal Begins something in a session; the rest comes as events. What is secret goes where messages may go. */
+/** @internal For an instance of the conversation, or the active one. */
+export type WorkAt = (tag: number | undefined) => Work
+
+/** @internal */
+export interface BeginOptions extends AtInstance {
+  /** Of sessions that are not selected, which may be meant without an instance; none unless given. */
+  readonly suits?: (session: LiveSession) => boolean
+  /** It goes where messages may go, and nowhere else. */
+  readonly isSecret?: boolean
+}
+
+/** @internal Begins something in a session, the active one without a `tag`; the rest comes as events. */
 export async function begin(
   account: Account,
   conversations: Conversations,
-  { contact, address }: Recipient,
-  work: Work,
-  { isSecret = false }: { readonly isSecret?: boolean } = {},
+  to: Recipient,
+  workAt: WorkAt,
+  { instance, suits = () => false, isSecret = false }: BeginOptions = {},
 ): Promise<{ readonly kind: 'begun'; readonly step: OtrStep } | Refused> {
+  const { contact } = to
   return conversations.inTurn(contact, async () => {
-    const at = address ?? conversations.selected(contact)
-    if (at === undefined) return refused('not-encrypted')
-    const key = isSecret ? await keyAt(account, conversations, contact, at) : undefined
-    if (key?.kind === 'refused') return key
-    const step = await conversations.perform(at, work)
-    if (step.isOver || refusalOf(step) !== undefined) return refusedBy(account, contact, step)
+    const session = findSession(conversations, to, { instance }, suits)
+    const at = session?.address ?? to.address ?? conversations.selected(contact)
+    if (at === undefined || (instance !== undefined && session === undefined)) return refused('not-encrypted')
+    if (isSecret) {
+      const fingerprint = session?.fingerprint ?? conversations.get(at)?.expected
+      const key =
+        (session === undefined ? await replaced(account, conversations, contact, at) : undefined) ??
+        (await keyFor(account, conversations, contact, fingerprint))
+      if (key?.kind === 'refused') return key
+    }
+    const step = await conversations.perform(at, workAt(session?.tag))
+    if (step.isOver || refusalOf(step) !== undefined) return refusedBy(account, contact, step, session?.tag)
     conversations.engage(contact)
     return { kind: 'begun', step }
   })
@@ -162,12 +195,16 @@ function refusalOf({ events }: OtrStep): Extract<ConversationEvent, { type: 'ref
   return events.find((event) => event.type === 'refused')
 }
 
-async function refusedBy(account: Account, contact: BareJid, step: Performed): Promise<Refused> {
+async function refusedBy(
+  account: Account,
+  contact: BareJid,
+  step: Performed,
+  tag = step.conversation.active,
+): Promise<Refused> {
   if (step.isOver) return refused('finished')
   const code = refusalOf(step)?.reason ?? 'not-encrypted'
   if (code !== 'key-changed') return refused(code)
-  const { instances, active } = step.conversation
-  const session = instances.find(({ tag }) => tag === active)?.session
+  const session = findInstance(step.conversation, tag)?.session
   if (session === undefined || session.state === 'plaintext') return refused(code)
   return refused(code, [await keyOf(account, contact, session.fingerprint)])
 }

@@ -63,8 +63,8 @@ interface Target {
   readonly session: EncryptedSession
 }
 
-function targetOf(conversation: Conversation): Target | RefusedReason {
-  const instance = findInstance(conversation, conversation.active)
+function targetOf(conversation: Conversation, tag = conversation.active): Target | RefusedReason {
+  const instance = findInstance(conversation, tag)
   if (instance === undefined) return 'not-encrypted'
   const { session } = instance
   if (session.state === 'plaintext') return 'not-encrypted'
@@ -137,7 +137,10 @@ export function* startComparison(
   conversation: Conversation,
   secret: string | Uint8Array,
   means: OtrMeans,
-  { question, tag = conversation.active }: { readonly question?: string; readonly tag?: number } = {},
+  {
+    question,
+    tag = conversation.active,
+  }: { readonly question?: string | undefined; readonly tag?: number | undefined } = {},
 ): Slices<OtrStep> {
   const at = encryptedAt(conversation, tag)
   if (at === undefined) return quiet(conversation, { type: 'refused', reason: 'not-encrypted' })
@@ -155,7 +158,7 @@ export function* answerComparison(
   conversation: Conversation,
   secret: string | Uint8Array,
   means: OtrMeans,
-  { tag = conversation.active }: { readonly tag?: number } = {},
+  { tag = conversation.active }: { readonly tag?: number | undefined } = {},
 ): Slices<OtrStep> {
   const at = encryptedAt(conversation, tag)
   if (at === undefined) return quiet(conversation, { type: 'refused', reason: 'not-encrypted' })
@@ -167,7 +170,7 @@ export function* answerComparison(
 export function abortComparison(
   conversation: Conversation,
   means: OtrMeans,
-  { tag = conversation.active }: { readonly tag?: number } = {},
+  { tag = conversation.active }: { readonly tag?: number | undefined } = {},
 ): OtrStep {
   const at = encryptedAt(conversation, tag)
   if (at === undefined) return quiet(conversation, { type: 'refused', reason: 'not-encrypted' })
@@ -177,15 +180,16 @@ export function abortComparison(
 
 /**
  * A key of 32 bytes for something else, a file say, which the peer gets to know as well: it is in the event. `use` is
- * an INT that both sides understand. Only in version 3.
+ * an INT that both sides understand. Only in version 3, and to an instance with the expected key, by default the active.
  */
 export function shareSymmetricKey(
   conversation: Conversation,
   use: number,
   data: Uint8Array,
   means: OtrMeans,
+  { tag }: { readonly tag?: number | undefined } = {},
 ): OtrStep {
-  const target = targetOf(conversation)
+  const target = targetOf(conversation, tag)
   if (typeof target === 'string') return refuse(conversation, target, means)
   const { instance, session } = target
   if (session.version === 2) return quiet(conversation, { type: 'refused', reason: 'not-now' })
