@@ -28,6 +28,7 @@ test('the exported names', () => {
       "bool",
       "child",
       "children",
+      "closing",
       "codec",
       "content",
       "dateTime",
@@ -60,6 +61,7 @@ test('the exported names', () => {
       "string",
       "text",
       "uint",
+      "untilSession",
       "vouch",
       "withContent",
     ]

@@ -67,3 +67,11 @@ describe('XEP-0082 §3.2: DateTime', () => {
     )
   })
 })
+
+test('§3.2: an offset that leaves the years 0000 to 9999 gives no moment that could be written again', () => {
+  expect(dateTime.decode('9999-12-31T23:59:59-14:00')).toBeUndefined()
+  expect(dateTime.decode('9999-12-31T23:59:59-00:01')).toBeUndefined()
+  expect(dateTime.decode('0000-01-01T00:00:00+14:00')).toBeUndefined()
+  expect(dateTime.decode('9999-12-31T23:59:59Z')?.toISOString()).toBe('9999-12-31T23:59:59.000Z')
+  expect(dateTime.decode('0000-01-01T00:00:00-14:00')?.toISOString()).toBe('0000-01-01T14:00:00.000Z')
+})
