@@ -2,7 +2,7 @@
 
 /**
  * `undefined` for any other profile, a missing offset, or a moment that does not exist (30 February, hour 24,
- * second 60). Digits after the milliseconds are dropped. The colon of the offset may be missing: Profanity's
+ * second 60), or that the offset takes out of the years 0000 to 9999. Digits after the milliseconds are dropped. The colon of the offset may be missing: Profanity's
  * `<time stamp='…+0000'/>` has none (seen in XEP-0373 content), and it cannot be mistaken for anything else.
  */
 export function parseDateTime(text: string): Date | undefined {
@@ -13,7 +13,9 @@ export function parseDateTime(text: string): Date | undefined {
   // Engines roll 30 February over into March.
   if (Number.isNaN(date.getTime()) || !date.toISOString().startsWith(local)) return undefined
   const offset = (Number(hours) * 60 + Number(minutes)) * 60_000
-  return new Date(date.getTime() - (sign === '-' ? -offset : offset))
+  const moment = new Date(date.getTime() - (sign === '-' ? -offset : offset))
+  // In UTC such a year has no four digits, so that it could not be written again.
+  return /^\d{4}-/.test(moment.toISOString()) ? moment : undefined
 }
 
 /**
