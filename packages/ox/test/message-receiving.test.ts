@@ -120,6 +120,26 @@ describe('§3.1: what an element says of itself, and what it came in', () => {
       'content-malformed: never',
     )
   })
+
+  test('attack: words of what was decrypted, in the detail of the error', async () => {
+    const { signcrypt } = await import('../src/openpgp/message.ts')
+    for (const words of [
+      '<a>&SECRET;</a>',
+      '<SECRET:a/>',
+      '<signcrypt xmlns="urn:xmpp:openpgp:0"><to jid="SECRET @@"/><time stamp="SECRET"/><payload/></signcrypt>',
+    ]) {
+      const { romeo, juliet } = at.keys
+      const bytes = await signcrypt(
+        new TextEncoder().encode(words),
+        juliet,
+        [romeo.certificate],
+        at.service.clock.now(),
+      )
+      const decrypted = await read(from(at.juliet.account, openpgpElement(bytes)))
+      expect(decrypted).toMatchObject({ code: 'content-malformed' })
+      expect(JSON.stringify(decrypted)).not.toContain('SECRET')
+    }
+  })
 })
 
 describe('row 2: the addressee is who the stanza is for', () => {

@@ -66,7 +66,11 @@ function contentOf(plaintext: Uint8Array): Content | Extract<Decrypted, { readon
   try {
     return decodeContent(plaintext)
   } catch (error) {
-    if (error instanceof OxError) return unreadable('content-malformed', 'never', { error: error.message })
+    // What was decrypted stays out of it: messages of errors quote names and values.
+    if (error instanceof OxError)
+      return unreadable('content-malformed', 'never', {
+        error: error.cause instanceof Error ? error.cause.name : error.name,
+      })
     throw error
   }
 }
