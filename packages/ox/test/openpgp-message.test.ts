@@ -14,7 +14,7 @@ import { MAX_CONTENT_BYTES } from '../src/elements/content.ts'
 import { MAX_MESSAGE_BYTES } from '../src/elements/openpgp-element.ts'
 import { readCertificate } from '../src/openpgp/certificate.ts'
 import { crypt, sign, signcrypt } from '../src/openpgp/message.ts'
-import { MAX_SESSION_KEYS, MAX_SIGNATURES } from '../src/openpgp/opening.ts'
+import { MAX_RSA_SESSION_KEYS, MAX_SESSION_KEYS, MAX_SIGNATURES } from '../src/openpgp/opening.ts'
 import { readSecretKeys, type SecretKey } from '../src/openpgp/secret-key.ts'
 import {
   bytes,
@@ -388,6 +388,25 @@ describe('row 18: limits', () => {
     const before = (count: number) => joined(...Array.from({ length: count }, () => theirs.whole), ours)
     expect(textOf(await open(before(MAX_SESSION_KEYS - 1)))).toBe('hi')
     expect(await open(before(MAX_SESSION_KEYS))).toEqual(notForUs)
+  })
+
+  test.each([true, false])('as many of RSA as are tried, and one more: hidden: %s', async (wildcard) => {
+    const [rsa] = (await readSecretKeys(bytes(vectors.rsa.secret), LATER)) as [SecretKey]
+    const ours = await encryptedTo(rsa, [await literal('hi')], { wildcard })
+    const [theirs] = rawPackets(await encryptedTo(rsa, [await literal('other')], { wildcard })) as [Raw]
+    const before = (count: number) => joined(...Array.from({ length: count }, () => theirs.whole), ours)
+    const opened = (count: number) => open(before(count), { own: [rsa], now: LATER })
+    expect(textOf(await opened(MAX_RSA_SESSION_KEYS - 1))).toBe('hi')
+    expect(textOf(await opened(MAX_RSA_SESSION_KEYS))).toBeUndefined()
+  })
+
+  test('a hidden recipient of RSA costs those nothing who have no such key', async () => {
+    const [rsa] = (await readSecretKeys(bytes(vectors.rsa.secret), LATER)) as [SecretKey]
+    const ours = await encryptedTo(juliet, [await literal('hi')], { wildcard: true })
+    const [theirs] = rawPackets(await encryptedTo(rsa, [await literal('hi')], { wildcard: true })) as [Raw]
+    const flood = joined(...Array.from({ length: MAX_SESSION_KEYS }, () => theirs.whole), ours)
+    expect(textOf(await open(flood))).toBe('hi')
+    expect(await open(flood, { own: [rsa], now: LATER })).not.toMatchObject({ kind: 'opened' })
   })
 })
 

@@ -29,6 +29,9 @@ export const MAX_SIGNATURES = 16
  */
 export const MAX_SESSION_KEYS = 64
 
+/** Packets of RSA that are tried for one key, or for none in particular: each costs one operation for each cipher. */
+export const MAX_RSA_SESSION_KEYS = 4
+
 /** @internal */
 export type OpenedMessage =
   | {
@@ -148,12 +151,57 @@ function candidatesFor(
   const keyIds = message.getEncryptionKeyIDs()
   const isOurs = (id: KeyID) => own.some(({ key }) => hasKey(key, id))
   const ours = addressed.filter((_, index) => keyIds[index] !== undefined && isOurs(keyIds[index]))
-  const hidden = addressed.filter((_, index) => keyIds[index]?.toHex() === HIDDEN)
+  const algorithms = algorithmsOf(own)
+  const hidden = addressed.filter(
+    (packet, index) => keyIds[index]?.toHex() === HIDDEN && algorithms.has(algorithmOf(packet)),
+  )
   if (ours.length + hidden.length === 0) return undefined
   const packets = new PacketList<AnyPacket>()
-  packets.push(...[...ours, ...hidden].slice(0, MAX_SESSION_KEYS), data)
+  packets.push(
+    ...triable([...ours, ...hidden], (packet) => keyIds[addressed.indexOf(packet)]?.toHex()).slice(
+      0,
+      MAX_SESSION_KEYS,
+    ),
+    data,
+  )
   const keys = own.filter((one) => hidden.length > 0 || keyIds.some((id) => hasKey(one.key, id)))
   return { packets, keys, areHidden: ours.length === 0 }
+}
+
+/** What does not fit one of them costs an operation all the same. */
+function algorithmsOf(own: readonly SecretKey[]): ReadonlySet<number | undefined> {
+  return new Set(own.flatMap(({ key }) => key.getKeys().map(({ keyPacket }) => keyPacket.algorithm)))
+}
+
+const RSA: ReadonlySet<number | undefined> = new Set([
+  enums.publicKey.rsaEncryptSign,
+  enums.publicKey.rsaEncrypt,
+])
+
+/** Without the RSA packets that are too many for their key. */
+function triable(
+  packets: readonly AnyPacket[],
+  idOf: (packet: AnyPacket) => string | undefined,
+): readonly AnyPacket[] {
+  const counts = new Map<string | undefined, number>()
+  return packets.filter((packet) => {
+    if (!RSA.has(algorithmOf(packet))) return true
+    const id = idOf(packet)
+    const count = (counts.get(id) ?? 0) + 1
+    counts.set(id, count)
+    return count <= MAX_RSA_SESSION_KEYS
+  })
+}
+
+/**
+ * RFC 9580 §5.1:
+ *
+ *     version 3: 3, id (8 bytes), algorithm, …
+ *     version 6: 6, length of the next two, version, fingerprint, algorithm, …
+ */
+function algorithmOf(packet: AnyPacket): number | undefined {
+  const bytes = packet.write()
+  return bytes[0] === 3 ? bytes[9] : bytes[2 + (bytes[1] ?? 0)]
 }
 
 async function read(
