@@ -305,3 +305,14 @@ test('a revoked key does not sign; another one does, and it cannot be chosen aga
   await ox.revoke(first.fingerprint, 'compromised')
   expect(await ox.sign(chat(account, 'note'), [account])).toMatchObject({ code: 'key-missing' })
 })
+
+test('attack: an empty passphrase protects nothing, and is refused', async () => {
+  const w = world()
+  const { ox } = await offline(w)
+  const empty = /^passphrase: expected/
+  await expect(w.finish(ox.generate({ passphrase: '' }))).rejects.toThrow(empty)
+  expect(await ox.ownKeys()).toEqual([])
+  const { fingerprint } = await w.finish(ox.generate())
+  await expect(ox.setPassphrase('')).rejects.toThrow(RangeError)
+  await expect(ox.exportSecretKey(fingerprint, { passphrase: '' })).rejects.toThrow(empty)
+})

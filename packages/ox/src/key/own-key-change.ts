@@ -25,6 +25,7 @@ export async function generateKey(
   account: Account,
   { passphrase }: { readonly passphrase?: string | undefined },
 ): Promise<OwnKey> {
+  assertPassphrase(passphrase)
   const key = await generateSecretKey(account.jid, account.clock.now(), passphrase)
   const [info] = await rewrite(
     account,
@@ -111,11 +112,10 @@ export async function exportSecretKey(
   fingerprint: string,
   protection: { readonly passphrase: string } | { readonly unprotected: true },
 ): Promise<Bytes> {
+  const passphrase = 'passphrase' in protection ? protection.passphrase : undefined
+  assertPassphrase(passphrase)
   const key = await unlockedKey(account, fingerprint)
-  const { bytes } = await protectSecretKey(
-    key,
-    'passphrase' in protection ? protection.passphrase : undefined,
-  )
+  const { bytes } = await protectSecretKey(key, passphrase)
   return bytes
 }
 
@@ -152,6 +152,7 @@ export async function revokeKey(
 
 /** @internal All keys under another passphrase, or under none, in one commit. @throws {OxError} `key-locked` */
 export async function setPassphrase(account: Account, passphrase: string | undefined): Promise<void> {
+  assertPassphrase(passphrase)
   await rewrite(account, async () => {
     const rewrites: Rewrite[] = []
     // One after the other: a person may be asked for each passphrase.
@@ -161,6 +162,11 @@ export async function setPassphrase(account: Account, passphrase: string | undef
     }
     return rewrites
   })
+}
+
+/** An empty one protects nothing: whoever wants none says so. */
+function assertPassphrase(passphrase: string | undefined): void {
+  if (passphrase === '') throw new RangeError('passphrase: expected at least one character')
 }
 
 function isUsable({ certificate }: SecretKey): boolean {
