@@ -275,7 +275,7 @@ const rows = [
     what: 'the façade, beyond xml, store and trust',
     code: "export * from '@xmpp-e2e/otr'",
     beyond: [/^@xmpp-e2e\/(xml|store|trust)(\/|$)/],
-    ceiling: 31_500,
+    ceiling: 31_800,
     without: [/saxes/, /openpgp/, /@noble\/curves/, /html/],
   },
   {
@@ -283,7 +283,7 @@ const rows = [
     what: 'the façade, beyond xml',
     code: "export * from '@xmpp-e2e/otr'",
     beyond: [xml],
-    ceiling: 37_000,
+    ceiling: 37_300,
     without: [/saxes/, /openpgp/, /@noble\/curves/, /packages\/disco/],
   },
   {
