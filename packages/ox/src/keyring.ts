@@ -14,6 +14,7 @@ import {
   type Keyring,
   type Level,
   meetKey,
+  type Policy,
   parseKeyUri,
   TrustError,
 } from '@xmpp-e2e/trust'
@@ -45,11 +46,28 @@ export async function meet(
   fingerprints: readonly string[],
 ): Promise<Meeting> {
   const ours = await ownFingerprints(account, owner)
-  return step(account, reader, owner, fingerprints, (keyring, endpoint) =>
-    fingerprints
+  return step(account, reader, owner, fingerprints, (keyring, endpoint) => {
+    const besides = { ...endpoint, policy: besideOurs(endpoint.policy, owner, ours) }
+    return fingerprints
       .filter((fingerprint) => !ours.has(fingerprint))
-      .reduce((before, fingerprint) => meetKey(before, endpoint, { owner, fingerprint }).keyring, keyring),
-  )
+      .reduce((before, fingerprint) => meetKey(before, besides, { owner, fingerprint }).keyring, keyring)
+  })
+}
+
+/** To the policy our keys are known and verified, though no record has them: one that a server adds is not the first. */
+function besideOurs(policy: Policy, owner: BareJid, ours: ReadonlySet<string>): Policy {
+  const verified = [...ours].map((fingerprint): Key => ({ ...ownKey(owner, fingerprint), by: 'import' }))
+  return {
+    first: (key, known) =>
+      policy.first(key, [
+        ...verified,
+        ...known.filter((one) => one.owner !== owner || !ours.has(one.fingerprint)),
+      ]),
+    maySend: (level) => policy.maySend(level),
+    mayShow: (level) => policy.mayShow(level),
+    blindEnds: policy.blindEnds,
+    trustMessages: policy.trustMessages,
+  }
 }
 
 /** @internal All keys of one owner, ours among them, or all that are known. */
