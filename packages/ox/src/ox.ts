@@ -1,7 +1,7 @@
 /** The façade: the OpenPGP keys of one account. The only place that holds anything in memory. */
 import { notify, onEvents } from '@xmpp-e2e/disco/pep'
 
-import type { Store } from '@xmpp-e2e/store'
+import { type Store, StoreError } from '@xmpp-e2e/store'
 import type { Evidence, Key, KeyRef, Level } from '@xmpp-e2e/trust'
 import { type BareJid, type Closing, closing, type Element, type Received, untilSession } from '@xmpp-e2e/xml'
 import { random as platformRandom } from '@xmpp-e2e/xml/system'
@@ -35,6 +35,9 @@ import { type Audience, audienceOf } from './room.ts'
 
 /** The features to announce: for `disco`, or for hosts that answer it themselves (XEP-0373 §4.4, XEP-0374 §2.1). */
 export const features: readonly string[] = ['urn:xmpp:openpgp:im:0', notify(KEY_LIST_NODE)]
+
+/** Commits that may lose to what was under way, or to another tab, before erasing gives up: as many as in `update`. */
+const ERASE_ATTEMPTS = 32
 
 /**
  * OpenPGP for XMPP for one account: XEP-0373 and XEP-0374.
@@ -212,9 +215,11 @@ export class Ox {
       ))
     await this.close()
     const { store } = this.#account
-    const { token, entries } = await store.list('')
-    await store.commit([token], { delete: entries.map(([name]) => name) })
-    return { unlisted }
+    for (let attempt = 0; attempt < ERASE_ATTEMPTS; attempt++) {
+      const { token, entries } = await store.list('')
+      if (await store.commit([token], { delete: entries.map(([name]) => name) })) return { unlisted }
+    }
+    throw new StoreError('conflict', 'others write what is to be erased')
   }
 
   /** The keys of an account, or all that are known. */

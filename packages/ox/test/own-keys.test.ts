@@ -316,3 +316,25 @@ test('attack: an empty passphrase protects nothing, and is refused', async () =>
   await expect(ox.setPassphrase('')).rejects.toThrow(RangeError)
   await expect(ox.exportSecretKey(fingerprint, { passphrase: '' })).rejects.toThrow(empty)
 })
+
+test('attack: erasing loses a race, and a key is being made meanwhile: nothing is left', async () => {
+  const w = world()
+  const inner = memoryStore()
+  let races = 0
+  const store: OxOptions['store'] = {
+    ...inner,
+    read: (names) => inner.read(names),
+    list: (prefix) => inner.list(prefix),
+    commit: async (tokens, batch) =>
+      (batch.delete?.length ?? 0) > 1 && races++ < 3 ? false : inner.commit(tokens, batch),
+  }
+  const { ox } = await offline(w, { store })
+  await w.finish(ox.generate())
+  const making = ox.generate().then(
+    () => 'made',
+    () => 'refused',
+  )
+  await w.finish(ox.erase({ server: false }))
+  await w.finish(making)
+  expect((await inner.list('')).entries).toEqual([])
+})

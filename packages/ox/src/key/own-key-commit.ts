@@ -41,6 +41,8 @@ function commit(
 ): Promise<readonly OwnKey[] | undefined> {
   const names = rewrites.map(({ after }) => records.own(after.certificate.fingerprint))
   return change(account, [records.self, ...names], async ([bytes, ...stored], reader) => {
+    // What was under way when the façade was closed, or erased, leaves no key behind.
+    if (account.closing.aborted) throw account.closing.reason
     const isStale = rewrites.some(({ before }, i) => !isSameOrAbsent(before?.bytes, stored[i]))
     if (isStale) return { result: undefined }
     const before = decodeSelf(bytes)
