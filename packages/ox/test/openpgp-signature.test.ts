@@ -1,5 +1,5 @@
 import { enums, type SecretSubkeyPacket, type SignaturePacket } from 'openpgp'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
 import { type Certificate, mergeCertificates, readCertificate } from '../src/openpgp/certificate.ts'
 import { CLOCK_TOLERANCE_MS } from '../src/openpgp/config.ts'
 import { crypt, sign, signcrypt } from '../src/openpgp/message.ts'
@@ -155,6 +155,21 @@ describe('subkeys that sign', async () => {
       expect(await signedAt(Date.UTC(2026, 1, 28))).toMatchObject({ kind: 'valid' })
       expect(await signedAt(Date.UTC(2026, 2, 2))).toEqual(invalid)
     }
+  })
+
+  test('row 23: a key of which something was revoked is copied once for a message, not for each signature', async () => {
+    const revoked = await certificate(subkeys.softRevoked)
+    const [signing] = secret.key.subkeys.filter(
+      ({ bindingSignatures }) => bindingSignatures[0]?.embeddedSignature,
+    )
+    const data = await literal('hi')
+    const signedAt = (at: number) => signature(data, signing?.keyPacket as SecretSubkeyPacket, at, {})
+    const [before, after] = [Date.UTC(2026, 1, 28), Date.UTC(2026, 2, 2)]
+    const packets = [await signedAt(after), await signedAt(before), await signedAt(after)]
+    const copied = vi.spyOn(revoked.key, 'write')
+    const opened = await open(messageOf(...packets, data), { sender: [revoked], now: LATER })
+    expect(signatureOf(opened)).toEqual(valid(revoked, before))
+    expect(copied).toHaveBeenCalledTimes(1)
   })
 })
 

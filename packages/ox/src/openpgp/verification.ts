@@ -13,7 +13,7 @@ import {
 import type { UnreadableCode, WarningCode } from '../outcome.ts'
 import type { Certificate } from './certificate.ts'
 import { CLOCK_TOLERANCE_MS, REFORMATTED, STRICT } from './config.ts'
-import { hasKey } from './packets.ts'
+import { componentsOf, hasKey } from './packets.ts'
 
 /** @internal Who signed, as far as the sender's certificates say. */
 export type Signature =
@@ -49,6 +49,8 @@ export interface VerificationOptions {
 interface Signed {
   readonly data: AnyPacket
   readonly signature: SignaturePacket
+  /** Copies of keys, made once for a message. */
+  readonly copies: Map<PublicKey, PublicKey>
 }
 
 type Invalid = Extract<Signature, { kind: 'invalid' }>['code']
@@ -69,8 +71,9 @@ export async function verifySignatures(
   options: VerificationOptions,
 ): Promise<Signature> {
   let best: Signature = { kind: 'none' }
+  const copies = new Map<PublicKey, PublicKey>()
   for (const signature of signatures) {
-    const verdict = await verifySignature({ data, signature }, sender, options)
+    const verdict = await verifySignature({ data, signature, copies }, sender, options)
     if (rankOf(verdict) > rankOf(best)) best = verdict
   }
   return best
@@ -153,14 +156,14 @@ function isFor({ unknownSubpackets }: SignaturePacket, readers: readonly string[
 }
 
 async function failureOf(
-  { data, signature }: Signed,
+  { data, signature, copies }: Signed,
   certificate: Certificate,
   date: Date,
   config: Config,
 ): Promise<Invalid | undefined> {
   const packets = new PacketList<AnyPacket>()
   packets.push(data, signature)
-  const key = await verifyingKey(certificate.key)
+  const key = await verifyingKey(certificate.key, copies)
   const [result] = await new Message(packets).verify([key], date, config)
   if (result === undefined) return 'signature-invalid'
   try {
@@ -182,11 +185,15 @@ const REFUSED =
 
 /**
  * openpgp marks in a signature packet that it was revoked, as of the time that it was asked about first, and then says so of
- * any time. Where something of a key is revoked that is not all of it, it is asked about by a copy.
+ * any time. Where something of a key is revoked that is not all of it, it is asked about by a copy, from which the marks are taken each time.
  */
-async function verifyingKey(key: PublicKey): Promise<PublicKey> {
+async function verifyingKey(key: PublicKey, copies: Map<PublicKey, PublicKey>): Promise<PublicKey> {
   const isMarked = [...key.users, ...key.subkeys].some((part) => part.revocationSignatures.length > 0)
   if (!isMarked) return key
-  const [copy] = await readKeys({ binaryKeys: key.write(), config: STRICT })
-  return copy ?? key
+  const [copy = key] = copies.has(key)
+    ? [copies.get(key)]
+    : await readKeys({ binaryKeys: key.write(), config: STRICT })
+  copies.set(key, copy)
+  for (const { signatures } of componentsOf(copy)) for (const one of signatures) one.revoked = null
+  return copy
 }
