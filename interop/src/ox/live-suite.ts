@@ -78,21 +78,6 @@ export function oxOn(start: (options: ServerOptions) => Promise<Server>): void {
     expect(summary(await juliet.next())).toMatchObject({ body: 'two' })
   })
 
-  test('XEP-0373 §4.2: two clients of one account announce at once, and neither loses its key', async () => {
-    const account = newAccount()
-    const both = await Promise.all([ours(account), ours(account)])
-    const reader = await raw()
-    const wanted = both.map(({ ox }) => ox.fingerprint).sort()
-    const isThere = async () => `${await listed(reader, both[0].account)}` === `${wanted}`
-    for (let look = 0; look < 100 && !(await isThere()); look++)
-      await new Promise((resolve) => setTimeout(resolve, 100))
-    expect(await listed(reader, both[0].account)).toEqual(wanted)
-    // A stranger writes to both.
-    const romeo = await ours()
-    await romeo.send(both[0].account, 'to both')
-    for (const one of both) expect(summary(await one.next())).toMatchObject({ body: 'to both', warnings: [] })
-  })
-
   test('XEP-0373 §4: nodes that are closed are opened by `start`, and nothing on the list is lost', async () => {
     const account = newAccount()
     const own = await raw(account)
@@ -123,7 +108,7 @@ export function oxOn(start: (options: ServerOptions) => Promise<Server>): void {
     await juliet.until('it to be told', () => juliet.events.some(({ kind }) => kind === 'own-key-removed'))
     expect(juliet.events).toContainEqual({ kind: 'own-key-removed', fingerprint, announcedAgain: true })
     const isThere = async () => (await listed(own, juliet.account)).length > 0
-    for (let look = 0; look < 100 && !(await isThere()); look++)
+    for (let look = 0; look < 600 && !(await isThere()); look++)
       await new Promise((resolve) => setTimeout(resolve, 100))
     expect(await listed(own, juliet.account)).toEqual([fingerprint])
   })
